@@ -1,0 +1,119 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// An Event is a fact about an S. Facts are never refused: Apply must accept
+// every event that was ever recorded, and must only look at its arguments.
+type Event[S any] interface {
+	// EventType names the event for good. It is stored, so it never changes.
+	EventType() string
+
+	// Apply folds the event into the state.
+	Apply(*S)
+}
+
+// A Command is a request to change an S. Decide returns the events that grant
+// the request, none if there is nothing to change, or the reason it is refused.
+// The state it is given is its own: it may keep or change it.
+type Command[S any] interface {
+	Decide(S, Origin) ([]Event[S], error)
+}
+
+// A Claimer is a state that holds something no other live record of the tenant
+// may hold, such as the name of a pipeline. What is claimed follows from the
+// state alone: the log takes and releases claims as they come and go.
+type Claimer interface {
+	Claims() []Claim
+}
+
+// Claim is one thing held. At most one stream of a tenant holds a key of a scope.
+type Claim struct {
+	Scope   string // "contact.email": one kind of thing, never renamed
+	Key     string // the normalised value; stored as a hash only
+	Pointer string // the input it came from, as a JSON pointer
+}
+
+// A Lenient command may go ahead although somebody else holds a claim it asks
+// for. It then simply does not hold it.
+type Lenient interface {
+	AllowDuplicate() bool
+}
+
+// A Referrer is a command that depends on other records. They must exist in
+// the tenant of the caller and must not be deleted; what they are at the moment
+// of the decision is found with [Origin.Find], and the log refuses to record
+// the outcome if one of them changes before it is recorded.
+type Referrer[S any] interface {
+	References(S) []Ref
+}
+
+// Ref points at a record of the same tenant.
+type Ref struct {
+	Kind    string // the name of its aggregate
+	ID      ID
+	Pointer string // the input that names it, as a JSON pointer
+	Version int    // if not 0, the record as it was at that version
+}
+
+// Aggregate describes one kind of record: the name its streams carry, the
+// prefix of its IDs and the events that make up its history. It is immutable.
+type Aggregate[S any] struct {
+	name   string
+	prefix string
+	events map[string]reflect.Type
+}
+
+// NewAggregate describes a kind of record. It panics if two events share a
+// name, because that is a mistake no caller could handle.
+func NewAggregate[S any](name, prefix string, events ...Event[S]) *Aggregate[S] {
+	a := &Aggregate[S]{name: name, prefix: prefix, events: make(map[string]reflect.Type, len(events))}
+	for _, e := range events {
+		if _, dup := a.events[e.EventType()]; dup {
+			panic(fmt.Sprintf("domain: %s has two events named %q", name, e.EventType()))
+		}
+		a.events[e.EventType()] = reflect.TypeOf(e)
+	}
+	return a
+}
+
+// Name returns the name of the aggregate, such as "deal".
+func (a *Aggregate[S]) Name() string { return a.name }
+
+// Prefix returns the prefix of its IDs, such as "deal" in deal_01j….
+func (a *Aggregate[S]) Prefix() string { return a.prefix }
+
+// Events returns the names of the events, sorted.
+func (a *Aggregate[S]) Events() []string { return slices.Sorted(maps.Keys(a.events)) }
+
+// ErrUnknownEvent says that a stream holds an event this build cannot read.
+var ErrUnknownEvent = errors.New("unknown event type")
+
+// Apply decodes a recorded event and folds it into s. The version is the
+// schema version that the event was recorded with.
+func (a *Aggregate[S]) Apply(s *S, eventType string, version int, data []byte) error {
+	t, ok := a.events[eventType]
+	if !ok {
+		return fmt.Errorf("%s: %q: %w", a.name, eventType, ErrUnknownEvent)
+	}
+	e := reflect.New(t)
+	if err := Decode(e.Interface(), version, data); err != nil {
+		return fmt.Errorf("%s: decode %q: %w", a.name, eventType, err)
+	}
+	e.Elem().Interface().(Event[S]).Apply(s)
+	return nil
+}
+
+// Fold returns the state that events lead to.
+func Fold[S any](events ...Event[S]) S {
+	var s S
+	for _, e := range events {
+		e.Apply(&s)
+	}
+	return s
+}

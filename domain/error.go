@@ -1,0 +1,80 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what a refusal means to the caller, whatever its wording.
+type Kind string
+
+// The kinds of refusal. Anything that is not an [Error] is a fault of ours.
+const (
+	Malformed       Kind = "malformed"       // the request cannot be read at all
+	Unauthenticated Kind = "unauthenticated" // nobody knows who is asking
+	Forbidden       Kind = "forbidden"       // the caller may not ask for this
+	NotFound        Kind = "not_found"       // there is no such record in this tenant
+	Conflict        Kind = "conflict"        // the record is not in a state that allows it
+	Stale           Kind = "stale"           // the record has changed since the caller looked
+	Invalid         Kind = "invalid"         // the request makes no sense, whatever the state
+	Unavailable     Kind = "unavailable"     // not now, but the same request may work soon
+)
+
+// Error is a refusal that the caller may see and can act on. Its text never
+// repeats what the caller sent.
+type Error struct {
+	Kind    Kind
+	Code    string         // for programs, such as "required"; the kind's own name if empty
+	Pointer string         // the input at fault as a JSON pointer (RFC 6901), if one is
+	Detail  string         // for people
+	Data    map[string]any // members to answer with, such as existing_id
+}
+
+func (e *Error) Error() string {
+	if e.Pointer == "" {
+		return e.Detail
+	}
+	return e.Pointer + " " + e.Detail
+}
+
+// Is makes errors.Is(err, domain.Conflict) work.
+func (e *Error) Is(target error) bool { k, ok := target.(Kind); return ok && e.Kind == k }
+
+// Error lets a Kind be the target of errors.Is.
+func (k Kind) Error() string { return string(k) }
+
+// Refusef returns a refusal of kind k, with a code for programs and words for
+// people.
+func (k Kind) Refusef(code, format string, args ...any) error {
+	return &Error{Kind: k, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Check returns nil if ok, and otherwise says what is wrong with the input at
+// the pointer. Join the results of several checks to report them all at once.
+func Check(ok bool, pointer, code, detail string) error {
+	if ok {
+		return nil
+	}
+	return &Error{Kind: Invalid, Code: code, Pointer: pointer, Detail: detail}
+}
+
+// At puts refusals under a pointer: what is wrong at /address becomes wrong at
+// /emails/0/address.
+func At(pointer string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join is taken apart, not looked into
+		var errs []error
+		for _, e := range joined.Unwrap() {
+			errs = append(errs, At(pointer, e))
+		}
+		return errors.Join(errs...)
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		moved := *e
+		moved.Pointer = pointer + e.Pointer
+		return &moved
+	}
+	return err
+}

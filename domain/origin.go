@@ -1,0 +1,47 @@
+package domain
+
+import (
+	"time"
+)
+
+// A Permission is the right to do one kind of thing to one kind of record,
+// written object:action, such as "deal:close".
+type Permission string
+
+// Actor says who did something. It holds no personal data: only IDs.
+type Actor struct {
+	Kind       string `json:"kind"` // user, api_key, system, import
+	ID         ID     `json:"id,omitzero"`
+	OnBehalfOf ID     `json:"on_behalf_of,omitzero"`
+}
+
+// Origin says who asks for a change, on behalf of which tenant, and when. It is
+// made once, at the edge, and recorded with every event that follows from it.
+type Origin struct {
+	Tenant TenantID
+	Actor  Actor
+	May    func(Permission) bool
+	Time   time.Time
+
+	Correlation string // names the request, or the process, that this is part of
+	Causation   string // names the event that this is a reaction to, if it is one
+
+	// Found holds the records that a [Referrer] depends on. See [Find].
+	Found map[Ref]any
+}
+
+// Find returns the state of a record that the command referred to, as a T: the
+// state itself, or an interface that says what the command needs to know.
+func Find[T any](o Origin, r Ref) (T, error) {
+	t, ok := o.Found[r].(T)
+	if !ok {
+		return t, NoSuchReference(r.Pointer)
+	}
+	return t, nil
+}
+
+// NoSuchReference refuses an ID in a command that names nothing the caller could
+// refer to. It never says whether the record exists elsewhere, or once did.
+func NoSuchReference(pointer string) error {
+	return &Error{Kind: Invalid, Code: "reference_not_found", Pointer: pointer, Detail: "names no record"}
+}

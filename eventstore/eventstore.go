@@ -1,0 +1,175 @@
+// Package eventstore is the log that everything else is derived from: streams
+// of immutable events, one per record, and one order over all of a tenant's
+// events.
+//
+// It knows nothing of what the events mean, of who may write them, or of how an
+// engine stores them. Engines live in sub-packages, and what they must do is
+// stated by the suite in [github.com/rowhouse/rowhouse/eventstore/storetest].
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// StreamID names the history of one record. The tenant is part of the name, so
+// there is no way to reach a stream without saying whose it is.
+type StreamID struct {
+	Tenant domain.TenantID
+	Kind   string // the name of the aggregate
+	ID     uuid.UUID
+}
+
+// Version is the number of events in a stream. The first event of a stream
+// makes it version 1.
+type Version int32
+
+// Position is the place of an event in its tenant's log: 1, 2, 3 … without a
+// gap. Positions of different tenants have nothing to do with one another.
+type Position int64
+
+// Event is an event to be recorded. What is stored is final, to the byte.
+type Event struct {
+	ID     uuid.UUID
+	Type   string
+	Schema int // version of the form of Data, from 1
+	Data   json.RawMessage
+	Meta   json.RawMessage // a [Metadata]
+}
+
+// Metadata says where an event came from.
+type Metadata struct {
+	Actor       domain.Actor `json:"actor"`
+	Command     uuid.UUID    `json:"command_id"`
+	Correlation string       `json:"correlation_id,omitempty"`
+	Causation   string       `json:"causation_id,omitempty"`
+}
+
+// Recorded is an event that was recorded.
+type Recorded struct {
+	Event
+	Stream   StreamID
+	Version  Version
+	Position Position
+	Time     time.Time // never earlier than the event before it in the tenant's log
+}
+
+// Command is a set of events that is recorded as a whole or not at all.
+type Command struct {
+	// ID names the command. Appending a command again under the same ID has no
+	// further effect, and is answered as it was the first time.
+	ID uuid.UUID
+
+	// Hash, if set, is kept with the ID, also when there are no events: the
+	// store remembers the command for a time that its operator chooses (at
+	// least 7 days), and refuses the same ID with another hash. Without it the
+	// store only notices that the events themselves are there already.
+	Hash []byte
+
+	Writes []Write // each to another stream of the tenant
+	Checks []Check // streams that must not have changed, and are not written
+	Claim  []Claim // to be held by a stream from now on
+	Free   []Claim // to be held no longer; freeing what the stream does not hold is no mistake
+}
+
+// Write adds events to the end of a stream that is at the given version.
+type Write struct {
+	Stream StreamID
+	At     Version
+	Events []Event
+}
+
+// Check asks that a stream is at the given version.
+type Check struct {
+	Stream StreamID
+	At     Version
+}
+
+// Claim says that a stream holds a key of a scope, alone in its tenant. Keys
+// are stored as SHA-256 hashes.
+type Claim struct {
+	Scope  string
+	Key    string
+	Stream StreamID
+	Soft   bool // leave it if somebody else holds it, and go ahead
+}
+
+// Receipt says where the events of a command are. Without events First is the
+// position after Last.
+type Receipt struct {
+	First, Last Position
+	Time        time.Time
+
+	// Repeated says that the command was recorded before. Its events are at
+	// First to Last.
+	Repeated bool
+}
+
+// Result is the outcome of one command.
+type Result struct {
+	Receipt Receipt
+	Err     error // nil, a refusal of this command, or a fault
+}
+
+// Conflict refuses a command because a stream is not at the version that a
+// write or a check asks for.
+type Conflict struct {
+	Stream StreamID
+	At     Version // the version that it is at
+}
+
+func (*Conflict) Error() string { return "stream was changed meanwhile" }
+
+// Claimed refuses a command because another stream holds a claim.
+type Claimed struct {
+	Claim  Claim
+	Holder StreamID
+}
+
+func (*Claimed) Error() string { return "claim is held by another stream" }
+
+// What else a command, or a reader, can be refused for.
+var (
+	ErrReused        = errors.New("command ID was used for another command")
+	ErrUnknownTenant = errors.New("no such tenant")
+	ErrSealed        = errors.New("tenant takes no events now")
+	ErrTooLarge      = errors.New("command is larger than the store takes")
+	ErrClosed        = errors.New("store is closed")
+)
+
+// Store is an event log. All methods may be called at the same time.
+type Store interface {
+	// Append records commands of one tenant, each by itself, and returns as
+	// many results, in the same order. A nil error in a result means that the
+	// command is on disk. Commands are recorded in the order given if they
+	// touch a common stream or claim; otherwise in any order. If ctx ends, what
+	// was not handed to the engine yet is refused with its error; what was,
+	// is waited for.
+	Append(ctx context.Context, tenant domain.TenantID, commands ...Command) []Result
+
+	// Recall returns the receipt of a command that was recorded with a hash,
+	// or false if there is none. Another hash gets ErrReused.
+	Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (Receipt, bool, error)
+
+	// Holder returns the stream that holds a claim, or false.
+	Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (StreamID, bool, error)
+
+	// ReadStream yields the events of a stream after the given version, in
+	// order, as they are when it is first called.
+	ReadStream(ctx context.Context, s StreamID, after Version) iter.Seq2[Recorded, error]
+
+	// Read returns up to limit events of a tenant after the given position, in
+	// order and without a gap: the first is at after+1. None means that there
+	// are no more now.
+	Read(ctx context.Context, tenant domain.TenantID, after Position, limit int) ([]Recorded, error)
+
+	// Head returns the position of the tenant's last event.
+	Head(ctx context.Context, tenant domain.TenantID) (Position, error)
+}
