@@ -1,0 +1,84 @@
+-- +goose Up
+
+-- The tenant wall. A transaction shows the tenant it is about with a seal: its
+-- id, the connection, an expiry, the name of a key, and an HMAC over these four,
+-- which SQL cannot make (see package wall). Every table with a tenant_id has a
+-- restrictive policy that asks sec.tenant() who is asking; restrictive policies
+-- cannot be widened by a careless permissive one.
+
+create schema sec authorization rowhouse_sec;
+create schema es authorization rowhouse_owner;
+create schema crm authorization rowhouse_owner;
+create schema access authorization rowhouse_owner;
+
+grant usage on schema sec to rowhouse_owner, rowhouse_log, rowhouse_reader, rowhouse_projector, rowhouse_access;
+
+-- The two halves of each key, ready for HMAC-SHA-256 (RFC 2104).
+create table sec.key (
+    kid   text primary key,
+    inner_pad bytea not null,
+    outer_pad bytea not null
+);
+alter table sec.key owner to rowhouse_sec;
+
+-- sec.open returns the tenant that a seal was made for. A missing, forged,
+-- expired or borrowed seal is an error, never an empty result: an empty list
+-- must mean that there is nothing, not that somebody forgot to say who asks.
+-- The MACs are compared through a second hash, so that the time the comparison
+-- takes tells nothing.
+-- +goose StatementBegin
+create function sec.open(seal text) returns uuid
+    language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    p text[] := string_to_array(seal, '|');
+    k sec.key;
+begin
+    if seal is null or seal = '' then
+        raise exception 'tenant context missing' using errcode = '42501';
+    end if;
+    if cardinality(p) = 5 then
+        select * into k from sec.key where kid = p[4];
+    end if;
+    if k.kid is null
+        or p[2] <> pg_backend_pid()::text
+        or sha256(sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(seal, -65), 'UTF8'))))
+           <> sha256(decode(p[5], 'hex'))
+        or p[3]::bigint < extract(epoch from clock_timestamp()) then
+        raise exception 'tenant context invalid' using errcode = '42501';
+    end if;
+    return p[1]::uuid;
+end $$;
+-- +goose StatementEnd
+
+-- sec.tenant returns the tenant of this transaction.
+create function sec.tenant() returns uuid
+    language sql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+    return sec.open(current_setting('rowhouse.seal', true));
+
+alter function sec.open(text) owner to rowhouse_sec;
+alter function sec.tenant() owner to rowhouse_sec;
+revoke all on function sec.open(text), sec.tenant() from public;
+grant execute on function sec.tenant() to rowhouse_owner, rowhouse_reader, rowhouse_projector, rowhouse_access;
+grant execute on function sec.open(text) to rowhouse_log;
+
+-- sec.build_wall puts a table behind the wall for the roles that may touch it at
+-- all. It is for migrations only.
+-- +goose StatementBegin
+create function sec.build_wall(tab regclass, variadic roles text[]) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    who text := (select string_agg(quote_ident(r), ', ') from unnest(roles) r);
+begin
+    execute format('alter table %s owner to rowhouse_owner', tab);
+    execute format('alter table %s enable row level security', tab);
+    execute format('alter table %s force row level security', tab);
+    execute format('create policy tenant_wall on %s as restrictive for all to %s
+        using (tenant_id = (select sec.tenant())) with check (tenant_id = (select sec.tenant()))', tab, who);
+    execute format('create policy base on %s for all to %s using (true) with check (true)', tab, who);
+end $$;
+-- +goose StatementEnd
+revoke all on function sec.build_wall(regclass, text[]) from public;
+
+grant usage on schema es to rowhouse_log, rowhouse_writer, rowhouse_reader, rowhouse_projector, rowhouse_dispatcher;
+grant usage on schema crm to rowhouse_reader, rowhouse_projector;
+grant usage on schema access to rowhouse_access;

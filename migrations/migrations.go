@@ -1,0 +1,103 @@
+// Package migrations holds the schema of the database, as numbered steps that
+// are applied in order and never edited once released, and the roles that the
+// steps give rights to. It knows nothing of what the tables mean.
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/rowhouse/rowhouse/keys"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// FS holds the steps.
+//
+//go:embed *.sql
+var FS embed.FS
+
+// MinVersion is the oldest version of PostgreSQL that has what the steps need,
+// as server_version_num has it.
+const MinVersion = 150000
+
+// Up brings the database at the URL to the current schema. The user in the URL
+// must be able to create roles, or the roles must be there. Any number of nodes
+// may do this at the same time.
+func Up(ctx context.Context, url string, root keys.Root) error {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errors.New("the database URL cannot be read") // not err: it may quote a password
+	}
+	db := stdlib.OpenDB(*cfg)
+	defer db.Close() //nolint:errcheck // what matters was committed
+	if err := checkVersion(ctx, db); err != nil {
+		return err
+	}
+	if err := createRoles(ctx, db, root); err != nil {
+		return err
+	}
+	if err := applySteps(ctx, db); err != nil {
+		return err
+	}
+	return plantKey(ctx, db, root)
+}
+
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	var num int
+	var text string
+	err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int, current_setting('server_version')`).Scan(&num, &text)
+	if err == nil && num < MinVersion {
+		return fmt.Errorf("the database is PostgreSQL %s, and Rowhouse needs %d or newer", text, MinVersion/10000)
+	}
+	return err
+}
+
+func applySteps(ctx context.Context, db *sql.DB) error {
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, FS, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// plantKey tells the database the key that seals are made with. A database that
+// has one already, and another one, belongs to somebody else.
+func plantKey(ctx context.Context, db *sql.DB, root keys.Root) error {
+	inner, outer := pads(wall.Key(root))
+	_, err := db.ExecContext(ctx, `insert into sec.key (kid, inner_pad, outer_pad)
+		select $1, $2, $3 where not exists (select from sec.key) on conflict do nothing`, wall.KeyID(root), inner, outer)
+	if err != nil {
+		return err
+	}
+	var ours bool
+	err = db.QueryRowContext(ctx, `select exists (select from sec.key where kid = $1)`, wall.KeyID(root)).Scan(&ours)
+	if err == nil && !ours {
+		return errors.New("the database was set up with another root key; give that one with --root-key-file")
+	}
+	return err
+}
+
+// pads prepares a key for HMAC-SHA-256, whose block is 64 bytes (RFC 2104).
+func pads(key []byte) (inner, outer []byte) {
+	inner, outer = make([]byte, 64), make([]byte, 64)
+	copy(inner, key)
+	copy(outer, key)
+	for i := range inner {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	return inner, outer
+}
