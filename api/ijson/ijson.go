@@ -1,0 +1,320 @@
+// Package ijson reads JSON that means the same to everybody: I-JSON (RFC 7493)
+// of bounded depth. Where two parsers may understand different things, it
+// refuses: names that occur twice, text that is not UTF-8, halves of surrogate
+// pairs, NUL, and anything after the value.
+//
+// It knows nothing of what a document is for; whether it makes sense is for the
+// caller to find out.
+package ijson
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deep arrays and objects may be nested.
+const MaxDepth = 64
+
+// Error says why a document was refused. It never quotes the document, apart
+// from the names on the way to the place.
+type Error struct {
+	Code    string // for programs
+	Pointer string // where, as a JSON pointer (RFC 6901); a prefix of it if that is all that is known
+	Offset  int    // where, in bytes from the beginning
+	Detail  string // for people
+}
+
+func (e *Error) Error() string {
+	return e.Detail + " at byte " + strconv.Itoa(e.Offset)
+}
+
+// The codes of an [Error].
+const (
+	Broken    = "invalid_json"
+	Empty     = "empty_body"
+	Encoding  = "invalid_utf8"
+	NUL       = "nul_character"
+	Duplicate = "duplicate_member"
+	TooDeep   = "too_deep"
+	Trailing  = "trailing_data"
+)
+
+// Parse reads a document. Its value is a map[string]any, a []any, a string, a
+// [json.Number], a bool or nil. Numbers are kept as they are written: whether
+// they fit is for the caller to say.
+func Parse(data []byte) (any, error) {
+	p := parser{data: data}
+	if !utf8.Valid(data) {
+		return nil, p.fail(Encoding, "text that is not UTF-8")
+	}
+	p.space()
+	if p.at == len(data) {
+		return nil, p.fail(Empty, "no JSON value")
+	}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(data) {
+		return nil, p.fail(Trailing, "something after the JSON value")
+	}
+	return v, nil
+}
+
+// Escape prepares a member's name for a JSON pointer.
+func Escape(name string) string {
+	if !strings.ContainsAny(name, "~/") {
+		return name
+	}
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+type parser struct {
+	data []byte
+	at   int
+}
+
+func (p *parser) fail(code, detail string) error {
+	return &Error{Code: code, Offset: p.at, Detail: detail}
+}
+
+func (p *parser) broken() error { return p.fail(Broken, "broken JSON") }
+
+// under adds a step to the pointer of an error that comes from further in.
+func under(step string, err error) error {
+	e := err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // the parser makes no other
+	e.Pointer = "/" + Escape(step) + e.Pointer
+	return e
+}
+
+func (p *parser) space() {
+	for p.at < len(p.data) {
+		switch p.data[p.at] {
+		case ' ', '\t', '\r', '\n':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte, or 0 at the end, where no token starts either.
+func (p *parser) peek() byte {
+	if p.at < len(p.data) {
+		return p.data[p.at]
+	}
+	return 0
+}
+
+func (p *parser) value(depth int) (any, error) {
+	switch c := p.peek(); {
+	case c == '{' || c == '[':
+		if depth == MaxDepth {
+			return nil, p.fail(TooDeep, "nested deeper than "+strconv.Itoa(MaxDepth)+" levels")
+		}
+		p.at++
+		if c == '{' {
+			return p.object(depth + 1)
+		}
+		return p.array(depth + 1)
+	case c == '"':
+		return p.text()
+	case c == '-' || '0' <= c && c <= '9':
+		return p.number()
+	case c == 't':
+		return true, p.literal("true")
+	case c == 'f':
+		return false, p.literal("false")
+	case c == 'n':
+		return nil, p.literal("null")
+	}
+	return nil, p.broken()
+}
+
+func (p *parser) literal(word string) error {
+	if !strings.HasPrefix(string(p.data[p.at:min(len(p.data), p.at+len(word))]), word) {
+		return p.broken()
+	}
+	p.at += len(word)
+	return nil
+}
+
+func (p *parser) object(depth int) (any, error) {
+	members := map[string]any{}
+	for first := true; ; first = false {
+		if done, err := p.next('}', first); done || err != nil {
+			return members, err
+		}
+		if p.peek() != '"' {
+			return nil, p.broken()
+		}
+		start := p.at
+		name, err := p.text()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := members[name]; twice {
+			p.at = start
+			return nil, under(name, p.fail(Duplicate, "a member that occurs twice"))
+		}
+		if p.space(); p.peek() != ':' {
+			return nil, p.broken()
+		}
+		p.at++
+		p.space()
+		if members[name], err = p.value(depth); err != nil {
+			return nil, under(name, err)
+		}
+	}
+}
+
+func (p *parser) array(depth int) (any, error) {
+	items := []any{}
+	for {
+		if done, err := p.next(']', len(items) == 0); done || err != nil {
+			return items, err
+		}
+		v, err := p.value(depth)
+		if err != nil {
+			return nil, under(strconv.Itoa(len(items)), err)
+		}
+		items = append(items, v)
+	}
+}
+
+// next goes to where the next member or item starts, or past the end of the
+// object or array that it would be in.
+func (p *parser) next(end byte, first bool) (done bool, err error) {
+	p.space()
+	switch c := p.peek(); {
+	case c == end:
+		p.at++
+		return true, nil
+	case first:
+		return false, nil
+	case c != ',':
+		return false, p.broken()
+	}
+	p.at++
+	p.space()
+	return false, nil
+}
+
+func (p *parser) number() (any, error) {
+	start := p.at
+	if p.peek() == '-' {
+		p.at++
+	}
+	if p.peek() == '0' {
+		p.at++ // and no digit may follow
+	} else if !p.digits() {
+		return nil, p.broken()
+	}
+	if p.peek() == '.' {
+		p.at++
+		if !p.digits() {
+			return nil, p.broken()
+		}
+	}
+	if c := p.peek(); c == 'e' || c == 'E' {
+		p.at++
+		if c := p.peek(); c == '+' || c == '-' {
+			p.at++
+		}
+		if !p.digits() {
+			return nil, p.broken()
+		}
+	}
+	return json.Number(p.data[start:p.at]), nil
+}
+
+func (p *parser) digits() bool {
+	start := p.at
+	for c := p.peek(); '0' <= c && c <= '9'; c = p.peek() {
+		p.at++
+	}
+	return p.at > start
+}
+
+// text reads a string. Most have no escapes, and are only cut out.
+func (p *parser) text() (string, error) {
+	p.at++
+	start := p.at
+	var buf []byte // what the escapes stand for, if there were any
+	for {
+		switch c := p.peek(); {
+		case c == '"':
+			tail := p.data[start:p.at]
+			p.at++
+			if buf == nil {
+				return string(tail), nil
+			}
+			return string(append(buf, tail...)), nil
+		case c == '\\':
+			r, next, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			buf = utf8.AppendRune(append(buf, p.data[start:p.at]...), r)
+			p.at, start = next, next
+		case c == 0 && p.at < len(p.data):
+			return "", p.fail(NUL, "a NUL character")
+		case c < ' ':
+			return "", p.broken()
+		default:
+			p.at++
+		}
+	}
+}
+
+var escapes = map[byte]rune{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// escape returns the character that the escape at p stands for, and where the
+// text goes on.
+func (p *parser) escape() (r rune, next int, err error) {
+	rest := p.data[p.at+1:]
+	if len(rest) == 0 {
+		return 0, 0, p.broken()
+	}
+	if r, ok := escapes[rest[0]]; ok {
+		return r, p.at + 2, nil
+	}
+	r, ok := hex(rest)
+	switch {
+	case !ok:
+		return 0, 0, p.broken()
+	case r == 0:
+		return 0, 0, p.fail(NUL, "a NUL character")
+	case !utf16.IsSurrogate(r):
+		return r, p.at + 6, nil
+	}
+	if len(rest) > 5 && rest[5] == '\\' {
+		low, _ := hex(rest[6:])
+		if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+			return r, p.at + 12, nil
+		}
+	}
+	return 0, 0, p.fail(Encoding, "half of a surrogate pair")
+}
+
+// hex reads the uXXXX of an escape.
+func hex(b []byte) (rune, bool) {
+	if len(b) < 5 || b[0] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[1:5] {
+		switch {
+		case '0' <= c && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
