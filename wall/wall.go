@@ -64,6 +64,9 @@ type Config struct {
 	URL  string // of the database; user and password in it are not used here
 	Root keys.Root
 	Now  func() time.Time
+
+	// Conns, if set, is the most connections that each duty may have.
+	Conns int32
 }
 
 // Wall gives out connections. It may be used concurrently.
@@ -104,6 +107,9 @@ func open(ctx context.Context, cfg Config, d Duty) (*pgxpool.Pool, error) {
 	}
 	c.ConnConfig.User, c.ConnConfig.Password = d.Role(), d.Password(cfg.Root)
 	c.MaxConns, c.MinConns = limits[d].conns, 1
+	if cfg.Conns > 0 {
+		c.MaxConns = min(c.MaxConns, cfg.Conns)
+	}
 	set := c.ConnConfig.RuntimeParams
 	set["application_name"] = d.Role()
 	set["statement_timeout"] = ms(limits[d].statement)

@@ -1,0 +1,197 @@
+// Package embedded runs a private PostgreSQL server as a child of this process,
+// reachable only through a Unix socket in its data directory, so that nobody
+// has to install and configure a database before the first start.
+//
+// It knows nothing of what the database holds. It never deletes data: what it
+// does not understand it leaves alone, and says what to do about it.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Config says where the server lives.
+type Config struct {
+	// Dir holds everything: the data in pg<major>, the socket in run, fetched
+	// programs in bin, and a lock file. It is made if it is missing, and may
+	// hold other files too.
+	Dir string
+
+	// Source says where to get the programs from. Its Cache and Major are
+	// chosen by Start.
+	Source Source
+
+	// Ephemeral is for tests: faster, and a crash of the machine loses data.
+	Ephemeral bool
+
+	// Settings are further settings of the server; they win over our own.
+	Settings map[string]string
+
+	Log *slog.Logger // nil: nowhere
+}
+
+// Server is a running PostgreSQL. Its methods may be called concurrently.
+type Server struct {
+	programs Programs
+	lock     *os.File
+	dir      string
+	account  account
+	log      *slog.Logger
+	output   *output
+	cmd      *exec.Cmd
+	done     chan struct{}
+	err      error // of cmd.Wait; set when done is closed
+}
+
+// Superuser is the role that owns the server. Only who can reach the socket can
+// be it: this process, root, and the account that the server runs as.
+const Superuser = "rowhouse"
+
+// Database is the name of the database that Start makes.
+const Database = "rowhouse"
+
+// Start starts the server, and makes its data directory if there is none. When
+// it returns, the server answers. It goes on running when ctx ends: see Stop.
+// If this process dies, however suddenly, the server shuts down too.
+func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	s := &Server{dir: dir, log: cfg.Log, output: newOutput(cfg.Log), done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("embedded PostgreSQL: %w", err)
+			if s.lock != nil {
+				err = errors.Join(err, s.lock.Close())
+			}
+		}
+	}()
+	for _, step := range []func(context.Context, Config) error{
+		s.claim, s.choose, s.initialize, s.clearAway, s.run,
+	} {
+		if err := step(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// URL returns where the server's database is, for its superuser. There is no
+// secret in it.
+func (s *Server) URL() string { return s.url(Database) }
+
+func (s *Server) url(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.User(Superuser), Path: "/" + database,
+		RawQuery: url.Values{"host": {s.socketDir()}}.Encode(),
+	}
+	return u.String()
+}
+
+// Version returns the version of the server, such as 15.18.
+func (s *Server) Version() string { return s.programs.Version }
+
+// Done is closed when the server has ended, whoever ended it.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Stop ends all connections and shuts the server down. If ctx ends before that
+// is done, the server is stopped at once, and recovers when it is started again:
+// nothing that was committed is lost either way.
+func (s *Server) Stop(ctx context.Context) error {
+	defer s.lock.Close()               //nolint:errcheck // gives the lock back, whatever it says
+	s.cmd.Process.Signal(os.Interrupt) //nolint:errcheck // if it has ended already, so much the better
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		s.cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // likewise
+		<-s.done
+		return errors.Join(ctx.Err(), s.err)
+	}
+}
+
+func (s *Server) versionDir() string {
+	return filepath.Join(s.dir, "pg"+strconv.Itoa(s.programs.Major))
+}
+func (s *Server) dataDir() string   { return filepath.Join(s.versionDir(), "data") }
+func (s *Server) socketDir() string { return filepath.Join(s.dir, "run") }
+
+// claim takes the directory for this process.
+func (s *Server) claim(context.Context, Config) error {
+	// A socket's whole path must fit in sockaddr_un, which is 104 bytes on
+	// macOS and 108 on Linux, with a zero at the end.
+	const longest = 103 - len("/run/.s.PGSQL.5432")
+	if len(s.dir) > longest {
+		return fmt.Errorf("the path %s has %d bytes, and a Unix socket in it would be too long to open: choose a data directory with at most %d", s.dir, len(s.dir), longest)
+	}
+	// Not 0700, because the account that the server runs as may be another one.
+	// What is in it protects itself.
+	if err := os.MkdirAll(s.dir, 0o755); err != nil { //nolint:gosec // see above
+		return explain(err, s.dir)
+	}
+	// The file is close-on-exec, as all that Go opens, or a server that outlived
+	// us would hold it.
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return explain(err, s.dir)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close() //nolint:errcheck // nothing was written
+		return fmt.Errorf("%s is in use by another process: stop that one, or choose another data directory", s.dir)
+	}
+	s.lock = f
+	return nil
+}
+
+// run starts the server and waits until it answers.
+func (s *Server) run(ctx context.Context, cfg Config) error {
+	args := []string{"-D", s.dataDir()}
+	for k, v := range settings(cfg, s.socketDir()) {
+		args = append(args, "-c", k+"="+v)
+	}
+	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", args...)
+	s.cmd.Stdout, s.cmd.Stderr = io.Discard, s.output
+	if err := s.spawn(); err != nil {
+		return explainStart(err, s)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.answer(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return fmt.Errorf("the server ended while starting: %w\n%s", s.err, s.output.tail())
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("the server did not answer: %w\n%s", err, s.output.tail()), s.Stop(ctx))
+		}
+	}
+}
+
+// command returns a command that runs as the server's account, with nothing of
+// our environment but the time zone and locale it should have.
+func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, filepath.Join(s.programs.Dir, program), args...) //nolint:gosec // our own programs
+	c.Dir = s.dir
+	c.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
+	c.SysProcAttr = s.account.attributes()
+	return c
+}

@@ -1,0 +1,70 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// output takes what the server writes, line by line, to a log, and keeps the
+// last lines, which say why it did not start.
+type output struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	rest []byte   // of a line that has not ended
+	last []string // at most keep
+}
+
+const keep = 8
+
+func newOutput(log *slog.Logger) *output { return &output{log: log} }
+
+// Write implements [io.Writer].
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rest = append(o.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(o.rest, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		o.rest = rest
+		o.line(strings.TrimSpace(string(line)))
+	}
+}
+
+func (o *output) line(line string) {
+	if line == "" {
+		return
+	}
+	if len(o.last) == keep {
+		o.last = o.last[1:]
+	}
+	o.last = append(o.last, line)
+	severity, message, ok := strings.Cut(line, ":  ")
+	level, known := levels[severity]
+	if !ok || !known {
+		level, message = slog.LevelInfo, line
+	}
+	o.log.Log(context.Background(), level, "postgres", "message", message) //nolint:forbidigo // there is no one who asked
+}
+
+// levels says how bad the severities of PostgreSQL are.
+var levels = map[string]slog.Level{
+	"LOG":     slog.LevelDebug,
+	"WARNING": slog.LevelWarn,
+	"ERROR":   slog.LevelError,
+	"FATAL":   slog.LevelError,
+	"PANIC":   slog.LevelError,
+}
+
+// tail returns the last lines.
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.last, "\n")
+}

@@ -1,0 +1,47 @@
+package embedded
+
+import "maps"
+
+// settings returns what the server is started with.
+func settings(cfg Config, socketDir string) map[string]string {
+	s := map[string]string{
+		"listen_addresses":        "",
+		"unix_socket_directories": socketDir,
+		"unix_socket_permissions": "0700",
+		"logging_collector":       "off",
+		"log_destination":         "stderr",
+		"log_line_prefix":         "",
+		"log_checkpoints":         "off",
+		"cluster_name":            "rowhouse",
+
+		// Errors are for whoever sent the statement. What they quote may be
+		// personal, so the log only has what concerns the server itself.
+		"log_min_messages":        "log",
+		"log_min_error_statement": "panic",
+		"log_error_verbosity":     "terse",
+
+		"max_connections": "100",
+		"shared_buffers":  "256MB",
+		"jit":             "off", // compiling costs more than our statements take
+
+		// Writing: fewer checkpoints, so that fewer pages are logged whole, and
+		// those that are, small.
+		"wal_buffers":        "16MB",
+		"max_wal_size":       "4GB",
+		"checkpoint_timeout": "15min",
+		"wal_compression":    "on",
+
+		// The data is on an SSD and the statements are short.
+		"random_page_cost":                "1.1",
+		"max_parallel_workers_per_gather": "0",
+	}
+	if cfg.Ephemeral {
+		maps.Copy(s, map[string]string{
+			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+			"wal_level": "minimal", "max_wal_senders": "0", "wal_buffers": "4MB",
+			"max_connections": "300", "shared_buffers": "128MB", "autovacuum": "off",
+		})
+	}
+	maps.Copy(s, cfg.Settings)
+	return s
+}

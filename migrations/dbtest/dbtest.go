@@ -1,0 +1,134 @@
+// Package dbtest gives each test a database of its own, migrated and behind the
+// wall, on a private PostgreSQL server that the test binary starts when it is
+// first asked for and that ends with it. Nothing has to be set up: the programs
+// are found, or fetched if there are none.
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rowhouse/rowhouse/keys"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// DB is the database of one test.
+type DB struct {
+	Wall *wall.Wall
+	URL  string    // of the database, as superuser
+	Root keys.Root // that the roles' passwords and the seal key come from
+}
+
+// New returns the wall around a new, migrated database that goes away with the
+// test.
+func New(t testing.TB) *wall.Wall {
+	t.Helper()
+	return Open(t).Wall
+}
+
+// Open is like [New] for tests that also need to get around the wall.
+func Open(t testing.TB) *DB {
+	t.Helper()
+	db := &DB{URL: Database(t), Root: Root()}
+	w, err := wall.Open(t.Context(), db.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Wall = w
+	t.Cleanup(w.Close)
+	return db
+}
+
+// Root returns the root key of all test databases.
+func Root() keys.Root { return keys.NewRoot([keys.RootSize]byte{'t', 'e', 's', 't'}) }
+
+// Config returns what opens a wall around the database, for tests that need
+// several, or one with a clock of their own.
+func (db *DB) Config() wall.Config {
+	return wall.Config{URL: db.URL, Root: db.Root, Now: time.Now, Conns: 4}
+}
+
+// Owner returns a connection as the role that owns the tables, but sees no row
+// that belongs to a tenant: for tests that make tables of their own.
+func (db *DB) Owner(t testing.TB) *pgx.Conn {
+	t.Helper()
+	conn := db.Superuser(t)
+	if _, err := conn.Exec(t.Context(), `set role rowhouse_owner`); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// Superuser returns a connection that sees everything, and may do everything.
+func (db *DB) Superuser(t testing.TB) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) }) //nolint:errcheck // the database goes away anyway
+	return conn
+}
+
+// Database returns the URL, as superuser, of a new, migrated database that goes
+// away with the test.
+func Database(t testing.TB) string {
+	t.Helper()
+	return create(t, "template "+template+" strategy file_copy")
+}
+
+// Empty returns the URL, as superuser, of a new database that was not migrated.
+// The roles are there, because those belong to the server.
+func Empty(t testing.TB) string {
+	t.Helper()
+	return create(t, "template template0 strategy file_copy")
+}
+
+var databases atomic.Int64
+
+func create(t testing.TB, options string) string {
+	t.Helper()
+	server, err := start()
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := admin(server.url, fmt.Sprintf("create database %s %s", name, options)); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := admin(server.url, fmt.Sprintf("drop database %s with (force)", name)); err != nil {
+			t.Errorf("dbtest: %v", err)
+		}
+	})
+	return onDatabase(server.url, name)
+}
+
+// onDatabase returns the URL with another database in it.
+func onDatabase(server, name string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		panic(err) // we made it ourselves
+	}
+	u.Path = "/" + strings.TrimPrefix(name, "/")
+	return u.String()
+}
+
+// admin runs a statement that no transaction can hold.
+func admin(url, statement string) error {
+	ctx := context.Background() // not that of the test, which is over when Cleanup runs
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing to do about it
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
