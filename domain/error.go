@@ -18,6 +18,7 @@ const (
 	Stale           Kind = "stale"           // the record has changed since the caller looked
 	Invalid         Kind = "invalid"         // the request makes no sense, whatever the state
 	Unavailable     Kind = "unavailable"     // not now, but the same request may work soon
+	RateLimited     Kind = "rate_limited"    // the caller asks too often; Data says retry_after, in seconds
 )
 
 // Error is a refusal that the caller may see and can act on. Its text never
