@@ -38,7 +38,7 @@ func (s *Server) choose(ctx context.Context, cfg Config) error {
 
 // newestData returns the newest major version that there is data of, or 0.
 func newestData(dir string) (newest int) {
-	files, _ := filepath.Glob(filepath.Join(dir, "pg*", "data")) //nolint:errcheck // the pattern is right
+	files, _ := filepath.Glob(filepath.Join(dir, "pg*", "data"))
 	for _, f := range files {
 		name := filepath.Base(filepath.Dir(f))
 		if major, err := strconv.Atoi(strings.TrimPrefix(name, "pg")); err == nil {

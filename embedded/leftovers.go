@@ -57,9 +57,9 @@ func (s *Server) clearAway(ctx context.Context, _ Config) error {
 
 // postmaster returns the process number that the last server left, or 0.
 func (s *Server) postmaster() int {
-	text, _ := os.ReadFile(filepath.Join(s.dataDir(), "postmaster.pid")) //nolint:errcheck // then there is none
+	text, _ := os.ReadFile(filepath.Join(s.dataDir(), "postmaster.pid"))
 	line, _, _ := bytes.Cut(text, []byte("\n"))
-	pid, _ := strconv.Atoi(string(line)) //nolint:errcheck // likewise
+	pid, _ := strconv.Atoi(string(line))
 	return pid
 }
 
@@ -72,7 +72,7 @@ func (s *Server) orphans(ctx context.Context) (pids []int) {
 		if pid <= 1 {
 			return nil
 		}
-		out, _ := exec.CommandContext(ctx, "ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:errcheck,gosec // then there is none
+		out, _ := exec.CommandContext(ctx, "ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number and nothing else
 		if strings.Contains(string(out), s.dataDir()) {
 			pids = append(pids, pid)
 		}
@@ -82,10 +82,10 @@ func (s *Server) orphans(ctx context.Context) (pids []int) {
 	if err != nil {
 		return nil
 	}
-	links, _ := filepath.Glob("/proc/[0-9]*/cwd") //nolint:errcheck // the pattern is right
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
 		if cwd, err := os.Readlink(link); err == nil && cwd == dir {
-			pid, _ := strconv.Atoi(strings.Split(link, "/")[2]) //nolint:errcheck // the pattern asks for a number
+			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
 			pids = append(pids, pid)
 		}
 	}

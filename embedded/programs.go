@@ -65,7 +65,7 @@ func candidates() []string {
 		"/usr/local/pgsql/bin", // built from source
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	} {
-		found, _ := filepath.Glob(pattern) //nolint:errcheck // the pattern is right
+		found, _ := filepath.Glob(pattern)
 		slices.SortFunc(found, func(a, b string) int { return number(b) - number(a) })
 		dirs = append(dirs, found...)
 	}
@@ -82,7 +82,7 @@ func number(path string) int {
 	for end < len(path) && path[end] >= '0' && path[end] <= '9' {
 		end++
 	}
-	n, _ := strconv.Atoi(path[start:end]) //nolint:errcheck // these are digits
+	n, _ := strconv.Atoi(path[start:end])
 	return n
 }
 

@@ -78,6 +78,7 @@ begin
 end $$;
 -- +goose StatementEnd
 revoke all on function sec.build_wall(regclass, text[]) from public;
+grant execute on function sec.build_wall(regclass, text[]) to rowhouse_owner;
 
 grant usage on schema es to rowhouse_log, rowhouse_writer, rowhouse_reader, rowhouse_projector, rowhouse_dispatcher;
 grant usage on schema crm to rowhouse_reader, rowhouse_projector;

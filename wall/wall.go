@@ -8,8 +8,10 @@ package wall
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,7 +45,7 @@ func (d Duty) Role() string { return "rowhouse_" + string(d) }
 // Password returns the password of the role. A server that trusts its socket
 // never asks for it.
 func (d Duty) Password(root keys.Root) string {
-	return fmt.Sprintf("%x", root.Derive("wall/role/"+string(d), 24))
+	return hex.EncodeToString(root.Derive("wall/role/"+string(d), 24))
 }
 
 // limits says how many connections a duty has, and for how long the database
@@ -126,7 +128,7 @@ func open(ctx context.Context, cfg Config, d Duty) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-func ms(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // inspect refuses a role that row-level security does not bind, and a database
 // that was set up with another root key.
@@ -205,9 +207,18 @@ func (w *Wall) inTx(ctx context.Context, d Duty, enter func(*pgx.Batch, uint32),
 			_, back := c.Exec(ctx, `rollback`)
 			return errors.Join(err, ignoreClosed(back))
 		}
-		_, err = c.Exec(ctx, `commit`)
-		return err
+		return commit(ctx, c)
 	})
+}
+
+// commit commits, and says so if it could not: when a statement has failed, and
+// f went on as if it had not, PostgreSQL answers a commit by rolling back.
+func commit(ctx context.Context, c *pgxpool.Conn) error {
+	tag, err := c.Exec(ctx, `commit`)
+	if err == nil && tag.String() != "COMMIT" {
+		return errors.New("wall: a statement had failed, so the transaction was rolled back")
+	}
+	return err
 }
 
 // ignoreClosed drops the complaint that a rollback could not be sent because

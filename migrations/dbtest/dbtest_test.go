@@ -36,7 +36,7 @@ func TestEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer conn.Close(t.Context()) //nolint:errcheck // it was only read from
 	var n int
 	if err := conn.QueryRow(t.Context(), `select count(*) from pg_namespace where nspname in ('sec', 'es')`).Scan(&n); err != nil || n != 0 {
 		t.Errorf("found %d of our schemas, %v", n, err)

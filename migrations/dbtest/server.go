@@ -107,7 +107,7 @@ func lockFile(name string, how int) (*os.File, error) {
 // for every state of that.
 func modelServer(ctx context.Context, home string, src embedded.Source, p embedded.Programs) (string, error) {
 	hash := sha256.New()
-	fmt.Fprintln(hash, form, p)
+	fmt.Fprintln(hash, form, p) //nolint:errcheck // a hash takes everything
 	if err := hashSteps(hash); err != nil {
 		return "", err
 	}
@@ -146,7 +146,9 @@ func hashSteps(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s %d\n%s", file, len(sql), sql)
+		if _, err := fmt.Fprintf(w, "%s %d\n%s", file, len(sql), sql); err != nil {
+			return err
+		}
 	}
 	return err
 }
