@@ -5,10 +5,13 @@ package migrations
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -27,6 +30,22 @@ var FS embed.FS
 // MinVersion is the oldest version of PostgreSQL that has what the steps need,
 // as server_version_num has it.
 const MinVersion = 150000
+
+// Fingerprint names the schema that [Up] leads to: as long as it is the same, so
+// are the steps and the roles.
+func Fingerprint() (string, error) {
+	hash := sha256.New()
+	fmt.Fprintln(hash, nologin(), wall.Duties()) //nolint:errcheck // a hash takes everything
+	files, err := fs.Glob(FS, "*.sql")
+	for _, file := range files {
+		step, err := fs.ReadFile(FS, file)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", file, len(step), step) //nolint:errcheck // likewise
+	}
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
 
 // Up brings the database at the URL to the current schema. The user in the URL
 // must be able to create roles, or the roles must be there. Any number of nodes

@@ -9,6 +9,12 @@ import (
 	"github.com/rowhouse/rowhouse/wall"
 )
 
+// nologin are the roles that own things and that nobody can be: the tables, the
+// seal key, and the functions that see more than their callers.
+func nologin() []string {
+	return []string{"rowhouse_owner", "rowhouse_sec", "rowhouse_log", "rowhouse_directory"}
+}
+
 // rolesLock keeps two nodes from creating the roles at once.
 const rolesLock = 0x726f7768 // "rowh"
 
@@ -23,7 +29,7 @@ func createRoles(ctx context.Context, db *sql.DB, root keys.Root) error {
 	if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock($1)`, rolesLock); err != nil {
 		return err
 	}
-	for _, name := range []string{"rowhouse_owner", "rowhouse_sec", "rowhouse_log"} {
+	for _, name := range nologin() {
 		if err := createRole(ctx, tx, name, "nologin"); err != nil {
 			return err
 		}

@@ -22,8 +22,8 @@ import (
 // template is the database that those of the tests are copies of.
 const template = "template_rowhouse"
 
-// form changes with everything that a server is made from and that is not in
-// the files of the migrations: the roles, and the options of initdb.
+// form changes with everything that a server is made from and that is neither
+// its programs nor the migrations: the options of initdb.
 const form = 1
 
 // server is the server of this test binary.
@@ -106,12 +106,12 @@ func lockFile(name string, how int) (*os.File, error) {
 // database in it. It is named after all that it depends on, so it is made once
 // for every state of that.
 func modelServer(ctx context.Context, home string, src embedded.Source, p embedded.Programs) (string, error) {
-	hash := sha256.New()
-	fmt.Fprintln(hash, form, p) //nolint:errcheck // a hash takes everything
-	if err := hashSteps(hash); err != nil {
+	schema, err := migrations.Fingerprint()
+	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(home, fmt.Sprintf("model-%.8x", hash.Sum(nil)))
+	name := sha256.Sum256(fmt.Append(nil, form, p, schema))
+	dir := filepath.Join(home, fmt.Sprintf("model-%.8x", name))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, os.Chtimes(dir, time.Now(), time.Now())
 	}
@@ -137,20 +137,6 @@ func modelServer(ctx context.Context, home string, src embedded.Source, p embedd
 		return "", err
 	}
 	return dir, os.Rename(building, dir)
-}
-
-func hashSteps(w io.Writer) error {
-	files, err := fs.Glob(migrations.FS, "*.sql")
-	for _, file := range files {
-		sql, err := fs.ReadFile(migrations.FS, file)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s %d\n%s", file, len(sql), sql); err != nil {
-			return err
-		}
-	}
-	return err
 }
 
 // forgetModels removes those that have not been used for a day.
