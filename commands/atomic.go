@@ -1,0 +1,138 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// Atomic carries out operations of one tenant as one: all of them, or none. Each
+// sees what those before it have done. The error says why nothing was done: a
+// refusal, whose pointer begins with the index of the operation, or a fault.
+// Command and hash are those of the whole; see [Target].
+func (r *Runner) Atomic(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation) ([]Outcome, error) {
+	if id == uuid.Nil {
+		id = r.newID()
+	}
+	for range maxAttempts {
+		if len(hash) > 0 {
+			rc, ok, err := r.store.Recall(ctx, o.Tenant, id, hash)
+			if err != nil {
+				return nil, explain(err, nil)
+			}
+			if ok {
+				return r.repeatedAll(ctx, o, id, ops, rc)
+			}
+		}
+		decisions, err := r.decideAll(ctx, o, ops)
+		if err != nil {
+			return nil, err
+		}
+		outs, again, err := r.recordAll(ctx, o, id, hash, ops, decisions)
+		if !again {
+			return outs, err
+		}
+	}
+	return nil, errBusy
+}
+
+// decideAll lets the operations decide one after another.
+func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation) ([]*decision, error) {
+	v := &view{run: r, seen: map[eventstore.StreamID]baseline{}}
+	decisions := make([]*decision, len(ops))
+	for i, op := range ops {
+		err := op.permit(o)
+		if err == nil {
+			decisions[i], err = op.decide(ctx, v, o)
+		}
+		if err != nil {
+			return nil, domain.At("/"+strconv.Itoa(i), err)
+		}
+		d := decisions[i]
+		v.seen[d.stream] = baseline{d.after, d.at + eventstore.Version(len(d.events))}
+	}
+	return decisions, nil
+}
+
+// recordAll hands the decisions to the log as one command. They have to be
+// taken again if something has changed meanwhile.
+func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
+	c, err := command(id, hash, o, decisions...)
+	if err != nil {
+		return nil, false, err
+	}
+	var rc eventstore.Receipt
+	if len(c.Writes) > 0 || len(hash) > 0 {
+		res := r.store.Append(ctx, o.Tenant, c)[0]
+		var changed *eventstore.Conflict
+		if errors.As(res.Err, &changed) {
+			return nil, true, nil
+		}
+		if res.Err != nil {
+			return nil, false, explain(res.Err, prefixOf(ops))
+		}
+		if rc = res.Receipt; rc.Repeated {
+			outs, err := r.repeatedAll(ctx, o, id, ops, rc)
+			return outs, false, err
+		}
+	}
+	return r.outcomes(ops, decisions, c, rc), false, nil
+}
+
+func prefixOf(ops []Operation) func(string) string {
+	return func(kind string) string {
+		for _, op := range ops {
+			if p := op.prefix(kind); p != kind {
+				return p
+			}
+		}
+		return kind
+	}
+}
+
+// outcomes divides the events of the command between the operations.
+func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.Command, rc eventstore.Receipt) []Outcome {
+	left := map[eventstore.StreamID][]eventstore.Recorded{}
+	for i, w := range c.Writes {
+		left[w.Stream] = recorded(c, i, rc)
+	}
+	outs := make([]Outcome, len(ops))
+	for i, d := range decisions {
+		n := len(d.events)
+		outs[i] = Outcome{
+			ID: ops[i].ID(), Command: c.ID, Position: rc.Last,
+			Version: d.at + eventstore.Version(n), Events: left[d.stream][:n],
+		}
+		left[d.stream] = left[d.stream][n:]
+		r.remember(d)
+	}
+	return outs
+}
+
+// repeatedAll reads what the operations have led to when they were carried out
+// first: each one's record as it was after all of them.
+func (r *Runner) repeatedAll(ctx context.Context, o domain.Origin, id uuid.UUID, ops []Operation, rc eventstore.Receipt) ([]Outcome, error) {
+	var events []eventstore.Recorded
+	if rc.Last >= rc.First {
+		var err error
+		if events, err = r.store.Read(ctx, o.Tenant, rc.First-1, int(rc.Last-rc.First)+1); err != nil {
+			return nil, fmt.Errorf("read repeated command: %w", err)
+		}
+	}
+	outs := make([]Outcome, len(ops))
+	for i, op := range ops {
+		outs[i] = Outcome{ID: op.ID(), Command: id, Position: rc.Last, Repeated: true}
+		for _, e := range events {
+			if e.Stream == op.stream(o.Tenant) {
+				outs[i].Events, outs[i].Version = append(outs[i].Events, e), e.Version
+			}
+		}
+	}
+	return outs, nil
+}

@@ -1,0 +1,120 @@
+// Package commands carries out what callers ask for. It is the only writer of
+// the event log.
+//
+// There is one way to change anything: load a record, let its command decide,
+// and append what follows. [Do] does it for one command, [Runner.All] for many at
+// once, [Runner.Atomic] for several that belong together. What a command means
+// is up to the domain; who may give it is written down here, one file per kind
+// of record. The package knows nothing of HTTP or of how the log is stored.
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// maxAttempts bounds how often a command is decided anew because something it
+// depends on changed under it.
+const maxAttempts = 5
+
+// Runner carries out commands. It may be used concurrently.
+type Runner struct {
+	store    eventstore.Store
+	newID    func() uuid.UUID
+	baseline *lru.Cache[eventstore.StreamID, baseline]
+}
+
+// baseline is a record as it was at a version. It saves reading what came before,
+// and never what came after. The state is shared, and so never changed.
+type baseline struct {
+	state any
+	at    eventstore.Version
+}
+
+// NewRunner returns a runner that keeps the folded state of up to cache records.
+// newID makes the IDs of commands that come without one.
+func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int) *Runner {
+	b, err := lru.New[eventstore.StreamID, baseline](max(cache, 1))
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Runner{store: store, newID: newID, baseline: b}
+}
+
+// Target is the record a command is for, and on what terms.
+type Target struct {
+	ID uuid.UUID
+
+	// New says that the ID was made just now, so that there is nothing to read.
+	New bool
+
+	// Match, if set, is the version the caller has seen. The command is refused
+	// as [domain.Stale] if the record has changed since.
+	Match *eventstore.Version
+
+	// Disjoint lets a command with a stale Match pass if it touches no field
+	// that has changed since.
+	Disjoint bool
+
+	// Command, if set, makes the command safe to repeat: it names it for good,
+	// and Hash tells it from another command under the same name.
+	Command uuid.UUID
+	Hash    []byte
+}
+
+// Outcome says what became of a command.
+type Outcome struct {
+	ID       domain.ID
+	Command  uuid.UUID
+	Version  eventstore.Version    // of the record after the command
+	Position eventstore.Position   // of the last event; without events, of no later one than the caller could have seen
+	Events   []eventstore.Recorded // those of this record that follow from the command; none if it changed nothing
+	Repeated bool                  // the command was carried out before; this is what became of it then
+}
+
+// Result is the outcome of one of several commands.
+type Result struct {
+	Outcome Outcome
+	Err     error // a refusal, or a fault
+}
+
+// Do carries out a command. The error is a refusal, or a fault.
+func Do[S any](ctx context.Context, r *Runner, p *Policy[S], o domain.Origin, to Target, cmd domain.Command[S]) (Outcome, error) {
+	res := r.All(ctx, o, []Operation{p.Prepare(to, cmd)})[0]
+	return res.Outcome, res.Err
+}
+
+// explain turns what the log says into what the caller can act on.
+func explain(err error, prefix func(kind string) string) error {
+	var claimed *eventstore.Claimed
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &claimed):
+		id := domain.ID{Prefix: prefix(claimed.Holder.Kind), UUID: claimed.Holder.ID}
+		return &domain.Error{
+			Kind: domain.Conflict, Code: "duplicate", Pointer: claimed.Claim.Pointer,
+			Detail: "belongs to another record",
+			Data:   map[string]any{"existing_id": id, "candidates": []domain.ID{id}},
+		}
+	case errors.Is(err, eventstore.ErrReused):
+		return domain.Invalid.Refusef("idempotency_mismatch", "the idempotency key was used for another request")
+	case errors.Is(err, eventstore.ErrTooLarge):
+		return domain.Invalid.Refusef("too_large", "the command is larger than the log takes")
+	case errors.Is(err, eventstore.ErrUnknownTenant):
+		return domain.NotFound.Refusef("not_found", "there is no such tenant")
+	case errors.Is(err, eventstore.ErrSealed):
+		return domain.Unavailable.Refusef("tenant_sealed", "the tenant takes no changes now")
+	case errors.Is(err, eventstore.ErrClosed):
+		return domain.Unavailable.Refusef("shutting_down", "the server is shutting down")
+	}
+	return err
+}
+
+var errBusy = domain.Conflict.Refusef("busy", "too many others change the record at this moment")

@@ -1,0 +1,284 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// Operation is a command for one record that is ready to be carried out.
+type Operation interface {
+	// ID returns the ID of the record it is for.
+	ID() domain.ID
+
+	target() Target
+	stream(domain.TenantID) eventstore.StreamID
+	prefix(kind string) string
+	permit(domain.Origin) error
+	decide(context.Context, *view, domain.Origin) (*decision, error)
+	current(context.Context, *view, domain.TenantID) (eventstore.Version, error)
+}
+
+type operation[S any] struct {
+	policy *Policy[S]
+	to     Target
+	cmd    domain.Command[S]
+}
+
+// Prepare returns a command as an operation, for [Runner.All] and
+// [Runner.Atomic].
+func (p *Policy[S]) Prepare(to Target, cmd domain.Command[S]) Operation {
+	return &operation[S]{p, to, cmd}
+}
+
+// view is the records as one or several decisions see them.
+type view struct {
+	run  *Runner
+	seen map[eventstore.StreamID]baseline // what was decided already, and not recorded yet
+}
+
+// decision is what one command leads to.
+type decision struct {
+	stream eventstore.StreamID
+	at     eventstore.Version // of the record before
+	events []eventstore.Event
+	checks []eventstore.Check
+	claim  []eventstore.Claim
+	free   []eventstore.Claim
+	after  any // the state of the record once the events are recorded
+}
+
+func (op *operation[S]) ID() domain.ID {
+	return domain.ID{Prefix: op.policy.Prefix(), UUID: op.to.ID}
+}
+
+func (op *operation[S]) target() Target { return op.to }
+
+func (op *operation[S]) stream(t domain.TenantID) eventstore.StreamID {
+	return eventstore.StreamID{Tenant: t, Kind: op.policy.Kind(), ID: op.to.ID}
+}
+
+// prefix returns the prefix of the IDs of a kind that the command can refer to.
+func (op *operation[S]) prefix(name string) string {
+	if k, ok := op.policy.kinds[name]; ok {
+		return k.Prefix()
+	}
+	return name
+}
+
+func (op *operation[S]) permit(o domain.Origin) error {
+	if err := op.policy.permit(o, op.cmd); err != nil {
+		return err
+	}
+	return domain.CheckShape(op.cmd)
+}
+
+func (op *operation[S]) current(ctx context.Context, v *view, t domain.TenantID) (eventstore.Version, error) {
+	_, at, err := op.policy.load(ctx, v, op.stream(t))
+	return at, err
+}
+
+func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*decision, error) {
+	d := &decision{stream: op.stream(o.Tenant)}
+	var before S
+	var err error
+	if !op.to.New {
+		if before, d.at, err = op.policy.load(ctx, v, d.stream); err != nil {
+			return nil, err
+		}
+	}
+	if err := op.match(ctx, v, d); err != nil {
+		return nil, err
+	}
+	o.Self = op.ID()
+	events, err := domain.Decide(op.cmd, before, o, func(ref domain.Ref) (any, error) { return op.find(ctx, v, d, ref) })
+	if err != nil {
+		return nil, err
+	}
+	after := before
+	for _, e := range events {
+		e.Apply(&after)
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
+		}
+		d.events = append(d.events, eventstore.Event{Type: e.EventType(), Schema: domain.SchemaVersion(e), Data: data})
+	}
+	d.after = after
+	lenient, _ := op.cmd.(domain.Lenient)
+	soft := lenient != nil && lenient.AllowDuplicate()
+	d.claim, d.free = difference(d.stream, claims(before), claims(after), soft)
+	return d, nil
+}
+
+// match refuses a command whose caller has not seen the record as it is.
+func (op *operation[S]) match(ctx context.Context, v *view, d *decision) error {
+	want := op.to.Match
+	if want == nil || *want == d.at || d.at == 0 {
+		return nil // a record that does not exist is the command's own business
+	}
+	changed, err := op.changedSince(ctx, v, d.stream, *want)
+	if err != nil {
+		return err
+	}
+	if mine := touched(op.cmd); op.to.Disjoint && *want < d.at && len(mine) > 0 &&
+		!slices.ContainsFunc(mine, func(f string) bool { return slices.Contains(changed, f) }) {
+		return nil
+	}
+	return &domain.Error{
+		Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
+		Data: map[string]any{"current_version": d.at, "changed_fields": changed},
+	}
+}
+
+// changedSince lists the fields that events after a version have changed.
+func (op *operation[S]) changedSince(ctx context.Context, v *view, id eventstore.StreamID, since eventstore.Version) ([]string, error) {
+	changed := []string{}
+	for rec, err := range v.run.store.ReadStream(ctx, id, since) {
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", id.Kind, err)
+		}
+		e, err := op.policy.agg.Decode(rec.Type, rec.Schema, rec.Data)
+		if err != nil {
+			return nil, err
+		}
+		changed = append(changed, touched(e)...)
+	}
+	slices.Sort(changed)
+	return slices.Compact(changed), nil
+}
+
+// touched returns the fields that a command or an event says it changes.
+func touched(x any) []string {
+	if t, ok := x.(domain.Toucher); ok {
+		return t.Touches()
+	}
+	return nil
+}
+
+// find returns a pointer to the state of a record that a command refers to, and
+// makes the log check that it is still what it is now when the outcome is
+// recorded.
+func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref domain.Ref) (any, error) {
+	id := ref.ID
+	if id.IsZero() {
+		id = op.ID()
+	}
+	k, ok := op.policy.kinds[ref.Kind]
+	if !ok {
+		return nil, fmt.Errorf("%s refers to %s, which its policy does not name", op.policy.Kind(), ref.Kind)
+	}
+	if k.Prefix() != id.Prefix {
+		return nil, nil //nolint:nilnil // an ID of something else names no such record
+	}
+	s := eventstore.StreamID{Tenant: d.stream.Tenant, Kind: ref.Kind, ID: id.UUID}
+	state, at, err := k.fold(ctx, v, s, eventstore.Version(ref.Version))
+	if err != nil || state == nil {
+		return nil, err
+	}
+	if s != d.stream && ref.Version == 0 {
+		d.checks = append(d.checks, eventstore.Check{Stream: s, At: at})
+	}
+	return state, nil
+}
+
+func claims(state any) []domain.Claim {
+	if c, ok := state.(domain.Claimer); ok {
+		return c.Claims()
+	}
+	return nil
+}
+
+// difference returns what is to be claimed and what is to be freed when a
+// record goes from one state to another.
+func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) (claim, free []eventstore.Claim) {
+	holds := func(all []domain.Claim, c domain.Claim) bool {
+		return slices.ContainsFunc(all, func(x domain.Claim) bool { return x.Scope == c.Scope && x.Key == c.Key })
+	}
+	for _, c := range after {
+		if !holds(before, c) {
+			claim = append(claim, eventstore.Claim{Scope: c.Scope, Key: c.Key, Pointer: c.Pointer, Stream: s, Soft: soft && c.Optional})
+		}
+	}
+	for _, c := range before {
+		if !holds(after, c) {
+			free = append(free, eventstore.Claim{Scope: c.Scope, Key: c.Key, Stream: s})
+		}
+	}
+	return claim, free
+}
+
+// command returns the decisions as a command to be recorded. They are for
+// different streams, except that one may continue another.
+func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision) (eventstore.Command, error) {
+	meta, err := json.Marshal(eventstore.Metadata{
+		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
+	})
+	if err != nil {
+		return eventstore.Command{}, fmt.Errorf("encode metadata: %w", err)
+	}
+	c := eventstore.Command{ID: id, Hash: hash}
+	n := uint64(0)
+	for _, d := range decisions {
+		w := slices.IndexFunc(c.Writes, func(w eventstore.Write) bool { return w.Stream == d.stream })
+		if w < 0 && len(d.events) > 0 {
+			w = len(c.Writes)
+			c.Writes = append(c.Writes, eventstore.Write{Stream: d.stream, At: d.at})
+		}
+		for _, e := range d.events {
+			e.ID, e.Meta = eventID(id, n), meta
+			c.Writes[w].Events = append(c.Writes[w].Events, e)
+			n++
+		}
+		c.Claim, c.Free = settle(c.Claim, c.Free, d)
+		c.Checks = append(c.Checks, d.checks...)
+	}
+	// What is written is checked by the write itself.
+	c.Checks = slices.DeleteFunc(c.Checks, func(k eventstore.Check) bool {
+		return slices.ContainsFunc(c.Writes, func(w eventstore.Write) bool { return w.Stream == k.Stream })
+	})
+	return c, nil
+}
+
+// settle adds what a decision claims and frees to what earlier ones did. What a
+// record takes and gives back, or gives back and takes again, comes to nothing.
+func settle(claim, free []eventstore.Claim, d *decision) (claimed, freed []eventstore.Claim) {
+	same := func(a eventstore.Claim) func(eventstore.Claim) bool {
+		return func(b eventstore.Claim) bool { return a.Scope == b.Scope && a.Key == b.Key && a.Stream == b.Stream }
+	}
+	for _, f := range d.free {
+		if i := slices.IndexFunc(claim, same(f)); i >= 0 {
+			claim = slices.Delete(claim, i, i+1)
+		} else {
+			free = append(free, f)
+		}
+	}
+	for _, c := range d.claim {
+		if i := slices.IndexFunc(free, same(c)); i >= 0 {
+			free = slices.Delete(free, i, i+1)
+		} else {
+			claim = append(claim, c)
+		}
+	}
+	return claim, free
+}
+
+// eventID names the events of a command, the same way every time, so that a
+// repeated command repeats its events.
+func eventID(command uuid.UUID, n uint64) uuid.UUID {
+	return uuid.NewSHA1(command, []byte{byte(n >> 8), byte(n)})
+}
+
+// isMissing reports whether a command was refused only because something it
+// refers to is not there.
+func isMissing(err error) bool {
+	e, ok := errors.AsType[*domain.Error](err)
+	return ok && e.Code == "reference_not_found"
+}

@@ -1,0 +1,231 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// readers bounds how many records of one batch are read at a time.
+const readers = 8
+
+// task is an operation of a batch on its way.
+type task struct {
+	op       Operation
+	stream   eventstore.StreamID
+	command  uuid.UUID
+	attempts int
+	decision *decision
+	missing  error // why it could not decide: something it refers to is not there
+	request  eventstore.Command
+	result   Result
+	done     bool
+}
+
+func (t *task) finish(o Outcome, err error) { t.result, t.done = Result{o, err}, true }
+
+// All carries out operations of one tenant, each by itself, and returns as many
+// results in the same order. Those for one record are carried out in the order
+// given; one that refers to a record that an earlier one makes finds it. The
+// others go to the log together, which is what makes a batch fast.
+func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Result {
+	tasks := make([]*task, len(ops))
+	for i, op := range ops {
+		tasks[i] = &task{op: op, stream: op.stream(o.Tenant), command: op.target().Command}
+		if tasks[i].command == uuid.Nil {
+			tasks[i].command = r.newID()
+		}
+	}
+	for pending := tasks; len(pending) > 0; {
+		round := nextRound(pending)
+		r.decide(ctx, o, round)
+		r.record(ctx, o, round)
+		pending = slices.DeleteFunc(slices.Clone(pending), func(t *task) bool { return t.done })
+	}
+	results := make([]Result, len(tasks))
+	for i, t := range tasks {
+		results[i] = t.result
+	}
+	return results
+}
+
+// nextRound returns the tasks that can be decided now: the first one for each
+// record.
+func nextRound(pending []*task) (round []*task) {
+	taken := make(map[eventstore.StreamID]bool, len(pending))
+	for _, t := range pending {
+		if !taken[t.stream] {
+			taken[t.stream] = true
+			t.decision, t.missing = nil, nil
+			round = append(round, t)
+		}
+	}
+	return round
+}
+
+// decide lets the tasks of a round decide. A task that refers to a record that
+// is not there waits a round if a task before it makes one now.
+func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*task) {
+	var g errgroup.Group
+	g.SetLimit(readers)
+	for _, t := range round {
+		g.Go(func() error {
+			r.decideOne(ctx, o, t)
+			return nil
+		})
+	}
+	_ = g.Wait() // tasks keep their errors
+	making := false
+	for _, t := range round {
+		if d := t.decision; d != nil && d.at == 0 && len(d.events) > 0 {
+			making = true
+		}
+		if t.missing != nil && (!making || t.attempts >= maxAttempts) {
+			t.finish(Outcome{}, t.missing)
+		}
+	}
+}
+
+func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *task) {
+	t.attempts++
+	if err := t.op.permit(o); err != nil {
+		t.finish(Outcome{}, err)
+		return
+	}
+	if out, ok, err := r.recall(ctx, o, t); ok || err != nil {
+		t.finish(out, err)
+		return
+	}
+	d, err := t.op.decide(ctx, &view{run: r}, o)
+	if isMissing(err) {
+		t.missing = err
+		return
+	}
+	if err != nil {
+		t.finish(Outcome{}, err)
+		return
+	}
+	if len(d.events) == 0 && len(t.op.target().Hash) == 0 {
+		t.decision = d
+		t.finish(t.outcome(eventstore.Receipt{}), nil)
+		return
+	}
+	t.request, err = command(t.command, t.op.target().Hash, o, d)
+	if err != nil {
+		t.finish(Outcome{}, err)
+		return
+	}
+	t.decision = d
+}
+
+// record hands what was decided to the log in one go. What it refuses because
+// something has changed stays to be decided anew.
+func (r *Runner) record(ctx context.Context, o domain.Origin, round []*task) {
+	decided := slices.DeleteFunc(round, func(t *task) bool { return t.done || t.decision == nil })
+	if len(decided) == 0 {
+		return
+	}
+	requests := make([]eventstore.Command, len(decided))
+	for i, t := range decided {
+		requests[i] = t.request
+	}
+	for i, res := range r.store.Append(ctx, o.Tenant, requests...) {
+		t := decided[i]
+		var changed *eventstore.Conflict
+		switch {
+		case res.Err == nil && res.Receipt.Repeated:
+			t.finish(r.repeated(ctx, o, t, res.Receipt))
+		case res.Err == nil:
+			t.finish(t.outcome(res.Receipt), nil)
+			r.remember(t.decision)
+		case errors.As(res.Err, &changed) && t.attempts < maxAttempts:
+			// decided anew in the next round
+		case errors.As(res.Err, &changed):
+			t.finish(Outcome{}, errBusy)
+		default:
+			t.finish(Outcome{}, explain(res.Err, t.op.prefix))
+		}
+	}
+}
+
+// remember keeps the record as it is after a decision.
+func (r *Runner) remember(d *decision) {
+	if n := len(d.events); n > 0 {
+		r.baseline.Add(d.stream, baseline{d.after, d.at + eventstore.Version(n)})
+	}
+}
+
+// outcome says what became of a decision that was recorded.
+func (t *task) outcome(rc eventstore.Receipt) Outcome {
+	d := t.decision
+	out := Outcome{ID: t.op.ID(), Command: t.command, Version: d.at, Position: rc.Last}
+	for i, w := range t.request.Writes {
+		if w.Stream == d.stream {
+			out.Events = recorded(t.request, i, rc)
+			out.Version += eventstore.Version(len(w.Events))
+		}
+	}
+	return out
+}
+
+// recorded returns the events of one write of a command as they are in the log:
+// in the order of the command, one position after another.
+func recorded(c eventstore.Command, write int, rc eventstore.Receipt) []eventstore.Recorded {
+	at := rc.First
+	for _, w := range c.Writes[:write] {
+		at += eventstore.Position(len(w.Events))
+	}
+	w := c.Writes[write]
+	out := make([]eventstore.Recorded, len(w.Events))
+	for i, e := range w.Events {
+		out[i] = eventstore.Recorded{
+			Event: e, Stream: w.Stream, Time: rc.Time,
+			Version: w.At + eventstore.Version(i+1), Position: at + eventstore.Position(i),
+		}
+	}
+	return out
+}
+
+// recall returns what became of a command that was carried out before.
+func (r *Runner) recall(ctx context.Context, o domain.Origin, t *task) (Outcome, bool, error) {
+	to := t.op.target()
+	if len(to.Hash) == 0 {
+		return Outcome{}, false, nil
+	}
+	rc, ok, err := r.store.Recall(ctx, o.Tenant, to.Command, to.Hash)
+	if err != nil || !ok {
+		return Outcome{}, false, explain(err, t.op.prefix)
+	}
+	out, err := r.repeated(ctx, o, t, rc)
+	return out, true, err
+}
+
+// repeated reads what a command has led to when it was carried out first. The
+// record may be another than the one now asked for: a repeated create comes
+// with a fresh ID.
+func (r *Runner) repeated(ctx context.Context, o domain.Origin, t *task, rc eventstore.Receipt) (Outcome, error) {
+	out := Outcome{ID: t.op.ID(), Command: t.command, Position: rc.Last, Repeated: true}
+	if rc.Last < rc.First {
+		at, err := t.op.current(ctx, &view{run: r}, o.Tenant)
+		out.Version = at
+		return out, err
+	}
+	events, err := r.store.Read(ctx, o.Tenant, rc.First-1, int(rc.Last-rc.First)+1)
+	if err != nil {
+		return out, fmt.Errorf("read repeated command: %w", err)
+	}
+	for _, e := range events {
+		if e.Stream == t.stream || e.Stream.Kind == t.stream.Kind && t.op.target().New && e.Version == 1 || len(out.Events) > 0 && e.Stream == out.Events[0].Stream {
+			out.Events = append(out.Events, e)
+			out.ID.UUID, out.Version = e.Stream.ID, e.Version
+		}
+	}
+	return out, nil
+}
