@@ -198,7 +198,7 @@ func (f *Follower) step(ctx context.Context, j job) (o outcome) {
 		return outcome{err: fmt.Errorf("read log: %w", err)}
 	}
 	b := Batch{Tenant: j.tenant, From: *j.from, Events: events}
-	if err := b.check(); err != nil {
+	if err := b.Check(); err != nil {
 		return outcome{err: err}
 	}
 	if err := f.handle(ctx, b); err != nil {
@@ -208,9 +208,10 @@ func (f *Follower) step(ctx context.Context, j job) (o outcome) {
 	return outcome{at: at, events: len(events), full: len(events) == limit}
 }
 
-// check makes sure that nothing was skipped, whatever the reason: a reader that
-// goes on over a gap would be wrong for ever, and nobody would know.
-func (b Batch) check() error {
+// Check makes sure that nothing was skipped, whatever the reason, and otherwise
+// returns ErrGap: a reader that goes on over a gap would be wrong for ever, and
+// nobody would know.
+func (b Batch) Check() error {
 	if len(b.Events) == 0 {
 		return fmt.Errorf("%w: nothing after %d", ErrGap, b.From.Position)
 	}

@@ -278,6 +278,16 @@ func (q *queue) mark(tenant domain.TenantID, at Checkpoint) {
 	q.marks[tenant] = at
 }
 
+// At returns how far the group has come with a tenant, if this node is the one
+// that goes on from there. Others may have come further by now.
+func (f *Follower) At(tenant domain.TenantID) (Position, bool) {
+	q := f.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	at, known := q.marks[tenant]
+	return at.Position, known
+}
+
 // FollowerStats says how a follower is doing.
 type FollowerStats struct {
 	Shards int // that this node holds

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// Tracker keeps checkpoints and leases in the database. It is independent of
+// where the log is, but for [Tracker.Behind].
+type Tracker struct{ wall *wall.Wall }
+
+var _ eventstore.Tracker = Tracker{}
+
+// NewTracker returns a tracker behind a wall.
+func NewTracker(w *wall.Wall) Tracker { return Tracker{w} }
+
+// dispatch runs a statement that sees positions only, in one round trip.
+func dispatch[T any](ctx context.Context, t Tracker, row pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
+	err = t.wall.Sealed(ctx, wall.Dispatcher, nil, func(tx wall.Tx, _ []string) error {
+		rows, err := tx.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, row)
+		return err
+	})
+	return all, err
+}
+
+// Lease implements [eventstore.Tracker].
+func (t Tracker) Lease(ctx context.Context, group, owner string, ttl time.Duration) ([]eventstore.Shard, error) {
+	return dispatch(ctx, t, pgx.RowTo[eventstore.Shard], `select es.take_leases($1, $2, $3, $4)`, group, owner, ttl, eventstore.Shards)
+}
+
+// Release implements [eventstore.Tracker].
+func (t Tracker) Release(ctx context.Context, group, owner string) error {
+	_, err := dispatch(ctx, t, pgx.RowTo[bool], `with leases as (delete from es.lease where grp = $1 and owner = $2)
+		delete from es.follower where grp = $1 and owner = $2 returning true`, group, owner)
+	return err
+}
+
+// Behind implements [eventstore.Tracker].
+func (t Tracker) Behind(ctx context.Context, group string, shards []eventstore.Shard) ([]eventstore.Lag, error) {
+	lag := func(row pgx.CollectableRow) (l eventstore.Lag, err error) {
+		err = row.Scan(&l.Tenant.UUID, &l.Checkpoint.Position, &l.Checkpoint.Generation, &l.Head)
+		return l, err
+	}
+	return dispatch(ctx, t, lag, `select h.tenant_id, coalesce(c.pos, 0), coalesce(c.generation, 0), h.last_pos
+		from es.tenant_head h left join es.checkpoint c on c.grp = $1 and c.tenant_id = h.tenant_id
+		where es.shard(h.tenant_id) = any($2) and h.last_pos > coalesce(c.pos, 0)`, group, shards)
+}
+
+// Checkpoint implements [eventstore.Tracker].
+func (t Tracker) Checkpoint(ctx context.Context, group string, tenant domain.TenantID) (at eventstore.Checkpoint, err error) {
+	found, err := dispatch(ctx, t, pgx.RowToStructByPos[eventstore.Checkpoint],
+		`select pos, generation from es.checkpoint where grp = $1 and tenant_id = $2`, group, tenant.UUID)
+	if len(found) > 0 {
+		at = found[0]
+	}
+	return at, err
+}
+
+// Move implements [eventstore.Tracker].
+func (t Tracker) Move(ctx context.Context, group string, tenant domain.TenantID, from eventstore.Checkpoint, to eventstore.Position) error {
+	return Moved(t.wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+		QueueMove(b, group, tenant, from, to)
+	}))
+}
+
+// QueueMove queues the statement that moves a checkpoint, for readers that
+// derive rows in the same transaction. It comes before what it guards. What the
+// transaction returns has to go through [Moved].
+func QueueMove(b *pgx.Batch, group string, tenant domain.TenantID, from eventstore.Checkpoint, to eventstore.Position) {
+	b.Queue(`select es.move_checkpoint($1, $2, $3, $4, $5)`, group, tenant.UUID, from.Position, from.Generation, to)
+}
+
+// Moved turns the complaint of es.move_checkpoint into [eventstore.ErrMoved].
+func Moved(err error) error {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "RH001" {
+		return eventstore.ErrMoved
+	}
+	return err
+}

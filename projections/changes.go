@@ -1,0 +1,278 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// changes is what a run of events of one tenant means for a table: for each
+// record, the row as it was before and as it is after them.
+type changes interface {
+	add(eventstore.Recorded)
+
+	// missing returns the records whose rows before the events are not known,
+	// and queueLoad queues the statement that gets them.
+	missing() []uuid.UUID
+	queueLoad(*pgx.Batch, []uuid.UUID)
+
+	// fold works out the rows after the events. A record whose events cannot be
+	// folded is left as it was before the first of these; what is an obstacle
+	// to all of them is returned.
+	fold(workers int) error
+
+	// queueWrite queues the statements that write the rows.
+	queueWrite(*pgx.Batch)
+
+	// bisect tries to write the rows and refuses those that cannot be written.
+	bisect(context.Context, wall.Tx) error
+
+	// parked returns the records that could not be projected.
+	parked() []parking
+
+	// remember puts the rows in the cache.
+	remember()
+}
+
+// parking says from which event on a record waits, and why.
+type parking struct {
+	event eventstore.Recorded
+	class string
+}
+
+// change is what a run of events means for one record.
+type change[R any] struct {
+	events []eventstore.Recorded
+	before *entry[R] // nil if there is no row
+	after  *entry[R] // nil if nothing can be done
+	parked *parking
+}
+
+func (c *change[R]) first() eventstore.Recorded { return c.events[0] }
+func (c *change[R]) last() eventstore.Recorded  { return c.events[len(c.events)-1] }
+
+// park leaves the record as it was before an event.
+func (c *change[R]) park(e eventstore.Recorded, class string) {
+	c.parked = &parking{e, class}
+}
+
+type tableChanges[R any] struct {
+	table  *Table[R]
+	tenant domain.TenantID
+	ver    int
+	cache  *cache
+	list   []*change[R]
+	byID   map[uuid.UUID]*change[R]
+}
+
+func (t *Table[R]) changes(tenant domain.TenantID, ver int, c *cache) changes {
+	return &tableChanges[R]{table: t, tenant: tenant, ver: ver, cache: c, byID: make(map[uuid.UUID]*change[R])}
+}
+
+func (cs *tableChanges[R]) add(e eventstore.Recorded) {
+	c := cs.byID[e.Stream.ID]
+	if c == nil {
+		c = new(change[R])
+		cs.list, cs.byID[e.Stream.ID] = append(cs.list, c), c
+	}
+	c.events = append(c.events, e)
+}
+
+func (cs *tableChanges[R]) missing() (ids []uuid.UUID) {
+	for _, c := range cs.list {
+		if c.before, _ = cs.cache.get(cs.table.name, c.first().Stream).(*entry[R]); c.before != nil {
+			if v := c.before.version(cs.table); c.first().Version-1 <= v && v <= c.last().Version {
+				continue
+			}
+			c.before = nil
+		}
+		if c.first().Version > 1 {
+			ids = append(ids, c.first().Stream.ID)
+		}
+	}
+	return ids
+}
+
+func (cs *tableChanges[R]) queueLoad(b *pgx.Batch, ids []uuid.UUID) {
+	b.Queue(cs.table.sql.load, cs.tenant.UUID, cs.ver, ids).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id uuid.UUID
+			e := new(entry[R])
+			if err := rows.Scan(&id, &e.doc); err != nil {
+				return err
+			}
+			cs.byID[id].before = e
+		}
+		return rows.Err()
+	})
+}
+
+// fold divides the records between workers, because no two have to do with one
+// another.
+func (cs *tableChanges[R]) fold(workers int) error {
+	workers = max(1, min(workers, len(cs.list)/64))
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		part := cs.list[len(cs.list)*w/workers : len(cs.list)*(w+1)/workers]
+		wg.Go(func() {
+			for _, c := range part {
+				errs[w] = errors.Join(errs[w], cs.foldOne(c))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
+	if c.before != nil && c.before.row == nil { // from the database
+		if c.before, err = decode[R](c.before.doc); err != nil {
+			c.park(c.first(), "row")
+			return nil //nolint:nilerr // it concerns this record only
+		}
+	}
+	at := c.before.version(cs.table)
+	events := c.events[min(max(0, int(at-c.first().Version)+1), len(c.events)):]
+	if len(events) == 0 {
+		c.after = c.before // somebody folded them before, just now
+		return nil
+	}
+	c.after, err = cs.table.fold(c.before, events)
+	if halts(err) {
+		return err
+	}
+	failed, ok := errors.AsType[*eventError](err)
+	switch {
+	case err == nil:
+	case !ok:
+		c.park(events[0], classify(err))
+	default:
+		c.park(failed.event, classify(failed.err))
+		if n := slices.IndexFunc(events, func(e eventstore.Recorded) bool { return e.Version == failed.event.Version }); n > 0 {
+			c.after, err = cs.table.fold(c.before, events[:n])
+		}
+	}
+	if err != nil {
+		c.after = nil
+	}
+	return nil
+}
+
+// halts reports whether the way out is another build and not another event.
+func halts(err error) bool {
+	return errors.Is(err, domain.ErrNewerSchema) || errors.Is(err, domain.ErrUnknownEvent)
+}
+
+// classify says what kind of error it is, in a word that gives nothing away of
+// what is in the event.
+func classify(err error) string {
+	pg, fromDatabase := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case errors.Is(err, errPanic):
+		return "panic"
+	case errors.Is(err, errOrder):
+		return "order"
+	case fromDatabase:
+		return "sqlstate " + pg.Code
+	default:
+		return "decode"
+	}
+}
+
+// written returns the rows to write, and the IDs of those to remove.
+func (cs *tableChanges[R]) written() (rows []*entry[R], gone []uuid.UUID) {
+	for _, c := range cs.list {
+		switch {
+		case c.after == nil:
+		case c.after.doc == nil:
+			gone = append(gone, c.first().Stream.ID)
+		default:
+			rows = append(rows, c.after)
+		}
+	}
+	return rows, gone
+}
+
+func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
+	rows, gone := cs.written()
+	if len(rows) > 0 {
+		b.Queue(cs.table.sql.upsert, cs.upsertArgs(rows)...)
+	}
+	if len(gone) > 0 {
+		b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
+	}
+}
+
+func (cs *tableChanges[R]) upsertArgs(rows []*entry[R]) []any {
+	args := []any{cs.tenant.UUID, cs.ver}
+	for _, c := range cs.table.columns {
+		args = append(args, c.pack(rows, c.query.Nullable))
+	}
+	return args
+}
+
+func (cs *tableChanges[R]) bisect(ctx context.Context, tx wall.Tx) error {
+	rows, _ := cs.written()
+	return cs.try(ctx, tx, rows)
+}
+
+// try writes rows, and if the database will not have them, finds out which.
+func (cs *tableChanges[R]) try(ctx context.Context, tx wall.Tx, rows []*entry[R]) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `savepoint try`); err != nil {
+		return err
+	}
+	_, refusal := tx.Exec(ctx, cs.table.sql.upsert, cs.upsertArgs(rows)...)
+	if _, err := tx.Exec(ctx, `rollback to savepoint try`); err != nil {
+		return err
+	}
+	switch {
+	case refusal == nil:
+		return nil
+	case !isRefused(refusal):
+		return refusal
+	case len(rows) > 1:
+		half := len(rows) / 2
+		return errors.Join(cs.try(ctx, tx, rows[:half]), cs.try(ctx, tx, rows[half:]))
+	}
+	c := cs.byID[cs.table.base(rows[0].row).ID.UUID]
+	c.park(c.first(), classify(refusal))
+	c.after = nil
+	return nil
+}
+
+// isRefused reports whether the database would not take a value: it is no such
+// value, it breaks a constraint, or it is too large.
+func isRefused(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code[:2] == "22" || e.Code[:2] == "23" || e.Code[:2] == "54")
+}
+
+func (cs *tableChanges[R]) parked() (list []parking) {
+	for _, c := range cs.list {
+		if c.parked != nil {
+			list = append(list, *c.parked)
+		}
+	}
+	return list
+}
+
+func (cs *tableChanges[R]) remember() {
+	for _, c := range cs.list {
+		if c.after != nil {
+			cs.cache.put(cs.table.name, c.first().Stream, c.after)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package projections
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+// column is a column beside the JSON of a row, to filter and sort by. A value
+// that is zero in Go is null in the database unless the column is required.
+type column[R any] struct {
+	query query.Column // its name is empty if clients cannot name it
+	sql   string       // name in the database
+	array string       // type of an array of its values as a parameter, such as "text[]"
+	cast  string       // what turns one of these into a value of the column, such as "::text[]"
+	pack  func(entries []*entry[R], nullable bool) any
+}
+
+func (c column[R]) addTo(t *Table[R]) { t.columns = append(t.columns, c) }
+
+// columns is several of them.
+type columns[R any] []column[R]
+
+func (cs columns[R]) addTo(t *Table[R]) { t.columns = append(t.columns, cs...) }
+
+// required says that a column is never null.
+func required[R any](c column[R]) part[R] {
+	c.query.Nullable = false
+	return c
+}
+
+// scalar is a column of one value of the type V.
+func scalar[R any, V comparable](name string, typ query.Type, sqlType string, get func(*R) V) column[R] {
+	sql := strings.ReplaceAll(name, ".", "_")
+	return column[R]{
+		query: query.Column{Name: name, SQL: sql, Type: typ, Nullable: true, Sortable: true},
+		sql:   sql,
+		array: sqlType + "[]",
+		pack: func(entries []*entry[R], nullable bool) any {
+			values := make([]V, len(entries))
+			array := make(pgtype.FlatArray[*V], len(entries))
+			for i, e := range entries {
+				if values[i] = get(e.row); !nullable || values[i] != *new(V) {
+					array[i] = &values[i]
+				}
+			}
+			return array
+		},
+	}
+}
+
+// text is a column of text.
+func text[R any, V ~string](name string, get func(*R) V) column[R] {
+	return scalar(name, query.Text, "text", func(r *R) string { return string(get(r)) })
+}
+
+// enum is a column of text of a fixed vocabulary.
+func enum[R any, V ~string](name string, vocabulary []V, get func(*R) V) column[R] {
+	words := make([]string, len(vocabulary))
+	for i, w := range vocabulary {
+		words[i] = string(w)
+	}
+	return scalar(name, query.Enum(words...), "text", func(r *R) string { return string(get(r)) })
+}
+
+// reference is a column of IDs of other records.
+func reference[R any](name, prefix string, get func(*R) domain.ID) column[R] {
+	return scalar(name, query.ID(prefix), "uuid", func(r *R) uuid.UUID { return get(r).UUID })
+}
+
+// number is a column of whole numbers.
+func number[R any, V ~int | ~int32 | ~int64](name string, get func(*R) V) column[R] {
+	return scalar(name, query.Int, "bigint", func(r *R) int64 { return int64(get(r)) })
+}
+
+// moment is a column of times.
+func moment[R any](name string, get func(*R) *time.Time) column[R] {
+	return scalar(name, query.Time, "timestamptz", func(r *R) time.Time {
+		if t := get(r); t != nil {
+			return *t
+		}
+		return time.Time{}
+	})
+}
+
+// day is a column of dates.
+func day[R any](name string, get func(*R) domain.Date) column[R] {
+	return scalar(name, query.Date, "date", func(r *R) time.Time {
+		if d := get(r); d != "" {
+			return d.Time()
+		}
+		return time.Time{}
+	})
+}
+
+// money is two columns: the amount, in 1/10000, and the currency.
+func money[R any](name string, get func(*R) domain.Money) columns[R] {
+	amount := column[R]{
+		query: query.Column{Name: name + ".amount", SQL: name, Type: query.Decimal, Nullable: true, Sortable: true},
+		sql:   name,
+		array: "bigint[]",
+		pack: func(entries []*entry[R], _ bool) any {
+			array := make(pgtype.FlatArray[*int64], len(entries))
+			for i, e := range entries {
+				if m := get(e.row); m != (domain.Money{}) { // an amount of 0 is one
+					array[i] = new(m.Units())
+				}
+			}
+			return array
+		},
+	}
+	currency := text(name+".currency", func(r *R) string { return get(r).Currency })
+	return columns[R]{amount, currency}
+}
+
+// texts is a column of arrays of text. Arrays of different lengths make no array
+// of arrays, so each travels as the text of itself.
+func texts[R any, V ~string](name string, get func(*R) []V) column[R] {
+	return column[R]{
+		query: query.Column{Name: name, SQL: name, Type: query.TextArray},
+		sql:   name,
+		array: "text[]",
+		cast:  "::text[]",
+		pack: func(entries []*entry[R], _ bool) any {
+			array := make(pgtype.FlatArray[string], len(entries))
+			for i, e := range entries {
+				array[i] = arrayText(get(e.row))
+			}
+			return array
+		},
+	}
+}
+
+// arrayText returns the text of an array, as the database reads it.
+func arrayText[V ~string](values []V) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		escape.WriteString(&b, string(v)) //nolint:errcheck // a Builder takes everything
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// search says by which texts a record is found.
+func search[R any](get func(*R) []string) part[R] {
+	return internal("search_text", "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
+}
+
+// internal is a column that is never null, and that clients cannot name.
+func internal[R, V any](name, sqlType string, get func(*entry[R]) V) column[R] {
+	return column[R]{
+		sql:   name,
+		array: sqlType + "[]",
+		pack: func(entries []*entry[R], _ bool) any {
+			array := make(pgtype.FlatArray[V], len(entries))
+			for i, e := range entries {
+				array[i] = get(e)
+			}
+			return array
+		},
+	}
+}
+
+// common adds the columns that all tables have.
+func common[R any](t *Table[R]) {
+	base := t.base
+	id := internal("id", "uuid", func(e *entry[R]) uuid.UUID { return base(e.row).ID.UUID })
+	id.query = query.Column{Name: "id", SQL: "id", Type: query.ID(t.prefix), Sortable: true}
+	version := internal("version", "int", func(e *entry[R]) int32 { return int32(base(e.row).Version) })
+	version.query = query.Column{Name: "version", SQL: "version", Type: query.Int, Sortable: true}
+	created := internal("created_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).CreatedAt })
+	created.query = query.Column{Name: "created_at", SQL: "created_at", Type: query.Time, Sortable: true}
+	updated := internal("updated_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).UpdatedAt })
+	updated.query = query.Column{Name: "updated_at", SQL: "updated_at", Type: query.Time, Sortable: true}
+	t.columns = append(t.columns, id,
+		internal("doc", "text", func(e *entry[R]) []byte { return e.doc }),
+		internal("position", "bigint", func(e *entry[R]) int64 { return int64(base(e.row).Position) }),
+		version, created, updated,
+		moment("deleted_at", func(r *R) *time.Time { return base(r).DeletedAt }))
+}
+
+// queryColumns returns what clients may name: the columns, and all other members
+// of the JSON, which are good for choosing what to be shown only.
+func queryColumns[R any](cs []column[R], t reflect.Type) (named []query.Column) {
+	for _, c := range cs {
+		if c.query.Name != "" {
+			named = append(named, c.query)
+		}
+	}
+	for _, m := range members(t) {
+		if !slices.ContainsFunc(named, func(c query.Column) bool { return c.Name == m || strings.HasPrefix(c.Name, m+".") }) {
+			named = append(named, query.Column{Name: m})
+		}
+	}
+	return named
+}
+
+// statements is the SQL of a table. The first parameter is always the tenant.
+type statements struct {
+	upsert, drop, load          string // of the version $2
+	sweep                       string // of those that are neither served nor filled
+	find, list, count, checksum string // of the one that serves
+}
+
+func compose[R any](name string, cs []column[R]) statements {
+	from := "crm." + name
+	var cols, params, values, sets []string
+	for i, c := range cs {
+		cols = append(cols, c.sql)
+		params = append(params, fmt.Sprintf("$%d::%s", i+3, c.array))
+		values = append(values, "u."+c.sql+c.cast)
+		if c.sql != "id" {
+			sets = append(sets, c.sql+" = excluded."+c.sql)
+		}
+	}
+	all := strings.Join(cols, ", ")
+	const mine = " where tenant_id = $1 and ver = $2"
+	// What people see: the version of the rows that serves now.
+	serving := ` where tenant_id = $1 and ver = coalesce((select s.ver from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `'), 0)`
+	return statements{
+		upsert: "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, " + strings.Join(values, ", ") +
+			" from unnest(" + strings.Join(params, ", ") + ") as u (" + all + ")" +
+			" on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", "),
+		drop: "delete from " + from + mine + " and id = any($3)",
+		load: "select id, doc from " + from + mine + " and id = any($3)",
+		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
+			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
+			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
+		find:     "select id, doc, version, position, deleted_at is not null from " + from + serving + " and id = any($2)",
+		list:     "select doc, %s from " + from + serving + " and %s order by %s limit %d",
+		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
+		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,
+	}
+}

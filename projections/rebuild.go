@@ -1,0 +1,289 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// rebuildGroup is the group whose checkpoint says how far a rebuild is.
+const rebuildGroup = "rebuild"
+
+// How many events a rebuild projects at a time, and how many rows it remembers:
+// at least those of two such batches, because the first may not be in the
+// database yet when the second is worked out.
+const (
+	rebuildBatch = 5000
+	rebuildRows  = 4 * rebuildBatch
+)
+
+// Rebuild makes a tenant's rows of some projections anew, from the first event
+// on. People see the old ones until the new ones are complete, and then, at
+// once, the new ones. It may be interrupted: begun again for the same
+// projections, it goes on where it was, unless another build began it. The
+// function progress, if there is one, is told every now and then how far it is.
+func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress func(done, of eventstore.Position), ps ...Projection) error {
+	r, err := m.begin(ctx, tenant, ps)
+	if err != nil {
+		return fmt.Errorf("begin rebuild: %w", err)
+	}
+	if progress != nil {
+		r.progress = progress
+	}
+	// What is added meanwhile is made up for first without, and then, when it is
+	// little, with holding up the live rows.
+	for {
+		live, err := m.cfg.Tracker.Checkpoint(ctx, Group, tenant)
+		if err != nil {
+			return err
+		}
+		if live.Position-r.at.Position < rebuildBatch/10 {
+			break
+		}
+		if err := r.advance(ctx, live.Position); err != nil {
+			return err
+		}
+	}
+	if err := r.finish(ctx); err != nil {
+		return fmt.Errorf("finish rebuild: %w", err)
+	}
+	return m.sweep(ctx, tenant, ps)
+}
+
+// rebuild is a rebuild that is going on.
+type rebuild struct {
+	*Models
+	target
+	names    []string
+	at       eventstore.Checkpoint
+	progress func(done, of eventstore.Position)
+}
+
+// begin begins a rebuild, or goes on with one.
+func (m *Models) begin(ctx context.Context, tenant domain.TenantID, ps []Projection) (*rebuild, error) {
+	r := &rebuild{Models: m, progress: func(_, _ eventstore.Position) {}}
+	for _, p := range ps {
+		r.names = append(r.names, p.Name())
+	}
+	slices.Sort(r.names)
+	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) (err error) {
+		r.target = target{
+			tenant: tenant, group: rebuildGroup, cache: newCache(rebuildRows),
+			vers: make(map[string]int), parked: make(map[parkedStream]bool),
+		}
+		if r.at, err = lock(ctx, tx, rebuildGroup, tenant); err != nil {
+			return err
+		}
+		var same bool
+		err = tx.QueryRow(ctx, `select exists (select from crm.rebuild where tenant_id = $1 and projections = $2 and build = $3)`,
+			tenant.UUID, r.names, m.cfg.Build).Scan(&same)
+		if err == nil && !same {
+			err = r.restart(ctx, tx)
+		}
+		if err != nil {
+			return err
+		}
+		b := new(pgx.Batch)
+		b.Queue(`select projection, latest from crm.serving where tenant_id = $1 and projection = any($2)`, tenant.UUID, r.names).
+			Query(each(func(rows pgx.Rows) error {
+				var name string
+				var ver int
+				err := rows.Scan(&name, &ver)
+				r.vers[name] = ver
+				return err
+			}))
+		if err := tx.SendBatch(ctx, b).Close(); err != nil {
+			return err
+		}
+		b = new(pgx.Batch)
+		queueParked(b, r.target)
+		return tx.SendBatch(ctx, b).Close()
+	})
+	return r, err
+}
+
+// restart begins with rows of a version that there never were any of.
+func (r *rebuild) restart(ctx context.Context, tx wall.Tx) error {
+	r.at = eventstore.Checkpoint{Generation: r.at.Generation + 1}
+	b := new(pgx.Batch)
+	b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest) select $1, name, 0, 1 from unnest($2::text[]) name
+		on conflict (tenant_id, projection) do update set latest = serving.latest + 1`, r.tenant.UUID, r.names)
+	b.Queue(`insert into crm.rebuild (tenant_id, projections, build) values ($1, $2, $3)
+		on conflict (tenant_id) do update set projections = excluded.projections, build = excluded.build`, r.tenant.UUID, r.names, r.cfg.Build)
+	b.Queue(`update es.checkpoint set pos = 0, generation = $3 where grp = $1 and tenant_id = $2`, rebuildGroup, r.tenant.UUID, r.at.Generation)
+	return tx.SendBatch(ctx, b).Close()
+}
+
+// written is what came of writing a batch.
+type written struct {
+	at     eventstore.Checkpoint
+	parked []parkedStream
+	err    error
+}
+
+// advance projects the events up to a position. While the rows of a batch are
+// written, the next one is read and worked out.
+func (r *rebuild) advance(ctx context.Context, goal eventstore.Position) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := r.readAhead(ctx, r.at.Position, goal)
+	writing := make(chan written, 1)
+	writing <- written{at: r.at}
+	var err error
+	for b := range batches {
+		var sets []set
+		if err = b.err; err == nil {
+			sets, err = r.derive(ctx, r.target, b.Events, workers())
+		}
+		if err != nil {
+			break
+		}
+		for _, s := range sets {
+			s.remember()
+		}
+		w := <-writing
+		r.settle(w)
+		if err = w.err; err != nil {
+			writing <- w
+			break
+		}
+		from := r.at
+		go func() { writing <- r.writeBatch(ctx, from, b.To(), sets) }()
+		r.progress(r.at.Position, goal)
+	}
+	w := <-writing
+	r.settle(w)
+	r.progress(r.at.Position, goal)
+	return errors.Join(err, w.err)
+}
+
+// settle takes note of what was written.
+func (r *rebuild) settle(w written) {
+	if w.err == nil {
+		r.at = w.at
+	}
+	for _, p := range w.parked {
+		r.parked[p] = true
+	}
+}
+
+func (r *rebuild) writeBatch(ctx context.Context, from eventstore.Checkpoint, to eventstore.Position, sets []set) (w written) {
+	w.at, w.err = r.write(ctx, r.target, from, to, sets)
+	for _, s := range sets {
+		for _, p := range s.parked() {
+			w.parked = append(w.parked, parkedStream{s.name, p.event.Stream.ID})
+		}
+	}
+	return w
+}
+
+type readBatch struct {
+	eventstore.Batch
+	err error
+}
+
+// readAhead reads the events of the tenant up to a position, a batch ahead of
+// whoever takes them.
+func (r *rebuild) readAhead(ctx context.Context, after, goal eventstore.Position) <-chan readBatch {
+	batches := make(chan readBatch, 1)
+	go func() {
+		defer close(batches)
+		for after < goal && ctx.Err() == nil {
+			b := readBatch{Batch: eventstore.Batch{Tenant: r.tenant, From: eventstore.Checkpoint{Position: after}}}
+			if b.Events, b.err = r.cfg.Store.Read(ctx, r.tenant, after, int(min(rebuildBatch, goal-after))); b.err == nil {
+				b.err = b.Check()
+			}
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+			}
+			if b.err != nil {
+				return
+			}
+			after = b.To()
+		}
+	}()
+	return batches
+}
+
+// finish makes the new rows the ones that people see. It holds the checkpoint of
+// the live rows meanwhile, so that they stand still until the new ones are as
+// far; whoever projects to them then notices that the generation has changed.
+func (r *rebuild) finish(ctx context.Context) error {
+	return r.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: r.tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+		live, err := lock(ctx, tx, Group, r.tenant)
+		if err != nil {
+			return err
+		}
+		if err := r.advance(ctx, live.Position); err != nil {
+			return err
+		}
+		b := new(pgx.Batch)
+		b.Queue(`select es.move_checkpoint($1, $2, $3, $4, $3)`, rebuildGroup, r.tenant.UUID, r.at.Position, r.at.Generation)
+		b.Queue(`update crm.serving set ver = latest where tenant_id = $1 and projection = any($2)`, r.tenant.UUID, r.names)
+		b.Queue(`delete from es.parked p using crm.serving s where p.tenant_id = $1 and s.tenant_id = $1
+			and s.projection = p.projection and p.ver <> s.ver`, r.tenant.UUID)
+		b.Queue(`delete from crm.rebuild where tenant_id = $1`, r.tenant.UUID)
+		queueNextGeneration(b, Group, r.tenant)
+		return postgres.Moved(tx.SendBatch(ctx, b).Close())
+	})
+}
+
+// Reset drops all of a tenant's rows: from one moment to the next people see
+// none, and then those that are projected from the first event on.
+func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
+	var names []string
+	for _, p := range m.cfg.All {
+		names = append(names, p.Name())
+	}
+	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+		for _, group := range []string{Group, rebuildGroup} {
+			if _, err := lock(ctx, tx, group, tenant); err != nil {
+				return err
+			}
+		}
+		b := new(pgx.Batch)
+		b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest) select $1, name, 1, 1 from unnest($2::text[]) name
+			on conflict (tenant_id, projection) do update set ver = serving.latest + 1, latest = serving.latest + 1`, tenant.UUID, names)
+		b.Queue(`delete from es.parked where tenant_id = $1`, tenant.UUID)
+		b.Queue(`delete from crm.rebuild where tenant_id = $1`, tenant.UUID)
+		b.Queue(`update es.checkpoint set pos = 0, generation = generation + 1 where grp = any($1) and tenant_id = $2`,
+			[]string{Group, rebuildGroup}, tenant.UUID)
+		return tx.SendBatch(ctx, b).Close()
+	})
+	if err != nil {
+		return err
+	}
+	return m.sweep(ctx, tenant, m.cfg.All)
+}
+
+// sweepBatch is how many rows are deleted in one transaction.
+const sweepBatch = 5000
+
+// sweep deletes rows that are of no use any more: of versions that do not serve,
+// and are not being filled.
+func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, ps []Projection) error {
+	for _, p := range ps {
+		for deleted := int64(sweepBatch); deleted == sweepBatch; {
+			err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+				b.Queue(p.statements().sweep, tenant.UUID, p.Name(), sweepBatch).Exec(func(tag pgconn.CommandTag) error {
+					deleted = tag.RowsAffected()
+					return nil
+				})
+			})
+			if err != nil {
+				return fmt.Errorf("sweep %s: %w", p.Name(), err)
+			}
+		}
+	}
+	return nil
+}

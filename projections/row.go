@@ -1,0 +1,64 @@
+package projections
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// Row is what every row begins with: which record it shows, and which events
+// made it so. It follows from the envelopes of the events, so handlers need not
+// care for it.
+type Row struct {
+	ID        domain.ID           `json:"id"`
+	Type      string              `json:"type"`
+	Version   eventstore.Version  `json:"version"`
+	Position  eventstore.Position `json:"position"`
+	CreatedAt time.Time           `json:"created_at"`
+	CreatedBy domain.Actor        `json:"created_by"`
+	UpdatedAt time.Time           `json:"updated_at"`
+	UpdatedBy domain.Actor        `json:"updated_by"`
+	DeletedAt *time.Time          `json:"deleted_at"` // null while the record is live
+
+	purged bool
+}
+
+func (r *Row) base() *Row { return r }
+
+// delete marks the record as deleted, restore takes that back, and purge makes
+// the row go away for good.
+func (r *Row) delete(e eventstore.Recorded) { r.DeletedAt = new(e.Time.UTC()) }
+func (r *Row) restore()                     { r.DeletedAt = nil }
+func (r *Row) purge()                       { r.purged = true }
+
+// advance takes what the envelope of an event says, but for who caused it.
+func (r *Row) advance(e eventstore.Recorded) {
+	r.Version, r.Position, r.UpdatedAt = e.Version, e.Position, e.Time.UTC()
+	if e.Version == 1 {
+		r.CreatedAt = r.UpdatedAt
+	}
+}
+
+// blame takes who caused the first and the last of some events.
+func (r *Row) blame(events []eventstore.Recorded) (err error) {
+	if events[0].Version == 1 {
+		if r.CreatedBy, err = actor(events[0]); err != nil {
+			return err
+		}
+	}
+	r.UpdatedBy, err = actor(events[len(events)-1])
+	return err
+}
+
+func actor(e eventstore.Recorded) (domain.Actor, error) {
+	var meta struct {
+		Actor domain.Actor `json:"actor"`
+	}
+	if err := json.Unmarshal(e.Meta, &meta); err != nil {
+		return domain.Actor{}, fmt.Errorf("metadata: %w", err)
+	}
+	return meta.Actor, nil
+}

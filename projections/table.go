@@ -1,0 +1,247 @@
+package projections
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+// Table is a read model with one row for each record of a kind. What a row
+// says follows from the events of its record and from nothing else. It is
+// immutable.
+type Table[R any] struct {
+	name    string // of the table and the collection, such as "deals"
+	kind    string // of the records, such as "deal"
+	prefix  string // of their IDs
+	known   map[string]bool
+	on      map[string]func(*R, eventstore.Recorded) error
+	base    func(*R) *Row
+	columns []column[R]
+	query   *query.Columns
+	sql     statements
+}
+
+// Event is an event of type E, as a table sees it.
+type Event[E any] struct {
+	eventstore.Recorded
+	Data E
+}
+
+// part is a part of the description of a table.
+type part[R any] interface{ addTo(*Table[R]) }
+
+// handler says what one type of event does to a row.
+type handler[R any] struct {
+	event string
+	apply func(*R, eventstore.Recorded) error
+}
+
+func (h handler[R]) addTo(t *Table[R]) {
+	if !t.known[h.event] {
+		panic(fmt.Sprintf("projections: %s handles %q, which is no event of a %s", t.name, h.event, t.kind))
+	}
+	if t.on[h.event] != nil {
+		panic(fmt.Sprintf("projections: %s handles %q twice", t.name, h.event))
+	}
+	t.on[h.event] = h.apply
+}
+
+// on says what an event of type E does to a row. It must not look at anything
+// but its arguments, because it will be asked again: for the past, and when the
+// table is built again.
+func on[R any, E interface{ EventType() string }](f func(*R, Event[E])) part[R] {
+	var zero E
+	return handler[R]{zero.EventType(), func(r *R, rec eventstore.Recorded) error {
+		e := Event[E]{Recorded: rec}
+		if err := domain.Decode(&e.Data, rec.Schema, rec.Data); err != nil {
+			return err
+		}
+		f(r, e)
+		return nil
+	}}
+}
+
+// aggregate is what a table needs to know of a kind of record.
+type aggregate interface {
+	Name() string
+	Prefix() string
+	Events() []string
+}
+
+// row is a pointer to an R that begins with a [Row].
+type row[R any] interface {
+	*R
+	base() *Row
+}
+
+// table describes a table: its name, the kind of record that it shows, its
+// columns, and what each event does to a row. It panics if that contradicts
+// itself.
+func table[R any, P row[R]](name string, of aggregate, parts ...part[R]) *Table[R] {
+	t := &Table[R]{
+		name: name, kind: of.Name(), prefix: of.Prefix(),
+		known: make(map[string]bool), on: make(map[string]func(*R, eventstore.Recorded) error),
+		base: func(r *R) *Row { return P(r).base() },
+	}
+	for _, e := range of.Events() {
+		t.known[e] = true
+	}
+	common(t)
+	for _, p := range parts {
+		p.addTo(t)
+	}
+	t.query = query.NewColumns(name, queryColumns(t.columns, reflect.TypeFor[R]())...)
+	t.sql = compose(t.name, t.columns)
+	return t
+}
+
+// Name returns the name of the collection, such as "deals".
+func (t *Table[R]) Name() string { return t.name }
+
+// Kind returns the name of the kind of record that it shows, such as "deal".
+func (t *Table[R]) Kind() string { return t.kind }
+
+// Prefix returns the prefix of the records' IDs, such as "deal".
+func (t *Table[R]) Prefix() string { return t.prefix }
+
+// Columns returns what clients may name in queries.
+func (t *Table[R]) Columns() *query.Columns { return t.query }
+
+// entry is a row as it was at some version of its record. As a row follows from
+// the events up to its version, an entry may be old but never wrong. It is not
+// changed any more.
+type entry[R any] struct {
+	row *R
+	doc []byte // the JSON of the row; nil if the record was purged
+}
+
+func (e *entry[R]) version(t *Table[R]) eventstore.Version {
+	if e == nil {
+		return 0
+	}
+	return t.base(e.row).Version
+}
+
+// errOrder says that an event does not follow the one that was projected before.
+var errOrder = errors.New("event does not follow the row")
+
+// fold returns what events make of a row. There must be at least one.
+func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entry[R], err error) {
+	r := new(R)
+	base := t.base(r)
+	if before == nil {
+		base.ID, base.Type = domain.ID{Prefix: t.prefix, UUID: events[0].Stream.ID}, t.kind
+	} else if before.doc == nil {
+		return nil, &eventError{events[0], errOrder} // it was purged
+	} else if err := json.Unmarshal(before.doc, r); err != nil {
+		return nil, fmt.Errorf("row: %w", err)
+	}
+	for _, e := range events {
+		if err := t.apply(r, e); err != nil {
+			return nil, &eventError{e, err}
+		}
+	}
+	if err := base.blame(events); err != nil {
+		return nil, &eventError{events[0], err}
+	}
+	if base.purged {
+		return &entry[R]{row: r}, nil
+	}
+	doc, err := encode(r)
+	return &entry[R]{r, doc}, err
+}
+
+// eventError says which event could not be projected.
+type eventError struct {
+	event eventstore.Recorded
+	err   error
+}
+
+func (e *eventError) Error() string { return fmt.Sprintf("%s: %v", e.event.Type, e.err) }
+func (e *eventError) Unwrap() error { return e.err }
+
+// apply lets an event change a row. An event that the kind of record does not
+// have is one of a newer build.
+func (t *Table[R]) apply(r *R, e eventstore.Recorded) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errPanic // and not p, which may hold what is in the event
+		}
+	}()
+	base := t.base(r)
+	if e.Version != base.Version+1 || base.purged {
+		return errOrder
+	}
+	base.advance(e)
+	if f := t.on[e.Type]; f != nil {
+		return f(r, e)
+	}
+	if !t.known[e.Type] {
+		return domain.ErrUnknownEvent
+	}
+	return nil
+}
+
+var errPanic = errors.New("handler panicked")
+
+// encode returns the JSON of a row, as clients see it.
+func encode(row any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(row); err != nil {
+		return nil, fmt.Errorf("row: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (t *Table[R]) statements() statements { return t.sql }
+
+func (t *Table[R]) replay(before any, events []eventstore.Recorded) (any, error) {
+	b, _ := before.(*entry[R])
+	if len(events) == 0 {
+		return b, nil
+	}
+	return t.fold(b, events)
+}
+
+func (t *Table[R]) show(of any) (Document, bool) {
+	e, _ := of.(*entry[R])
+	if e == nil || e.doc == nil {
+		return Document{}, false
+	}
+	b := t.base(e.row)
+	return Document{JSON: e.doc, Version: b.Version, Position: b.Position, Deleted: b.DeletedAt != nil}, true
+}
+
+func (*Table[R]) parse(doc []byte) (any, error) { return decode[R](doc) }
+
+// members returns the names of the members of the JSON of a struct.
+func members(t reflect.Type) (names []string) {
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "":
+			names = append(names, members(f.Type)...)
+		case f.IsExported() && name != "-":
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// decode returns the row that some JSON is of.
+func decode[R any](doc []byte) (*entry[R], error) {
+	e := &entry[R]{row: new(R), doc: doc}
+	if err := json.Unmarshal(doc, e.row); err != nil {
+		return nil, fmt.Errorf("row: %w", err)
+	}
+	return e, nil
+}

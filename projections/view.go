@@ -1,0 +1,212 @@
+package projections
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// View returns a record as it is right after events that were just recorded, of
+// which the first came after version prior. It does not wait for the read model.
+// Without events it returns the record as it was at version prior.
+func (m *Models) View(ctx context.Context, p Projection, s eventstore.StreamID, prior eventstore.Version, events []eventstore.Recorded) (Document, error) {
+	version := prior + eventstore.Version(len(events))
+	row, at, err := m.baseline(ctx, p, s, prior, version)
+	if err != nil {
+		return Document{}, err
+	}
+	if at != prior && at != version {
+		if events, err = m.events(ctx, s, at, func(e eventstore.Recorded) bool { return e.Version <= version }); err != nil {
+			return Document{}, err
+		}
+	}
+	if at != version {
+		if row, err = p.replay(row, events); err != nil {
+			return Document{}, err
+		}
+		m.cache.put(p.Name(), s, row)
+	}
+	return shown(p, row)
+}
+
+// baseline returns the row of a record at some version up to the one that is
+// wanted: if possible that one, or prior.
+func (m *Models) baseline(ctx context.Context, p Projection, s eventstore.StreamID, prior, version eventstore.Version) (row any, at eventstore.Version, err error) {
+	if prior == 0 {
+		return nil, 0, nil
+	}
+	row = m.cache.get(p.Name(), s)
+	if d, ok := p.show(row); ok && (d.Version == prior || d.Version == version) {
+		return row, d.Version, nil
+	}
+	d, _, err := m.Get(ctx, p, s.Tenant, s.ID)
+	if err != nil || d.Version > version {
+		return nil, 0, ignoreNotFound(err)
+	}
+	row, err = p.parse(d.JSON)
+	return row, d.Version, err
+}
+
+// events reads the events of a record after a version, as long as they are
+// wanted.
+func (m *Models) events(ctx context.Context, s eventstore.StreamID, after eventstore.Version, wanted func(eventstore.Recorded) bool) (all []eventstore.Recorded, err error) {
+	for e, err := range m.cfg.Store.ReadStream(ctx, s, after) {
+		if err != nil {
+			return nil, err
+		}
+		if !wanted(e) {
+			break
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func shown(p Projection, row any) (Document, error) {
+	if d, ok := p.show(row); ok {
+		return d, nil
+	}
+	return Document{}, noSuchRecord()
+}
+
+// Moment is a place in the past: a time, or if that is zero, a position.
+type Moment struct {
+	Time     time.Time
+	Position eventstore.Position
+}
+
+func (m Moment) includes(e eventstore.Recorded) bool {
+	if m.Time.IsZero() {
+		return e.Position <= m.Position
+	}
+	return !e.Time.After(m.Time)
+}
+
+// AsOf returns a record as it was at a moment, to the byte as [Models.Get]
+// returned it then. One that was not there then, or is purged now, gets
+// domain.NotFound.
+func (m *Models) AsOf(ctx context.Context, p Projection, s eventstore.StreamID, at Moment) (Document, error) {
+	events, err := m.events(ctx, s, 0, at.includes)
+	if err != nil {
+		return Document{}, err
+	}
+	row, err := p.replay(nil, events)
+	if err != nil {
+		return Document{}, err
+	}
+	return shown(p, row)
+}
+
+// Entry is one event in the history of a record, and what it changed.
+type Entry struct {
+	ID          domain.ID           `json:"id"`
+	Type        string              `json:"type"`
+	Version     eventstore.Version  `json:"version"`
+	Position    eventstore.Position `json:"position"`
+	Time        time.Time           `json:"time"`
+	Actor       domain.Actor        `json:"actor"`
+	Command     uuid.UUID           `json:"command_id"`
+	Correlation string              `json:"correlation_id,omitempty"`
+	Causation   string              `json:"causation_id,omitempty"`
+	Changes     []Difference        `json:"changes"`
+}
+
+// Difference is how a member of a record's representation was changed. A member
+// that was not there was null.
+type Difference struct {
+	Field string          `json:"field"`
+	Old   json.RawMessage `json:"old"`
+	New   json.RawMessage `json:"new"`
+}
+
+// History returns what happened to a record from a version to another, in the
+// order in which it happened.
+func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamID, from, to eventstore.Version) ([]Entry, error) {
+	events, err := m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Version <= to })
+	if err != nil {
+		return nil, err
+	}
+	earlier := min(max(0, int(from)-1), len(events))
+	row, err := p.replay(nil, events[:earlier])
+	if err != nil {
+		return nil, err
+	}
+	before, _ := p.show(row)
+	entries := make([]Entry, 0, len(events)-earlier)
+	for i := range events[earlier:] {
+		e := events[earlier+i]
+		if row, err = p.replay(row, events[earlier+i:][:1]); err != nil {
+			return nil, err
+		}
+		after, _ := p.show(row)
+		entry, err := describe(e)
+		if err != nil {
+			return nil, err
+		}
+		if entry.Changes, err = differences(before.JSON, after.JSON); err != nil {
+			return nil, err
+		}
+		entries, before = append(entries, entry), after
+	}
+	return entries, nil
+}
+
+func describe(e eventstore.Recorded) (Entry, error) {
+	var meta eventstore.Metadata
+	err := json.Unmarshal(e.Meta, &meta)
+	return Entry{
+		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Version: e.Version, Position: e.Position, Time: e.Time.UTC(),
+		Actor: meta.Actor, Command: meta.Command, Correlation: meta.Correlation, Causation: meta.Causation,
+	}, err
+}
+
+// unremarkable are the members that change with every event, or never.
+var unremarkable = []string{"id", "type", "version", "position", "created_at", "created_by", "updated_at", "updated_by"}
+
+// differences compares two representations of a record, member by member.
+func differences(before, after []byte) ([]Difference, error) {
+	was, is, err := membersOf(before, after)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Collect(maps.Keys(was))
+	for name := range is {
+		if _, both := was[name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	list := make([]Difference, 0, len(names))
+	for _, name := range names {
+		d := Difference{name, orNull(was[name]), orNull(is[name])}
+		if !bytes.Equal(d.Old, d.New) && !slices.Contains(unremarkable, name) {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+func membersOf(before, after []byte) (was, is map[string]json.RawMessage, err error) {
+	if before != nil {
+		err = json.Unmarshal(before, &was)
+	}
+	if after != nil && err == nil {
+		err = json.Unmarshal(after, &is)
+	}
+	return was, is, err
+}
+
+func orNull(v json.RawMessage) json.RawMessage {
+	if v == nil {
+		return json.RawMessage("null")
+	}
+	return v
+}
