@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -80,11 +81,17 @@ func explain(err error, dir string) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	who := "somebody else"
-	if u, err := user.LookupId(strconv.Itoa(owner(dir))); err == nil {
-		who = "the user " + u.Username
+	for owner(dir) < 0 && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir) // it could not be made in there
 	}
-	return fmt.Errorf("%w: %s belongs to %s: run as that user, or choose another data directory", err, dir, who)
+	return fmt.Errorf("%w: %s belongs to %s: run as that user, or choose another data directory", err, dir, username(owner(dir)))
+}
+
+func username(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return "the user " + u.Username
+	}
+	return fmt.Sprintf("user number %d", uid)
 }
 
 // explainStart says why a program could not be started as another account.
@@ -95,6 +102,6 @@ func explainStart(err error, s *Server) error {
 	case errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("%w: this root may not change to the user %s, as PostgreSQL needs it (a container without the SETUID capability?): run rowhouse as an ordinary user, or give it your own database with --database-url", err, s.account.name)
 	default:
-		return fmt.Errorf("%w: PostgreSQL runs as the user %s, who can not reach %s or %s: choose a data directory that everybody can enter, such as /var/lib/rowhouse", err, s.account.name, s.dir, s.programs.Dir)
+		return fmt.Errorf("%w: PostgreSQL runs as the user %s, who cannot reach %s or %s: choose a data directory that everybody can enter, such as /var/lib/rowhouse", err, s.account.name, s.dir, s.programs.Dir)
 	}
 }

@@ -113,6 +113,7 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 // is done, the server is stopped at once, and recovers when it is started again:
 // nothing that was committed is lost either way.
 func (s *Server) Stop(ctx context.Context) error {
+	s.output.speak(false)
 	defer s.lock.Close()               //nolint:errcheck // gives the lock back, whatever it says
 	s.cmd.Process.Signal(os.Interrupt) //nolint:errcheck // if it has ended already, so much the better
 	select {
@@ -139,9 +140,7 @@ func (s *Server) claim(context.Context, Config) error {
 	if len(s.dir) > longest {
 		return fmt.Errorf("the path %s has %d bytes, and a Unix socket in it would be too long to open: choose a data directory with at most %d", s.dir, len(s.dir), longest)
 	}
-	// Not 0700, because the account that the server runs as may be another one.
-	// What is in it protects itself.
-	if err := os.MkdirAll(s.dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := makeEnterable(s.dir); err != nil {
 		return explain(err, s.dir)
 	}
 	// The file is close-on-exec, as all that Go opens, or a server that outlived
@@ -156,6 +155,20 @@ func (s *Server) claim(context.Context, Config) error {
 	}
 	s.lock = f
 	return nil
+}
+
+// makeEnterable makes a directory, and lets everybody enter it if we are root,
+// because the account that the server runs as is another one. What is in it
+// protects itself.
+func makeEnterable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 || info.Mode()&0o001 != 0 {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o011)
 }
 
 // run starts the server and waits until it answers.
@@ -174,6 +187,7 @@ func (s *Server) run(ctx context.Context, cfg Config) error {
 	for {
 		err := s.answer(ctx)
 		if err == nil {
+			s.output.speak(true)
 			return nil
 		}
 		select {

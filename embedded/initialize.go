@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -120,15 +119,10 @@ func (s *Server) checkOwner() error {
 	if !s.account.other {
 		want = os.Geteuid()
 	}
-	uid := owner(s.dataDir())
-	if uid == want {
-		return nil
+	if uid := owner(s.dataDir()); uid != want {
+		return fmt.Errorf("%s belongs to %s: run as that user, or as root, or choose another data directory", s.dataDir(), username(uid))
 	}
-	name := strconv.Itoa(uid)
-	if u, err := user.LookupId(name); err == nil {
-		name = u.Username
-	}
-	return fmt.Errorf("%s belongs to the user %s: run as that user, or as root, or choose another data directory", s.dataDir(), name)
+	return nil
 }
 
 // answer makes sure that the server answers and has our database.

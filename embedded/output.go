@@ -14,6 +14,7 @@ type output struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
+	loud bool     // the server is neither starting nor stopping, when it complains of everybody who comes
 	rest []byte   // of a line that has not ended
 	last []string // at most keep
 }
@@ -50,6 +51,9 @@ func (o *output) line(line string) {
 	if !ok || !known {
 		level, message = slog.LevelInfo, line
 	}
+	if !o.loud {
+		level = slog.LevelDebug
+	}
 	o.log.Log(context.Background(), level, "postgres", "message", message) //nolint:forbidigo // there is no one who asked
 }
 
@@ -57,9 +61,16 @@ func (o *output) line(line string) {
 var levels = map[string]slog.Level{
 	"LOG":     slog.LevelDebug,
 	"WARNING": slog.LevelWarn,
-	"ERROR":   slog.LevelError,
-	"FATAL":   slog.LevelError,
+	"ERROR":   slog.LevelWarn,
+	"FATAL":   slog.LevelWarn, // for one connection
 	"PANIC":   slog.LevelError,
+}
+
+// speak says whether to log what matters.
+func (o *output) speak(loud bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.loud = loud
 }
 
 // tail returns the last lines.

