@@ -85,7 +85,7 @@ func (p *parser) broken() error { return p.fail(Broken, "broken JSON") }
 
 // under adds a step to the pointer of an error that comes from further in.
 func under(step string, err error) error {
-	e := err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // the parser makes no other
+	e := err.(*Error) //nolint:errorlint // the parser makes no other
 	e.Pointer = "/" + Escape(step) + e.Pointer
 	return e
 }

@@ -1,0 +1,98 @@
+// Package api serves the records of tenants, and the tenants themselves, over
+// HTTP. To change a record takes a command, to look at one takes a table; the
+// api adds no rules of its own, beyond what HTTP asks for.
+//
+// Each kind of record has a file with one line for each of its routes. What
+// serves a route also describes it in the OpenAPI document, and checks what
+// comes in against what the document says.
+//
+// It knows no SQL, and never writes to the log.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections"
+)
+
+// Server answers HTTP requests. All fields must be set before [Server.Handler]
+// is called, and not changed after that.
+type Server struct {
+	Access   *access.Directory
+	Commands *commands.Runner
+	Models   *projections.Models
+	Store    eventstore.Store // to read the log from
+
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Now     func() time.Time
+	NewID   func() uuid.UUID // a new UUID, version 7
+
+	Version string                          // of this build
+	Ready   func(ctx context.Context) error // whether requests can be served now
+	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end
+
+	schemas  *schemas
+	prefixes map[string]string // of IDs, by the kind of what they name
+	bell     *bell
+}
+
+// resources is the index of the kinds of records that are served.
+func (s *Server) resources() []*resource {
+	return []*resource{}
+}
+
+// Handler returns what serves the whole API. It fails if two operations or
+// metrics have the same name, which is a mistake of ours.
+func (s *Server) Handler() (http.Handler, error) {
+	s.schemas, s.bell, s.prefixes = newSchemas(), newBell(), map[string]string{}
+	resources, d := s.resources(), new(document)
+	ops := slices.Concat(s.identity(), s.tenants())
+	for _, r := range resources {
+		s.prefixes[r.view.Kind()] = r.view.Prefix()
+		d.tag(r.tag(), r.about)
+		ops = append(ops, r.operations()...)
+	}
+	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d))
+	if err := d.finish(s, ops); err != nil {
+		return nil, err
+	}
+	r := chi.NewRouter()
+	r.NotFound(nowhere)
+	r.MethodNotAllowed(nowhere)
+	for _, op := range ops {
+		r.Method(op.Method, op.Path, op.handler())
+	}
+	return s.edge(r)
+}
+
+// nowhere answers where nothing is served.
+func nowhere(w http.ResponseWriter, r *http.Request) {
+	x := w.(*exchange) // the edge made it
+	var methods []string
+	routes := chi.RouteContext(r.Context()).Routes
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		if routes.Match(chi.NewRouteContext(), m, r.URL.Path) {
+			methods = append(methods, m)
+		}
+	}
+	if methods == nil {
+		x.refuse(domain.NotFound.Refusef("no_such_route", "nothing is served here")) //nolint:contextcheck // the exchange has it
+		return
+	}
+	x.set("Allow", strings.Join(methods, ", "))
+	x.refuse(notAllowed.Refusef("", "this method is not served here")) //nolint:contextcheck // likewise
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections"
+)
+
+// create makes a record.
+func (r *resource) create(x *exchange, v *verb) error {
+	data, tree, err := x.body()
+	if err != nil {
+		return err
+	}
+	name, err := x.identity(tree)
+	if err != nil {
+		return err
+	}
+	op, err := r.prepareNew(v, name, tree, data)
+	if err != nil {
+		return err
+	}
+	return r.carryOut(x, http.StatusCreated, op)
+}
+
+// prepareNew returns a command that makes a record.
+func (r *resource) prepareNew(v *verb, name identity, tree any, data []byte) (commands.Operation, error) {
+	id, data, err := r.takeID(tree, data)
+	to := commands.Target{ID: id.UUID, Command: name.id, Hash: name.hash}
+	if id.IsZero() {
+		to.ID, to.New = r.s.NewID(), true
+	}
+	op, wrong := v.prepare(to, tree, data)
+	return op, errors.Join(err, wrong)
+}
+
+// change gives a command to the record in the path.
+func (r *resource) change(x *exchange, v *verb) error {
+	id, err := x.pathID("id", r.view.Prefix())
+	if err != nil {
+		return err
+	}
+	tree, data := any(map[string]any{}), []byte("{}")
+	if x.op.RequestBody != nil {
+		if data, tree, err = x.body(); err != nil {
+			return err
+		}
+	} else if err := x.noBody(); err != nil {
+		return err
+	}
+	m, err := x.match()
+	if err != nil {
+		return err
+	}
+	name, err := x.identity(tree)
+	if err != nil {
+		return err
+	}
+	op, err := v.prepare(target(id, name, m), tree, data)
+	if err != nil {
+		return err
+	}
+	return r.carryOut(x, http.StatusOK, op)
+}
+
+// target says which record a command is for, and on what terms.
+func target(id domain.ID, name identity, m match) commands.Target {
+	to := commands.Target{ID: id.UUID, Disjoint: m.merge, Command: name.id, Hash: name.hash}
+	if m.version != 0 {
+		to.Match = &m.version
+	}
+	return to
+}
+
+// carryOut carries out one command and answers with what became of the record.
+func (r *resource) carryOut(x *exchange, status int, op commands.Operation) error {
+	res := r.s.Commands.All(x.ctx(), x.origin, []commands.Operation{op})[0]
+	if res.Err != nil {
+		return r.explain(res.Err)
+	}
+	doc, err := r.after(x, res.Outcome)
+	if err != nil {
+		return r.explain(err)
+	}
+	out := res.Outcome
+	x.set(headerCommandID, out.Command.String())
+	if out.Repeated {
+		x.set(headerReplayed, "true")
+	}
+	if status == http.StatusCreated {
+		x.set("Location", "/v1/tenants/"+x.origin.Tenant.String()+"/"+r.view.Name()+"/"+out.ID.String())
+	}
+	return x.answerRecord(status, doc, max(out.Position, doc.Position))
+}
+
+// explain gives one answer about records that are not there, whoever found out.
+func (*resource) explain(err error) error {
+	if errors.Is(err, domain.NotFound) {
+		return errNothing
+	}
+	return err
+}
+
+// after returns the record as it is after a command.
+func (r *resource) after(x *exchange, out commands.Outcome) (projections.Document, error) {
+	stream := eventstore.StreamID{Tenant: x.origin.Tenant, Kind: r.view.Kind(), ID: out.ID.UUID}
+	prior := out.Version - eventstore.Version(len(out.Events))
+	return r.s.Models.View(x.ctx(), r.view, stream, prior, out.Events)
+}
+
+// answerRecord answers with a record.
+func (x *exchange) answerRecord(status int, doc projections.Document, at eventstore.Position) error {
+	x.set("Etag", etag(doc.Version))
+	x.setPosition(at)
+	return x.answer(status, doc.JSON)
+}
+
+// noBody refuses a body where none means anything.
+func (x *exchange) noBody() error {
+	if n, _ := x.r.Body.Read(make([]byte, 1)); n > 0 { // whatever it is that ends it
+		return domain.Malformed.Refusef("unexpected_body", "this operation takes no body")
+	}
+	return nil
+}

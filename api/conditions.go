@@ -1,0 +1,158 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// The headers by which clients make requests depend on something.
+var (
+	ifMatchParam = headerParam("If-Match",
+		`The ETag that the record must still have, such as "7", or * for any. Otherwise the answer is 412.`, text(), `"7"`)
+	ifNoneMatchParam = headerParam("If-None-Match",
+		"The ETag that the client has already. If the record still has it, the answer is 304.", text(), `"7"`)
+	preferParam = headerParam(headerPrefer,
+		"merge=disjoint lets a change through although the record does not have the ETag any more, if what changed since is something else.", text(), "merge=disjoint")
+	idempotencyParam = headerParam(headerIdempotency,
+		"A name for the request of up to 255 printable characters. Sending the request again under the same name has no further effect, and gets the same answer.",
+		text(), "7f2c1f9e-order-118")
+	minPositionParam = headerParam(headerMinPosition,
+		"The Event-Position of a change that the answer must show. If it does not after 2 seconds, the answer is 503.", whole(0, 1<<53), 18240)
+)
+
+// etag writes a version as an entity tag.
+func etag(v eventstore.Version) string { return `"` + strconv.Itoa(int(v)) + `"` }
+
+// errETag refuses what is not a strong entity tag of ours.
+func errETag(header string) error {
+	return badParameter(header, "invalid_etag", `must be * or a strong ETag such as "7"`)
+}
+
+// parseETag reads a strong entity tag. Several are good for nothing here: a
+// client knows one version of a record.
+func parseETag(header, tag string) (eventstore.Version, error) {
+	digits, ok := strings.CutPrefix(tag, `"`)
+	digits, closed := strings.CutSuffix(digits, `"`)
+	v, err := strconv.ParseInt(digits, 10, 32)
+	if !ok || !closed || err != nil || v < 1 || strconv.FormatInt(v, 10) != digits {
+		return 0, errETag(header)
+	}
+	return eventstore.Version(v), nil
+}
+
+// match is what a client asks of the version that a record has.
+type match struct {
+	version eventstore.Version // 0 if any will do
+	merge   bool               // other changes since may be overlooked
+}
+
+func (x *exchange) match() (m match, err error) {
+	// There must be a record anyway, so * asks for nothing.
+	if tag := x.r.Header.Get("If-Match"); tag != "" && tag != "*" {
+		m.version, err = parseETag("If-Match", tag)
+	}
+	m.merge = prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")
+	return m, err
+}
+
+// prefers reports whether a preference (RFC 7240) is among those given. Others
+// are nothing to complain about.
+func prefers(headers []string, name, value string) bool {
+	for _, h := range headers {
+		for p := range strings.SplitSeq(h, ",") {
+			k, v, _ := strings.Cut(strings.TrimSpace(p), "=")
+			if strings.EqualFold(strings.TrimSpace(k), name) && strings.Trim(strings.TrimSpace(v), `"`) == value {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxKey is how long an idempotency key may be.
+const maxKey = 255
+
+// idempotencyKey returns the key of a request, if it has one.
+func (x *exchange) idempotencyKey() (string, error) {
+	values := x.r.Header.Values(headerIdempotency)
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	ok := len(values) == 1 && key != "" && len(key) <= maxKey
+	for _, c := range []byte(key) {
+		ok = ok && c >= ' ' && c <= '~'
+	}
+	if !ok {
+		return "", badParameter(headerIdempotency, "invalid_key", "must be one value of 1 to 255 printable ASCII characters")
+	}
+	return key, nil
+}
+
+// commandSpace makes the IDs of commands with a key different from all others.
+var commandSpace = uuid.MustParse("5f0e9c3a-6c5e-5d0b-9a55-1d3f2c7b8e90")
+
+// identity is the ID of a command, and a hash of what was asked, by which a
+// repetition is told from another command of the same name.
+type identity struct {
+	id   uuid.UUID
+	hash []byte // nil if the client gave no key
+}
+
+// identity names the command that a request asks for. Whoever asks for the same
+// under the same key, in the same tenant, means the same command.
+func (x *exchange) identity(tree any) (identity, error) {
+	key, err := x.idempotencyKey()
+	if key == "" || err != nil {
+		return identity{id: x.s.NewID()}, err
+	}
+	hash, err := x.hash(tree)
+	return identity{id: uuid.NewSHA1(commandSpace, x.scoped(key)), hash: hash}, err
+}
+
+// scoped returns a key together with whose it is.
+func (x *exchange) scoped(key string) []byte {
+	return []byte(x.caller.Tenant.String() + " " + x.caller.Actor.ID.String() + " " + key)
+}
+
+// hash returns the hash of a request: of its method, its path and what its body
+// means, however that is written.
+func (x *exchange) hash(tree any) ([]byte, error) {
+	body, err := json.Marshal(tree) // with the members of objects in order
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	for _, part := range []string{x.r.Method, x.r.URL.Path} {
+		h.Write([]byte(part + "\n"))
+	}
+	h.Write(body)
+	return h.Sum(nil), nil
+}
+
+// part names one of several commands of a request.
+func (i identity) part(n int, newID func() uuid.UUID) identity {
+	if i.hash == nil {
+		return identity{id: newID()}
+	}
+	return identity{id: uuid.NewSHA1(i.id, []byte(strconv.Itoa(n))), hash: i.hash}
+}
+
+// minPosition returns the position that an answer must show, or 0.
+func (x *exchange) minPosition() (eventstore.Position, error) {
+	text := x.r.Header.Get(headerMinPosition)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > 1<<53 {
+		return 0, badParameter(headerMinPosition, "invalid_position", "must be a position")
+	}
+	return eventstore.Position(n), nil
+}

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// document is the OpenAPI document and the page that shows it, both finished.
+type document struct {
+	tags               []*huma.Tag // of the kinds of records
+	json, page         []byte
+	jsonETag, pageETag string
+}
+
+// about serves what there is to know about the server itself.
+func (s *Server) about(d *document) []*operation {
+	const tag = "Service"
+	return []*operation{
+		get("/v1/meta", everybody, tag, "get_meta", "What this server is", "Its version, and how it keeps tenants apart.",
+			gives[Meta](s, http.StatusOK, "About the server."), serve(meta)),
+		get("/v1/openapi.json", everybody, tag, "get_openapi", "This document", "OpenAPI 3.1.",
+			params(ifNoneMatchParam), gives[map[string]any](s, http.StatusOK, "The document.", "ETag"),
+			serve(func(x *exchange) error { return x.answerFile(mediaJSON, d.jsonETag, d.json) })),
+		get("/docs", everybody, tag, "get_docs", "This document, to read", "A page that loads nothing from elsewhere.",
+			params(ifNoneMatchParam), givesText("text/html", "The page."),
+			serve(func(x *exchange) error {
+				x.set("Content-Security-Policy", pagePolicy)
+				return x.answerFile("text/html; charset=utf-8", d.pageETag, d.page)
+			})),
+		get("/livez", everybody, tag, "get_livez", "Whether the process is alive", "It is if it answers.",
+			givesText("text/plain", "It is."), serve(func(x *exchange) error { return x.answerText("alive\n") })),
+		get("/readyz", everybody, tag, "get_readyz", "Whether requests can be served", "They can if the database answers; otherwise the answer is 503.",
+			givesText("text/plain", "They can."), serve(ready)),
+	}
+}
+
+// Meta is what a server says about itself.
+type Meta struct {
+	Version   string `json:"version" doc:"The version of Rowhouse." example:"1.0.0"`
+	API       string `json:"api" enum:"v1" doc:"The version of the API. It grows, and never breaks."`
+	Isolation string `json:"isolation" enum:"row_level_security" doc:"What keeps tenants apart."`
+}
+
+func meta(x *exchange) error {
+	return x.answerJSON(http.StatusOK, Meta{Version: x.s.Version, API: "v1", Isolation: "row_level_security"})
+}
+
+func ready(x *exchange) error {
+	if err := x.s.Ready(x.ctx()); err != nil {
+		x.s.Log.WarnContext(x.ctx(), "not ready", "request_id", x.id, "error", err)
+		return domain.Unavailable.Refusef("not_ready", "requests cannot be served now")
+	}
+	return x.answerText("ready\n")
+}
+
+func (x *exchange) answerText(text string) error {
+	x.set("Content-Type", "text/plain; charset=utf-8")
+	_, err := x.Write([]byte(text))
+	return ignoreGone(err)
+}
+
+// answerFile answers with something that is the same for everybody.
+func (x *exchange) answerFile(media, tag string, body []byte) error {
+	x.set("Etag", tag)
+	x.set("Cache-Control", "no-cache") // but ask whether it is still the same
+	if x.r.Header.Get("If-None-Match") == tag {
+		x.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	x.set("Content-Type", media)
+	_, err := x.Write(body)
+	return ignoreGone(err)
+}
+
+// finish makes the document of the operations, which include those that serve it.
+func (d *document) finish(s *Server, ops []*operation) error {
+	doc := &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title: "Rowhouse", Version: cmp.Or(s.Version, "dev"), Description: introduction,
+		},
+		Servers: []*huma.Server{{URL: "/", Description: "This server"}},
+		Components: &huma.Components{
+			Schemas: s.schemas.Registry, Headers: headers, Responses: map[string]*huma.Response{}, Parameters: map[string]*huma.Param{},
+			SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
+				Type: "http", Scheme: "bearer",
+				Description: "An access token from `POST /v1/auth/login`, or an API key. Either is good for one tenant.",
+			}},
+		},
+		Tags: slices.Concat(tagsBefore, d.tags, tagsAfter),
+	}
+	problem := s.schemas.of(reflect.TypeFor[Problem]())
+	for _, op := range ops {
+		for _, kind := range op.kindsOfProblems() {
+			k := problemKinds[kind]
+			op.Responses[strconv.Itoa(k.status)] = &huma.Response{Ref: "#/components/responses/" + string(kind)}
+			doc.Components.Responses[string(kind)] = &huma.Response{
+				Description: k.title + ".", Headers: headerRefs(problemHeaders[k.status]),
+				Content: map[string]*huma.MediaType{mediaProblem: {Schema: problem}},
+			}
+		}
+		op.Security = []map[string][]string{}
+		if op.who != everybody {
+			op.Security = []map[string][]string{{"bearer": {}}}
+		}
+		doc.AddOperation(&op.Operation)
+	}
+	var err error
+	if d.json, err = json.Marshal(doc); err != nil {
+		return fmt.Errorf("api: write the document: %w", err)
+	}
+	if d.page, err = writePage(doc, ops); err != nil {
+		return fmt.Errorf("api: write the page: %w", err)
+	}
+	d.jsonETag, d.pageETag = digest(d.json), digest(d.page)
+	return nil
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+var problemHeaders = map[int][]string{
+	http.StatusUnauthorized:       {"Www-Authenticate"},
+	http.StatusTooManyRequests:    {"Retry-After"},
+	http.StatusServiceUnavailable: {"Retry-After"},
+}
+
+// kindsOfProblems says how an operation can be refused, which follows mostly
+// from what it takes.
+func (op *operation) kindsOfProblems() []domain.Kind {
+	kinds := append([]domain.Kind{domain.Malformed, fault, domain.Unavailable}, op.problems...)
+	if op.who != everybody {
+		kinds = append(kinds, domain.Unauthenticated, domain.Forbidden)
+	}
+	if op.RequestBody != nil {
+		kinds = append(kinds, tooLarge, unsupported)
+	}
+	return kinds
+}
+
+// refuses says for what else an operation can be refused.
+func refuses(kinds ...domain.Kind) part {
+	return func(op *operation) { op.problems = append(op.problems, kinds...) }
+}
+
+// The groups of operations before and after the kinds of records.
+var (
+	tagsBefore = []*huma.Tag{
+		{Name: "Identity", Description: "Who is who."},
+		{Name: "Tenants", Description: "The tenants of an organization, and the keys to them."},
+	}
+	tagsAfter = []*huma.Tag{
+		{Name: "Commands", Description: "Every command, through one door."},
+		{Name: "Events", Description: "The log of a tenant, from which everything else follows."},
+		{Name: "Service", Description: "The server itself."},
+	}
+)
+
+// tag adds a group of operations.
+func (d *document) tag(name, about string) {
+	d.tags = append(d.tags, &huma.Tag{Name: name, Description: about})
+}
+
+const introduction = "An event-sourced CRM backend for those who keep the customer data of many clients under one roof.\n\n" +
+	"Everything but logging in takes `Authorization: Bearer` with an access token or an API key. Either is good for one tenant, which is also in the path.\n\n" +
+	"What changes a record is a command. Its answer is the record as it is then, with its version as `ETag` and the position of the change as `Event-Position`. " +
+	"Reads come from tables that follow the log a moment later: send the position as `Min-Position` to be sure to see the change. " +
+	"`If-Match` makes a command depend on the version, `Idempotency-Key` makes it safe to repeat.\n\n" +
+	"Members and parameters that are not known are refused with 400, values that are wrong with 422, each with a pointer to its place. " +
+	"What belongs to somebody else is 404, exactly as what does not exist."

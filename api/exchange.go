@@ -1,0 +1,193 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/api/ijson"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// exchange is a request and what is answered to it. It is also the
+// [http.ResponseWriter] that its handler gets, so that the edge knows in the end
+// what was said. It belongs to one goroutine.
+type exchange struct {
+	http.ResponseWriter
+	s  *Server
+	r  *http.Request
+	op *operation // nil if nothing is served there
+	id string     // of the request
+
+	query  url.Values
+	caller access.Principal // who asks, unless anybody may
+	origin domain.Origin
+
+	status int
+	bytes  int64
+	begun  bool
+}
+
+func (x *exchange) ctx() context.Context { return x.r.Context() }
+
+// WriteHeader implements [http.ResponseWriter].
+func (x *exchange) WriteHeader(status int) {
+	if !x.begun {
+		x.status, x.begun = status, status >= http.StatusOK
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (x *exchange) Write(b []byte) (int, error) {
+	if !x.begun {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.ResponseWriter.Write(b)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets [http.ResponseController] reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// set sets a header. The name must be in canonical form.
+func (x *exchange) set(name, value string) { x.Header()[name] = []string{value} }
+
+// The headers that are neither standard nor common.
+const (
+	headerRequestID   = "X-Request-Id"
+	headerPosition    = "Event-Position"
+	headerMinPosition = "Min-Position"
+	headerCommandID   = "Command-Id"
+	headerIdempotency = "Idempotency-Key"
+	headerReplayed    = "Idempotent-Replayed"
+	headerPrefer      = "Prefer"
+)
+
+func (x *exchange) setPosition(p eventstore.Position) {
+	x.set(headerPosition, strconv.FormatInt(int64(p), 10))
+}
+
+// answer sends finished JSON.
+func (x *exchange) answer(status int, body []byte) error {
+	x.set("Content-Type", "application/json")
+	x.set("Content-Length", strconv.Itoa(len(body)))
+	x.WriteHeader(status)
+	_, err := x.Write(body)
+	return ignoreGone(err)
+}
+
+// answerJSON sends a value.
+func (x *exchange) answerJSON(status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return x.answer(status, body)
+}
+
+// ignoreGone drops the complaint that an answer could not be sent: nobody is
+// there to hear about it.
+func ignoreGone(error) error { return nil }
+
+// refuse answers with what went wrong. Refusals are told in full; faults are
+// logged, and told of only by the request's ID.
+func (x *exchange) refuse(err error) {
+	p, isFault := problemOf(err, x.id)
+	if isFault {
+		x.s.Log.ErrorContext(x.ctx(), "request failed", "request_id", x.id, "error", err)
+	}
+	switch p.Status {
+	case http.StatusUnauthorized:
+		x.set("Www-Authenticate", `Bearer realm="rowhouse"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if x.Header().Get("Retry-After") == "" {
+			x.set("Retry-After", "1")
+		}
+	}
+	body, err := json.Marshal(p)
+	if err != nil { // a data member that is no JSON: a mistake of ours
+		body = []byte(`{"type":"/docs#internal","title":"Something went wrong here","status":500,"code":"internal"}`)
+	}
+	x.set("Content-Type", "application/problem+json")
+	x.set("Cache-Control", "no-store")
+	x.WriteHeader(p.Status)
+	_, err = x.Write(body)
+	_ = ignoreGone(err)
+}
+
+// path returns a part of the path.
+func (x *exchange) path(name string) string { return chi.URLParam(x.r, name) }
+
+// checkQuery refuses parameters that the operation does not have, and values
+// that they cannot have.
+func (x *exchange) checkQuery() error {
+	values, err := url.ParseQuery(x.r.URL.RawQuery)
+	if err != nil {
+		return domain.Malformed.Refusef("invalid_query", "the query of the URL is not well-formed")
+	}
+	x.query = values
+	return x.op.checkQuery(values)
+}
+
+// body reads the whole body, and parses it as JSON. An operation whose body may
+// be left out sees an empty object then.
+func (x *exchange) body() ([]byte, any, error) {
+	data, err := io.ReadAll(x.r.Body)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	if len(data) == 0 && !x.op.RequestBody.Required {
+		data = []byte("{}")
+	} else if err := checkContentType(x.r.Header.Get("Content-Type"), x.op.RequestBody); err != nil {
+		return nil, nil, err
+	}
+	tree, err := ijson.Parse(data)
+	if err != nil {
+		e := err.(*ijson.Error) //nolint:errorlint // Parse makes no other
+		return nil, nil, &domain.Error{Kind: domain.Malformed, Code: e.Code, Pointer: e.Pointer, Detail: e.Error()}
+	}
+	return data, tree, nil
+}
+
+// unreadable says what it means that a body could not be read to its end: it is
+// too large, or the client has gone or broken off.
+func unreadable(err error) error {
+	if e := translate(err); e.Kind == tooLarge {
+		return e
+	}
+	return domain.Malformed.Refusef("incomplete_body", "the body ended too early")
+}
+
+func checkContentType(header string, body *huma.RequestBody) error {
+	if header == "" {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(header)
+	charset := params["charset"]
+	if err != nil || body.Content[media] == nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return unsupported.Refusef("", "the body must be application/json in UTF-8")
+	}
+	return nil
+}
+
+// decode reads the body into a T, and says everything that is wrong with it.
+func decode[T any](x *exchange) (T, error) {
+	var v T
+	data, tree, err := x.body()
+	if err == nil {
+		err = x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &v)
+	}
+	return v, err
+}

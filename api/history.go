@@ -1,0 +1,120 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections"
+)
+
+// Event is an event as clients see it. The attributes of CloudEvents follow from
+// it one by one.
+type Event struct {
+	ID          domain.ID           `json:"id" doc:"Names the event for good."`
+	Type        string              `json:"type" doc:"What happened." example:"deal.stage_changed"`
+	Position    eventstore.Position `json:"position" doc:"Its place in the tenant's log: 1, 2, 3 … without a gap."`
+	Stream      EventStream         `json:"stream" doc:"The record that it happened to."`
+	Schema      int                 `json:"schema_version" doc:"The version of the form of data."`
+	Time        time.Time           `json:"time" doc:"When it was recorded; never earlier than the event before it."`
+	Actor       domain.Actor        `json:"actor" doc:"Who caused it."`
+	Command     uuid.UUID           `json:"command_id" doc:"The command that it follows from."`
+	Correlation string              `json:"correlation_id,omitempty" doc:"The request that the command came with."`
+	Causation   string              `json:"causation_id,omitempty" doc:"The event that the command was a reaction to."`
+	Data        json.RawMessage     `json:"data" doc:"What happened in particular, as it was recorded."`
+}
+
+// EventStream says which record an event happened to.
+type EventStream struct {
+	ID      domain.ID          `json:"id"`
+	Kind    string             `json:"kind" example:"deal"`
+	Version eventstore.Version `json:"version" doc:"The version of the record after the event."`
+}
+
+// show returns an event as clients see it.
+func (s *Server) show(e eventstore.Recorded) (Event, error) {
+	var m eventstore.Metadata
+	err := json.Unmarshal(e.Meta, &m) //nolint:musttag // an ID is text
+	return Event{
+		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Position: e.Position,
+		Stream: EventStream{ID: domain.ID{Prefix: s.prefixes[e.Stream.Kind], UUID: e.Stream.ID}, Kind: e.Stream.Kind, Version: e.Version},
+		Schema: e.Schema, Time: e.Time.UTC(), Actor: m.Actor, Command: m.Command, Correlation: m.Correlation, Causation: m.Causation,
+		Data: e.Data,
+	}, err
+}
+
+// versions is a page of the versions of a record.
+type versions struct{ from, to, last eventstore.Version }
+
+// versions reads which versions of the record in the path are asked for. The
+// cursor is the last version of the page before.
+func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err error) {
+	id, err := x.pathID("id", r.view.Prefix())
+	if err != nil {
+		return s, v, err
+	}
+	limit, err := x.number("limit", defaultLimit)
+	if err != nil {
+		return s, v, err
+	}
+	after := int64(0)
+	if cursor := x.query.Get("cursor"); cursor != "" {
+		if after, err = strconv.ParseInt(cursor, 10, 31); err != nil || after < 1 {
+			return s, v, badParameter("cursor", "invalid_cursor", "is not a cursor of ours")
+		}
+	}
+	doc, at, err := r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
+	x.setPosition(at)
+	v = versions{from: eventstore.Version(after) + 1, last: doc.Version}
+	v.to = min(eventstore.Version(after+limit), v.last)
+	return r.stream(x, id), v, r.explain(err)
+}
+
+// next returns the cursor of the page after.
+func (v versions) next() *string {
+	if v.to >= v.last {
+		return nil
+	}
+	return new(strconv.Itoa(int(v.to)))
+}
+
+// history tells what happened to a record.
+func (r *resource) history(x *exchange) error {
+	s, v, err := r.versions(x)
+	if err != nil {
+		return err
+	}
+	entries, err := r.s.Models.History(x.ctx(), r.view, s, v.from, v.to)
+	if err != nil {
+		return r.explain(err)
+	}
+	return x.answerJSON(http.StatusOK, page[projections.Entry]{entries, v.next()})
+}
+
+// events shows the events of a record.
+func (r *resource) events(x *exchange) error {
+	s, v, err := r.versions(x)
+	if err != nil {
+		return err
+	}
+	list := make([]Event, 0, max(0, v.to-v.from+1))
+	for e, err := range r.s.Store.ReadStream(x.ctx(), s, v.from-1) {
+		if err != nil {
+			return err
+		}
+		if e.Version > v.to {
+			break
+		}
+		shown, err := r.s.show(e)
+		if err != nil {
+			return err
+		}
+		list = append(list, shown)
+	}
+	return x.answerJSON(http.StatusOK, page[Event]{list, v.next()})
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// An operation is one thing that clients can ask for: what the document says of
+// it, and the function that does it. There is no other way to serve anything, so
+// what is not in the document does not exist.
+type operation struct {
+	huma.Operation
+	who      audience
+	may      domain.Permission // needed to ask at all; commands are permitted in package commands
+	endless  bool              // goes on until somebody leaves
+	problems []domain.Kind     // for which it can be refused, beside the common ones
+	waits    bool              // for the position in Min-Position
+	serve    func(*exchange) error
+}
+
+// An audience says who may ask.
+type audience int
+
+const (
+	tenant    audience = iota // somebody of the tenant that the path names
+	anybody                   // somebody, of whatever tenant
+	everybody                 // whoever it is
+)
+
+const (
+	maxBody = 1 << 20
+	maxTime = 30 * time.Second
+)
+
+// handler serves an operation.
+func (op *operation) handler() http.HandlerFunc {
+	limit := op.MaxBodyBytes
+	if limit == 0 {
+		limit = maxBody
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		x := w.(*exchange) // the edge made it
+		x.op = op
+		if !op.endless {
+			ctx, cancel := context.WithTimeout(r.Context(), maxTime)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		x.r = r
+		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		if err := x.do(); err != nil { //nolint:contextcheck // the exchange has it
+			x.refuse(err) //nolint:contextcheck // likewise
+		}
+	}
+}
+
+// do finds out who asks and whether the question can be understood, and then
+// does what is asked for.
+func (x *exchange) do() error {
+	if err := x.identify(); err != nil {
+		return err
+	}
+	if err := x.checkQuery(); err != nil {
+		return err
+	}
+	if err := x.waitForPosition(); err != nil {
+		return err
+	}
+	return x.op.serve(x)
+}
+
+// waitForPosition waits until what is read shows what the client asks it to.
+func (x *exchange) waitForPosition() error {
+	if !x.op.waits {
+		return nil
+	}
+	min, err := x.minPosition()
+	if min == 0 || err != nil {
+		return err
+	}
+	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, min)
+}
+
+// identify finds out who asks. That comes before everything else, so that
+// nobody learns anything without saying who it is.
+func (x *exchange) identify() (err error) {
+	if x.op.who == everybody {
+		return nil
+	}
+	if x.caller, err = x.s.Access.Authenticate(x.ctx(), bearer(x.r)); err != nil {
+		return err
+	}
+	x.origin = domain.Origin{
+		Tenant: x.caller.Tenant, Actor: x.caller.Actor, May: x.caller.May,
+		Time: x.s.Now().UTC(), Correlation: x.id,
+	}
+	if x.op.who != tenant {
+		return nil
+	}
+	// What is not the tenant of the caller is refused in one way, whether it is
+	// somebody else's, nobody's or no ID at all.
+	if x.path("tenant_id") != x.caller.Tenant.String() {
+		return domain.Forbidden.Refusef("tenant_mismatch", "the credentials are for another tenant than the path")
+	}
+	if x.op.may != "" && !x.origin.May(x.op.may) {
+		return domain.Forbidden.Refusef("forbidden", "this takes the permission %s", x.op.may)
+	}
+	return nil
+}
+
+// bearer returns the credentials of a request (RFC 6750).
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return token
+}
+
+// checkQuery refuses parameters that the operation does not have, and those that
+// are given more than once.
+func (op *operation) checkQuery(values url.Values) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+		switch {
+		case i < 0:
+			errs = append(errs, badParameter(name, "unknown_parameter", "is not a parameter of this operation"))
+		case len(values[name]) > 1:
+			errs = append(errs, badParameter(name, "repeated_parameter", "is given more than once"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// number reads a parameter that is a whole number, if it is there. Its bounds
+// are what the document says.
+func (x *exchange) number(name string, otherwise int64) (int64, error) {
+	text := x.query.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	i := slices.IndexFunc(x.op.Parameters, func(p *huma.Param) bool { return p.Name == name })
+	n, err := strconv.ParseInt(text, 10, 64)
+	s := x.op.Parameters[i].Schema
+	if err != nil || float64(n) < *s.Minimum || float64(n) > *s.Maximum {
+		return 0, &domain.Error{
+			Kind: domain.Invalid, Code: "bad_value", Pointer: name,
+			Detail: "must be a number from " + strconv.FormatFloat(*s.Minimum, 'f', -1, 64) + " to " + strconv.FormatFloat(*s.Maximum, 'f', -1, 64),
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,250 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+// The parameters of lists of records. Package query reads them.
+var (
+	listParams = []*huma.Param{
+		limitParam, cursorParam,
+		queryParam("sort", "Up to three fields to sort by, with - in front for descending. Nulls come last. The id is added always.", text(), "-updated_at"),
+		queryParam("filter", "A condition, such as `amount.amount >= 1000 and (status in (open, won) or name starts_with A)`.", text(), nil),
+		queryParam("q", "Words that the record must have.", text(), nil),
+		queryParam("deleted", "Whether to show deleted records.", choice("exclude", "include", "only"), "exclude"),
+		queryParam("count", "Whether to count the records, and how exactly.", choice("none", "estimate", "exact"), "none"),
+		queryParam("fields", "The members to answer with, separated by commas; all if it is left out.", text(), nil),
+		{
+			Name: "equal", In: "query", Style: "form", Explode: new(true), Example: json.RawMessage(`{}`),
+			Description: "Any field with a value that it must have, such as `status=won`.",
+			Schema:      &huma.Schema{Type: huma.TypeObject, AdditionalProperties: text()},
+		},
+	}
+	asOfParam = queryParam("as_of", "A time (RFC 3339) or a position: shows the record as it was then.", text(), "2026-03-01T10:00:00Z")
+)
+
+// batchGet asks for records by their IDs.
+type batchGet struct {
+	IDs []domain.ID `json:"ids" minItems:"1" maxItems:"500"`
+}
+
+// readOperations returns the ways to look at records.
+func (r *resource) readOperations() []*operation {
+	tag, of := r.tag(), r.view.Kind()
+	list := givesSchema(http.StatusOK, "A page of the list.", r.listOf(r.row), headerPosition)
+	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, and any field with a value that it must have."}
+	return []*operation{
+		get(r.path(""), tenant, tag, r.id("list"), "List them", "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
+			r.mayRead(), params(listParams...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
+		post(r.path("/query"), tenant, tag, r.id("query"), "List them, asking in JSON", "The same as the list, for filters that are too long for a URL.",
+			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"version","op":"gte","value":1},"sort":["-updated_at"],"limit":10}`),
+			list, refuses(domain.Invalid), serve(r.query)),
+		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get several by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others.",
+			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
+			givesSchema(http.StatusOK, "Those that are there.", r.foundOf(r.row), headerPosition), refuses(domain.Invalid), serve(r.batchGet)),
+		get(r.path("/{id}"), tenant, tag, r.id("get"), "Get one", "Also one that is deleted: it has `deleted_at`.",
+			r.mayRead(), params(asOfParam, ifNoneMatchParam, minPositionParam),
+			givesSchema(http.StatusOK, "The record.", r.row, stored...), refuses(domain.NotFound, domain.Invalid), serve(r.get)),
+		get(r.path("/{id}/history"), tenant, tag, r.id("history"), "What happened to it", "What each event changed, who caused it and how, from the first on.",
+			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[projections.Entry](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.history)),
+		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "Its events", "The events that the "+of+" follows from, as they are in the log, from the first on.",
+			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[Event](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.events)),
+	}
+}
+
+func (r *resource) exampleID() string {
+	return domain.ID{Prefix: r.view.Prefix(), UUID: exampleUUID}.String()
+}
+
+// listOf returns the schema of a page of a list of records.
+func (*resource) listOf(row *huma.Schema) *huma.Schema {
+	s := pageOf(row)
+	s.Required = append(s.Required, "position")
+	s.Properties["position"] = whole(0, 1<<53)
+	s.Properties["position"].Description = "The list shows all events up to this position."
+	s.Properties["count"] = &huma.Schema{Type: huma.TypeInteger, Description: "How many there are, if that was asked for."}
+	s.Properties["count_is_estimate"] = &huma.Schema{Type: huma.TypeBoolean, Description: "There are at least as many."}
+	return s
+}
+
+func (*resource) foundOf(row *huma.Schema) *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"data", "missing", "position"},
+		Properties: map[string]*huma.Schema{
+			"data":     {Type: huma.TypeArray, Items: row},
+			"missing":  {Type: huma.TypeArray, Items: text(), Description: "The IDs of which there is no record."},
+			"position": whole(0, 1<<53),
+		},
+	}
+}
+
+// get shows a record as it is, or as it was.
+func (r *resource) get(x *exchange) error {
+	id, err := x.pathID("id", r.view.Prefix())
+	if err != nil {
+		return err
+	}
+	doc, at, err := r.find(x, id)
+	if err != nil {
+		return r.explain(err)
+	}
+	if tag := x.r.Header.Get("If-None-Match"); tag == "*" || tag == etag(doc.Version) {
+		x.set("Etag", etag(doc.Version))
+		x.setPosition(at)
+		x.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return x.answerRecord(http.StatusOK, doc, at)
+}
+
+func (r *resource) find(x *exchange, id domain.ID) (projections.Document, eventstore.Position, error) {
+	text := x.query.Get("as_of")
+	if text == "" {
+		return r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
+	}
+	then, err := moment(text)
+	if err != nil {
+		return projections.Document{}, 0, err
+	}
+	doc, err := r.s.Models.AsOf(x.ctx(), r.view, r.stream(x, id), then)
+	return doc, doc.Position, err
+}
+
+func (r *resource) stream(x *exchange, id domain.ID) eventstore.StreamID {
+	return eventstore.StreamID{Tenant: x.origin.Tenant, Kind: r.view.Kind(), ID: id.UUID}
+}
+
+// moment reads a time or a position.
+func moment(text string) (projections.Moment, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 1 {
+		return projections.Moment{Position: eventstore.Position(n)}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return projections.Moment{}, domain.Check(false, "as_of", "bad_value", "must be an RFC 3339 time or a position")
+	}
+	return projections.Moment{Time: t}, nil
+}
+
+func (r *resource) list(x *exchange) error {
+	q, err := query.Parse(x.query, r.view.Columns())
+	if err != nil {
+		return err
+	}
+	return r.answerList(x, q)
+}
+
+func (r *resource) query(x *exchange) error {
+	data, _, err := x.body()
+	if err != nil {
+		return err
+	}
+	q, err := query.ParseJSON(data, r.view.Columns())
+	if err != nil {
+		return err
+	}
+	return r.answerList(x, q)
+}
+
+// answerList answers with a page of records. They are passed on as they are
+// stored.
+func (r *resource) answerList(x *exchange, q query.Query) error {
+	p, err := r.s.Models.List(x.ctx(), r.view, x.origin.Tenant, q)
+	if err != nil {
+		return err
+	}
+	size := 128
+	for i, doc := range p.Documents {
+		if p.Documents[i], err = only(q.Fields, doc); err != nil {
+			return err
+		}
+		size += len(doc) + 1
+	}
+	b := make([]byte, 0, size)
+	b = append(b, `{"data":`...)
+	b = appendList(b, p.Documents)
+	b = append(b, `,"next_cursor":`...)
+	if p.Next == "" {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendQuote(b, p.Next) // base64url, which needs no escapes
+	}
+	b = append(b, `,"position":`...)
+	b = strconv.AppendInt(b, int64(p.Position), 10)
+	if p.Count != nil {
+		b = append(b, `,"count":`...)
+		b = strconv.AppendInt(b, int64(*p.Count), 10)
+		b = append(b, `,"count_is_estimate":`...)
+		b = strconv.AppendBool(b, p.Estimated)
+	}
+	x.setPosition(p.Position)
+	return x.answer(http.StatusOK, append(b, '}'))
+}
+
+func appendList(b []byte, docs [][]byte) []byte {
+	b = append(b, '[')
+	b = append(b, bytes.Join(docs, []byte(","))...)
+	return append(b, ']')
+}
+
+// only returns a document with some of its members.
+func only(fields []string, doc []byte) ([]byte, error) {
+	if len(fields) == 0 {
+		return doc, nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &all); err != nil {
+		return nil, err
+	}
+	some := make(map[string]json.RawMessage, len(fields))
+	for _, f := range fields {
+		if v, ok := all[f]; ok {
+			some[f] = v
+		}
+	}
+	return json.Marshal(some)
+}
+
+func (r *resource) batchGet(x *exchange) error {
+	in, err := decode[batchGet](x)
+	if err != nil {
+		return err
+	}
+	ids := make([]uuid.UUID, len(in.IDs))
+	for i, id := range in.IDs {
+		ids[i] = id.UUID
+	}
+	found, at, err := r.s.Models.Find(x.ctx(), r.view, x.origin.Tenant, ids...)
+	if err != nil {
+		return err
+	}
+	docs, missing := make([][]byte, 0, len(found)), []domain.ID{}
+	for _, id := range in.IDs {
+		if doc, ok := found[id.UUID]; ok && id.Prefix == r.view.Prefix() {
+			docs = append(docs, doc.JSON)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	rest, err := json.Marshal(missing)
+	if err != nil {
+		return err
+	}
+	b := appendList([]byte(`{"data":`), docs)
+	b = append(append(b, `,"missing":`...), rest...)
+	b = strconv.AppendInt(append(b, `,"position":`...), int64(at), 10)
+	x.setPosition(at)
+	return x.answer(http.StatusOK, append(b, '}'))
+}
