@@ -208,8 +208,8 @@ func scanKey(row pgx.CollectableRow) (Key, error) {
 	return k, err
 }
 
-// RevokeKey makes a key of the tenant of the origin worthless: at once on this
-// node, and within 5 seconds on others. Doing it again changes nothing.
+// RevokeKey makes a key of the tenant of the origin worthless, within 5 seconds on
+// all nodes. Doing it again changes nothing.
 func (d *Directory) RevokeKey(ctx context.Context, o domain.Origin, id domain.ID) error {
 	if err := permit(o, "api_key:revoke"); err != nil {
 		return err

@@ -148,8 +148,19 @@ func TestKeyRequests(t *testing.T) {
 			t.Errorf("%s: got %v, %v", name, k.Role, err)
 		}
 	}
-	// Whatever the origin claims: who is not a member cannot make a key.
-	o := h.origin(t, h.owner.AccessToken)
+	// Who may not make keys may not see or revoke them.
+	for _, bearer := range []string{member, key} {
+		_, err := h.ListKeys(t.Context(), h.origin(t, bearer), domain.ID{}, 10)
+		refused(t, err, domain.Forbidden, "forbidden")
+		refused(t, h.RevokeKey(t.Context(), h.origin(t, bearer), domain.ID{}), domain.Forbidden, "forbidden")
+	}
+	// Whatever the origin claims: a key gets no more than its maker has, and
+	// nothing from who is not a member.
+	o := h.origin(t, member)
+	o.May = func(domain.Permission) bool { return true }
+	if k, _, err := h.CreateKey(t.Context(), o, KeyRequest{Name: "x"}); err != nil || k.Role != Member {
+		t.Errorf("got %v, %v", k.Role, err)
+	}
 	o.Actor.ID.UUID = newID()
 	_, _, err := h.CreateKey(t.Context(), o, KeyRequest{Name: "x"})
 	refused(t, err, domain.Forbidden, "forbidden")
@@ -189,6 +200,10 @@ func TestForgedKeys(t *testing.T) {
 	body := text[:keyLen-sumLen]
 	tenantAt, idAt, secretAt := len(keyMark), len(keyMark)+idLen, len(keyMark)+2*idLen+1
 	ofSecond := second.TenantID.String()[4:]
+	onlyTheDatabaseKnows := map[string]bool{
+		"of another tenant": true, "tenant that is not": true, "key that is not": true,
+		"another secret": true, "one character of secret": true, "NUL": true, "not UTF-8": true, "SQL": true,
+	}
 	for name, forged := range map[string]string{
 		"mark only":               keyMark,
 		"truncated":               text[:keyLen-1],
@@ -211,6 +226,9 @@ func TestForgedKeys(t *testing.T) {
 	} {
 		if _, err := h.Authenticate(t.Context(), forged); err != errUnauthenticated { //nolint:errorlint // exactly this one
 			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := parseKey(forged); (err == nil) != onlyTheDatabaseKnows[name] {
+			t.Errorf("%s: the database was asked: %v", name, err == nil)
 		}
 	}
 	for i := range text {

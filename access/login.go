@@ -94,15 +94,13 @@ func (d *Directory) rehash(ctx context.Context, user uuid.UUID, password, stored
 	return fault("renew a password", err)
 }
 
-// home returns the tenant that a user is led to who names none.
+// home returns the tenant that a user is led to who names none: zero if there is
+// none.
 func (d *Directory) home(ctx context.Context, user uuid.UUID) (domain.TenantID, error) {
 	var id uuid.NullUUID
 	err := d.wall.Outside(ctx, wall.Access, func(tx wall.Tx) error {
 		return tx.QueryRow(ctx, `select access.home($1)`, user).Scan(&id)
 	})
-	if err == nil && !id.Valid {
-		err = errNotMember
-	}
 	return domain.TenantID{UUID: id.UUID}, fault("find a tenant of a user", err)
 }
 

@@ -22,8 +22,8 @@ type Principal struct {
 	Tenant       domain.TenantID
 	Organization domain.ID // that the tenant belongs to
 	Actor        domain.Actor
-	Role         Role
-	May          func(domain.Permission) bool // never nil
+	Role         Role                         // of a key, the one it was given
+	May          func(domain.Permission) bool // never nil; of a key, also what its maker may
 }
 
 // The kinds of [domain.Actor] that can authenticate.
@@ -57,6 +57,9 @@ type subject struct {
 	tenant domain.TenantID
 	id     uuid.UUID
 }
+
+// flight names the look-up of the subject, for those who can share it.
+func (s subject) flight() string { return s.kind + string(s.tenant.UUID[:]) + string(s.id[:]) }
 
 // proof is what credentials say by themselves, whatever the database thinks.
 type proof struct {
@@ -108,7 +111,10 @@ func (d *Directory) Authenticate(ctx context.Context, bearer string) (Principal,
 		// Only what is good is remembered, so junk cannot drive it out.
 		d.proofs.Add(strings.Clone(bearer), p)
 	}
-	return s.principal, d.markUsed(ctx, s, now)
+	if err := d.markUsed(ctx, s, now); err != nil {
+		return Principal{}, err
+	}
+	return s.principal, nil
 }
 
 // read returns what the credentials say. It asks no database.
@@ -135,7 +141,7 @@ func (d *Directory) standing(ctx context.Context, s subject, now time.Time) (*st
 			return known, nil
 		}
 	}
-	answer := d.loads.DoChan(s.kind+string(s.tenant.UUID[:])+string(s.id[:]), func() (any, error) {
+	answer := d.loads.DoChan(s.flight(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
 		defer cancel()
 		return d.load(ctx, s)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -103,46 +104,53 @@ func TestClockSetBack(t *testing.T) {
 	unknown(t, err)
 }
 
-// A caller who gives up does not take the others along, and does not wait.
+// A caller who gives up does not wait, and does not take along those who wait
+// for the same look-up.
 func TestLookUpIsShared(t *testing.T) {
 	t.Parallel()
 	h := setUp(t)
-	conn := h.db.Superuser(t)
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `lock table access.membership in access exclusive mode`); err != nil {
-		t.Fatal(err)
-	}
+	s := subject{kind: userKind, tenant: h.owner.TenantID, id: h.owner.UserID.UUID}
 	impatient, cancel := context.WithCancel(t.Context())
-	gaveUp := make(chan error, 1)
-	go func() {
-		_, err := h.Authenticate(impatient, h.owner.AccessToken)
-		gaveUp <- err
-	}()
-	for {
-		n := rows[int](t, h, `select count(*)::int from pg_locks where relation = 'access.membership'::regclass and not granted`)
-		if n[0] > 0 {
-			break
-		}
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, 50)
-	for i := range errs {
-		wg.Go(func() { _, errs[i] = h.Authenticate(t.Context(), h.owner.AccessToken) })
-	}
 	cancel()
-	if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+	if _, err := h.Authenticate(impatient, h.owner.AccessToken); !errors.Is(err, context.Canceled) {
 		t.Errorf("who gave up got %v", err)
 	}
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
+	// Either the look-up is still under way, and we wait for it, or it is over.
+	<-h.loads.DoChan(s.flight(), func() (any, error) { return (*standing)(nil), nil })
+	if !h.standings.Contains(s) {
+		t.Error("the look-up was given up as well")
 	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
-	}
+}
+
+// All who ask for the same subject at once wait for one look-up.
+func TestLookUpHappensOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := lone(t) // who looks up without a database panics
+		s := subject{kind: userKind, tenant: domain.TenantID{UUID: newID()}, id: newID()}
+		organization := newID()
+		token, _, err := d.tokens.issue(d.now(), s.id, s.tenant, organization)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := make(chan struct{})
+		ours := d.loads.DoChan(s.flight(), func() (any, error) {
+			<-end
+			return &standing{principal: Principal{Organization: domain.ID{Prefix: "org", UUID: organization}}}, nil
+		})
+		errs := make([]error, 100)
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() { _, errs[i] = d.Authenticate(t.Context(), token) })
+		}
+		synctest.Wait()
+		close(end)
+		<-ours
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestRoles(t *testing.T) {

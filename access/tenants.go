@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -103,12 +102,8 @@ func (d *Directory) ListTenants(ctx context.Context, o domain.Origin, organizati
 // that it exists.
 func organizationRole(ctx context.Context, tx wall.Tx, o domain.Origin, organization domain.ID) (Role, error) {
 	var role Role
-	user := o.Actor.ID.UUID
-	if o.Actor.Kind != userKind {
-		user = uuid.Nil
-	}
 	err := tx.QueryRow(ctx, `select role from access.organization_member where organization_id = $1 and user_id = $2`,
-		organization.UUID, user).Scan(&role)
+		organization.UUID, o.Actor.ID.UUID).Scan(&role)
 	if noRows(err) {
 		return "", domain.NotFound.Refusef("not_found", "there is no such organization")
 	}

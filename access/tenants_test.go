@@ -111,6 +111,10 @@ func TestCreateTenantIsRefused(t *testing.T) {
 	if n := rows[int](t, h, `select count(*)::int from access.membership where tenant_id = $1`, theirs); n[0] != 0 {
 		t.Error("somebody got into a foreign tenant")
 	}
+	list, err := h.ListTenants(t.Context(), h.origin(t, colleague), own, domain.TenantID{}, 10)
+	if err != nil || len(list) != 1 || list[0].ID != h.owner.TenantID {
+		t.Errorf("listed %v, %v", list, err)
+	}
 	if n := rows[int](t, h, `select count(*)::int from access.tenant`); n[0] != 2 {
 		t.Errorf("there are %d tenants", n[0])
 	}
