@@ -9,7 +9,9 @@ import (
 )
 
 // An Event is a fact about an S. Facts are never refused: Apply must accept
-// every event that was ever recorded, and must only look at its arguments.
+// every event that was ever recorded, and must only look at its arguments. It
+// puts new slices and maps in the place of old ones, and never changes what they
+// hold: states are shared.
 type Event[S any] interface {
 	// EventType names the event for good. It is stored, so it never changes.
 	EventType() string
@@ -20,7 +22,7 @@ type Event[S any] interface {
 
 // A Command is a request to change an S. Decide returns the events that grant
 // the request, none if there is nothing to change, or the reason it is refused.
-// The state it is given is its own: it may keep or change it.
+// It may change the state it is given, but not what its slices and maps hold.
 type Command[S any] interface {
 	Decide(S, Origin) ([]Event[S], error)
 }
@@ -37,28 +39,22 @@ type Claim struct {
 	Scope   string // "contact.email": one kind of thing, never renamed
 	Key     string // the normalised value; stored as a hash only
 	Pointer string // the input it came from, as a JSON pointer
+
+	// Optional claims are those that a [Lenient] command can do without.
+	Optional bool
 }
 
-// A Lenient command may go ahead although somebody else holds a claim it asks
-// for. It then simply does not hold it.
+// A Lenient command may go ahead although somebody else holds an optional claim
+// it asks for. It then simply does not hold it.
 type Lenient interface {
 	AllowDuplicate() bool
 }
 
-// A Referrer is a command that depends on other records. They must exist in
-// the tenant of the caller and must not be deleted; what they are at the moment
-// of the decision is found with [Origin.Find], and the log refuses to record
-// the outcome if one of them changes before it is recorded.
-type Referrer[S any] interface {
-	References(S) []Ref
-}
-
-// Ref points at a record of the same tenant.
-type Ref struct {
-	Kind    string // the name of its aggregate
-	ID      ID
-	Pointer string // the input that names it, as a JSON pointer
-	Version int    // if not 0, the record as it was at that version
+// A Toucher is an event or a command that changes fields of a record, and says
+// which: their names as clients know them. It lets two callers change different
+// fields of a record at the same time.
+type Toucher interface {
+	Touches() []string
 }
 
 // Aggregate describes one kind of record: the name its streams carry, the
@@ -94,19 +90,27 @@ func (a *Aggregate[S]) Events() []string { return slices.Sorted(maps.Keys(a.even
 // ErrUnknownEvent says that a stream holds an event this build cannot read.
 var ErrUnknownEvent = errors.New("unknown event type")
 
-// Apply decodes a recorded event and folds it into s. The version is the
-// schema version that the event was recorded with.
-func (a *Aggregate[S]) Apply(s *S, eventType string, version int, data []byte) error {
+// Decode returns the event that was recorded with this data, in the form that
+// schema version has.
+func (a *Aggregate[S]) Decode(eventType string, version int, data []byte) (Event[S], error) {
 	t, ok := a.events[eventType]
 	if !ok {
-		return fmt.Errorf("%s: %q: %w", a.name, eventType, ErrUnknownEvent)
+		return nil, fmt.Errorf("%s: %q: %w", a.name, eventType, ErrUnknownEvent)
 	}
 	e := reflect.New(t)
 	if err := Decode(e.Interface(), version, data); err != nil {
-		return fmt.Errorf("%s: decode %q: %w", a.name, eventType, err)
+		return nil, fmt.Errorf("%s: decode %q: %w", a.name, eventType, err)
 	}
-	e.Elem().Interface().(Event[S]).Apply(s)
-	return nil
+	return e.Elem().Interface().(Event[S]), nil
+}
+
+// Apply decodes a recorded event and folds it into s.
+func (a *Aggregate[S]) Apply(s *S, eventType string, version int, data []byte) error {
+	e, err := a.Decode(eventType, version, data)
+	if err == nil {
+		e.Apply(s)
+	}
+	return err
 }
 
 // Fold returns the state that events lead to.

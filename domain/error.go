@@ -59,13 +59,38 @@ func Check(ok bool, pointer, code, detail string) error {
 	return &Error{Kind: Invalid, Code: code, Pointer: pointer, Detail: detail}
 }
 
+// StateConflict refuses a command because of the state that the record is in.
+func StateConflict(from, command string) error {
+	return &Error{
+		Kind: Conflict, Code: "state_conflict",
+		Detail: fmt.Sprintf("%s is not possible: the state is %s", command, from),
+		Data:   map[string]any{"from": from, "command": command},
+	}
+}
+
+// Refusals returns the refusals in err, one by one: it may be one, a join of
+// several, or neither.
+func Refusals(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, Refusals(e)...)
+		}
+		return all
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return []error{e}
+	}
+	return nil
+}
+
 // At puts refusals under a pointer: what is wrong at /address becomes wrong at
 // /emails/0/address.
 func At(pointer string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join is taken apart, not looked into
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var errs []error
 		for _, e := range joined.Unwrap() {
 			errs = append(errs, At(pointer, e))

@@ -26,22 +26,9 @@ type Origin struct {
 	Correlation string // names the request, or the process, that this is part of
 	Causation   string // names the event that this is a reaction to, if it is one
 
+	// Self is the record that the command is for.
+	Self ID
+
 	// Found holds the records that a [Referrer] depends on. See [Find].
 	Found map[Ref]any
-}
-
-// Find returns the state of a record that the command referred to, as a T: the
-// state itself, or an interface that says what the command needs to know.
-func Find[T any](o Origin, r Ref) (T, error) {
-	t, ok := o.Found[r].(T)
-	if !ok {
-		return t, NoSuchReference(r.Pointer)
-	}
-	return t, nil
-}
-
-// NoSuchReference refuses an ID in a command that names nothing the caller could
-// refer to. It never says whether the record exists elsewhere, or once did.
-func NoSuchReference(pointer string) error {
-	return &Error{Kind: Invalid, Code: "reference_not_found", Pointer: pointer, Detail: "names no record"}
 }

@@ -36,6 +36,9 @@ func Decode(event any, version int, data json.RawMessage) error {
 	if version > current {
 		return fmt.Errorf("version %d, known are up to %d: %w", version, current, ErrNewerSchema)
 	}
+	if version < 1 {
+		return fmt.Errorf("version %d: versions begin with 1", version)
+	}
 	if version < current {
 		for i, up := range event.(Upcast).Upcasters()[version-1:] {
 			var err error

@@ -1,0 +1,30 @@
+package domain
+
+import "golang.org/x/text/language"
+
+// Language is a language as BCP 47 names it, in canonical form: de, pt-BR.
+type Language string
+
+// maxLanguage is what RFC 5646 (4.4.1) asks everybody to allow for.
+const maxLanguage = 35
+
+// ParseLanguage reads the tag of a language that is registered.
+func ParseLanguage(s string) (Language, error) {
+	tag, err := language.Parse(s[:min(len(s), maxLanguage+1)])
+	if err != nil || tag == language.Und || len(s) > maxLanguage {
+		return "", &Error{Kind: Invalid, Code: "invalid_language", Detail: "is not a language tag of BCP 47, such as pt-BR"}
+	}
+	return Language(tag.String()), nil
+}
+
+// Check says what is wrong with the tag, if anything is.
+func (l Language) Check() error {
+	_, err := ParseLanguage(string(l))
+	return err
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (l *Language) UnmarshalText(text []byte) (err error) {
+	*l, err = ParseLanguage(string(text))
+	return err
+}

@@ -1,0 +1,99 @@
+package domain
+
+import (
+	"errors"
+	"maps"
+)
+
+// A Referrer is a command that depends on other records. They must exist in the
+// tenant of the caller and be live; what they are at the moment of the decision
+// is found with [Find], and the log refuses to record the outcome if one of
+// them changes before it is recorded.
+//
+// A command that can only tell what else it needs once it has seen what it
+// asked for, such as the parent of a parent, looks into the origin: it is asked
+// again, with what was found so far, until it asks for nothing new. It must
+// come to an end by itself.
+type Referrer[S any] interface {
+	References(S, Origin) []Ref
+}
+
+// Ref points at a record of the same tenant.
+type Ref struct {
+	Kind    string // the name of its aggregate
+	ID      ID     // if zero, the record that the command is for
+	Pointer string // the input that names it, as a JSON pointer
+	Version int    // if not 0, the record as it was at that version
+	Dead    bool   // a record that is not live any more will do
+}
+
+// Live is implemented by states that can come to an end: only while they are
+// live can a new reference be made to them.
+type Live interface {
+	Live() bool
+}
+
+// Decide finds what a command refers to, and lets it decide. What find returns
+// is a pointer to the state of a record, or nil if there never was such a record;
+// an error of find is a fault, and is returned as it is.
+func Decide[S any](c Command[S], s S, o Origin, find func(Ref) (any, error)) ([]Event[S], error) {
+	o, err := resolve(c, s, o, find)
+	if err != nil {
+		return nil, err
+	}
+	return c.Decide(s, o)
+}
+
+func resolve[S any](c Command[S], s S, o Origin, find func(Ref) (any, error)) (Origin, error) {
+	r, ok := c.(Referrer[S])
+	if !ok {
+		return o, nil
+	}
+	o.Found = maps.Clone(o.Found)
+	for {
+		missing, again := []error(nil), false
+		for _, ref := range r.References(s, o) {
+			if _, ok := o.Found[ref.key()]; ok {
+				continue
+			}
+			state, err := find(ref)
+			if err != nil {
+				return o, err
+			}
+			if l, mortal := state.(Live); state == nil || mortal && !ref.Dead && !l.Live() {
+				missing = append(missing, NoSuchReference(ref.Pointer))
+				continue
+			}
+			if o.Found == nil {
+				o.Found = map[Ref]any{}
+			}
+			o.Found[ref.key()], again = state, true
+		}
+		if len(missing) > 0 || !again {
+			return o, errors.Join(missing...)
+		}
+	}
+}
+
+// key returns the reference as [Origin.Found] has it: wherever it came from.
+func (r Ref) key() Ref {
+	r.Pointer = ""
+	return r
+}
+
+// Find returns the state of a record that the command refers to, as a T: a
+// pointer to the state, or an interface that says what the command needs to
+// know. The state is shared: it must not be changed.
+func Find[T any](o Origin, r Ref) (T, error) {
+	t, ok := o.Found[r.key()].(T)
+	if !ok {
+		return t, NoSuchReference(r.Pointer)
+	}
+	return t, nil
+}
+
+// NoSuchReference refuses an ID in a command that names nothing the caller could
+// refer to. It never says whether the record exists elsewhere, or once did.
+func NoSuchReference(pointer string) error {
+	return &Error{Kind: Invalid, Code: "reference_not_found", Pointer: pointer, Detail: "names no record"}
+}

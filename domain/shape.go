@@ -1,0 +1,239 @@
+package domain
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// CheckShape reports everything that is wrong with the shape of v, a struct, each
+// with its pointer. The shape is what the tags of its fields say, with the
+// meaning that JSON Schema gives them:
+//
+//	minLength, maxLength, enum    of strings, and of each string in a list
+//	minimum, maximum              of integers, and of each integer in a list
+//	minItems, maxItems            of lists
+//	maxProperties                 of maps
+//	prefix                        of an ID: what it must name
+//
+// A field is required unless it is tagged omitzero or omitempty; numbers and
+// truth values always are there. Text must be UTF-8 without NUL, times must have
+// a year of four digits, and values that have a method Check() error must pass it.
+// If a struct is embedded, it is the outer one whose Check counts.
+func CheckShape(v any) error {
+	errs := shapeOf(reflect.TypeOf(v)).check(reflect.ValueOf(v))
+	return errors.Join(errs[:min(len(errs), maxComplaints)]...)
+}
+
+// maxComplaints bounds what one request can make us say.
+const maxComplaints = 50
+
+// Member is a member of the JSON object that a struct becomes.
+type Member struct {
+	Name  string
+	Index []int // as in [reflect.Value.FieldByIndex]
+}
+
+// Members returns the members of the JSON object that a struct becomes. The
+// slice is shared, and must not be changed.
+func Members(t reflect.Type) []Member { return shapeOf(t).members }
+
+// A shape is what the tags of a type say.
+type shape struct {
+	members []Member
+	rules   []rules // of the members
+	checked bool    // has a Check method
+}
+
+// rules are what the tags of one field say about its value.
+type rules struct {
+	optional             bool
+	enum                 []string
+	minLength, maxLength int
+	minItems, maxItems   int
+	maxProperties        int
+	minimum, maximum     *int64
+	prefix               string
+}
+
+// shapes remembers what shapeOf found out. It is no state: what is in it follows
+// from the types alone.
+var shapes sync.Map // reflect.Type to *shape
+
+var (
+	idType    = reflect.TypeFor[ID]()
+	valueType = reflect.TypeFor[value]()
+)
+
+func shapeOf(t reflect.Type) *shape {
+	if s, ok := shapes.Load(t); ok {
+		return s.(*shape)
+	}
+	s := &shape{checked: t.Implements(valueType)}
+	if t.Kind() == reflect.Struct && t != timeType && t != idType {
+		for _, f := range reflect.VisibleFields(t) {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "" || name == "-" || !f.IsExported() {
+				continue
+			}
+			s.members = append(s.members, Member{Name: name, Index: f.Index})
+			s.rules = append(s.rules, rulesOf(f.Tag, strings.Contains(options, "omit")))
+		}
+	}
+	actual, _ := shapes.LoadOrStore(t, s)
+	return actual.(*shape)
+}
+
+func rulesOf(tag reflect.StructTag, optional bool) rules {
+	number := func(name string) int {
+		n, _ := strconv.Atoi(tag.Get(name))
+		return n
+	}
+	bound := func(name string) *int64 {
+		n, err := strconv.ParseInt(tag.Get(name), 10, 64)
+		if err != nil {
+			return nil
+		}
+		return &n
+	}
+	r := rules{
+		optional:  optional,
+		minLength: number("minLength"), maxLength: number("maxLength"),
+		minItems: number("minItems"), maxItems: number("maxItems"),
+		maxProperties: number("maxProperties"),
+		minimum:       bound("minimum"), maximum: bound("maximum"),
+		prefix: tag.Get("prefix"),
+	}
+	if enum := tag.Get("enum"); enum != "" {
+		r.enum = strings.Split(enum, ",")
+	}
+	return r
+}
+
+// check returns what is wrong with a value of the shape.
+func (s *shape) check(v reflect.Value) (errs []error) {
+	for i, m := range s.members {
+		for _, err := range s.rules[i].check(v.FieldByIndex(m.Index)) {
+			errs = append(errs, At("/"+escapePointer(m.Name), err))
+		}
+	}
+	if s.checked {
+		errs = append(errs, Refusals(v.Interface().(value).Check())...)
+	}
+	return errs
+}
+
+// check returns what is wrong with the value of a field.
+func (r rules) check(v reflect.Value) []error {
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.IsZero() && v.Kind() != reflect.Bool && !v.CanInt() {
+		return refuseIf(!r.optional, "required", "is required")
+	}
+	t := v.Type()
+	switch kind := t.Kind(); {
+	case t == timeType:
+		return r.checkTime(v)
+	case t == idType:
+		return r.checkID(v)
+	case kind == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return nil // raw JSON: its meaning is checked when it is read
+	case kind == reflect.Slice:
+		return append(r.checkItems(v), shapeOf(t).check(v)...)
+	case kind == reflect.Map:
+		return append(r.checkProperties(v), shapeOf(t).check(v)...)
+	case kind == reflect.String:
+		return append(r.checkText(v.String()), shapeOf(t).check(v)...)
+	case v.CanInt():
+		return r.checkInteger(v.Int())
+	case kind == reflect.Struct:
+		return shapeOf(t).check(v)
+	}
+	return nil
+}
+
+func (r rules) checkText(s string) (errs []error) {
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return refuseIf(true, "invalid_text", "must be UTF-8 without NUL")
+	}
+	n := utf8.RuneCountInString(s)
+	errs = append(errs, refuseIf(n < r.minLength, "too_short", "must have at least %d characters", r.minLength)...)
+	errs = append(errs, refuseIf(r.maxLength > 0 && n > r.maxLength, "too_long", "must not have more than %d characters", r.maxLength)...)
+	return append(errs, refuseIf(r.enum != nil && !slices.Contains(r.enum, s), "unknown_value", "must be one of %s", strings.Join(r.enum, ", "))...)
+}
+
+func (r rules) checkInteger(n int64) []error {
+	return append(
+		refuseIf(r.minimum != nil && n < *r.minimum, "too_small", "must not be less than %d", deref(r.minimum)),
+		refuseIf(r.maximum != nil && n > *r.maximum, "too_large", "must not be more than %d", deref(r.maximum))...)
+}
+
+func (r rules) checkItems(v reflect.Value) (errs []error) {
+	n := v.Len()
+	if r.maxItems > 0 && n > r.maxItems {
+		return refuseIf(true, "too_many", "must not have more than %d items", r.maxItems)
+	}
+	errs = refuseIf(n < r.minItems, "too_few", "must have at least %d items", r.minItems)
+	item := r
+	item.optional, item.minItems, item.maxItems = false, 0, 0
+	for i := range n {
+		wrong := item.check
+		if s := shapeOf(v.Type().Elem()); len(s.members) > 0 {
+			wrong = s.check // also of an empty object: it is there
+		}
+		for _, err := range wrong(v.Index(i)) {
+			errs = append(errs, At("/"+strconv.Itoa(i), err))
+		}
+	}
+	return errs
+}
+
+func (r rules) checkProperties(v reflect.Value) (errs []error) {
+	if r.maxProperties > 0 && v.Len() > r.maxProperties {
+		return refuseIf(true, "too_many", "must not have more than %d members", r.maxProperties)
+	}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, key := range keys {
+		name := key.String()
+		for _, err := range append(rules{}.checkText(name), rules{optional: true}.check(v.MapIndex(key))...) {
+			errs = append(errs, At("/"+escapePointer(strings.ToValidUTF8(name, "?")), err))
+		}
+	}
+	return errs
+}
+
+func (rules) checkTime(v reflect.Value) []error {
+	year := v.Interface().(time.Time).UTC().Year()
+	return refuseIf(year < 1 || year > 9999, "invalid_time", "must be in the years 0001 to 9999")
+}
+
+func (r rules) checkID(v reflect.Value) []error {
+	id := v.Interface().(ID)
+	return refuseIf(r.prefix != "" && id.Prefix != r.prefix, "invalid_id", "must be an id that begins with %s_", r.prefix)
+}
+
+func refuseIf(wrong bool, code, format string, args ...any) []error {
+	if !wrong {
+		return nil
+	}
+	return []error{Invalid.Refusef(code, format, args...)}
+}
+
+func deref(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// escapePointer prepares a name for a JSON pointer (RFC 6901).
+func escapePointer(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
