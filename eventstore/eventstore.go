@@ -75,8 +75,8 @@ type Command struct {
 
 	Writes []Write // each to another stream of the tenant
 	Checks []Check // streams that must not have changed, and are not written
-	Claim  []Claim // to be held by a stream from now on
-	Free   []Claim // to be held no longer; freeing what the stream does not hold is no mistake
+	Claim  []Claim // to be held by a stream from now on; no key twice
+	Free   []Claim // to be held no longer, before others are taken; freeing what the stream does not hold is no mistake
 }
 
 // Write adds events to the end of a stream that is at the given version.
@@ -95,10 +95,11 @@ type Check struct {
 // Claim says that a stream holds a key of a scope, alone in its tenant. Keys
 // are stored as SHA-256 hashes.
 type Claim struct {
-	Scope  string
-	Key    string
-	Stream StreamID
-	Soft   bool // leave it if somebody else holds it, and go ahead
+	Scope   string
+	Key     string
+	Stream  StreamID
+	Soft    bool   // leave it if somebody else holds it, and go ahead
+	Pointer string // for the caller's use; comes back in a [Claimed], and is not stored
 }
 
 // Receipt says where the events of a command are. Without events First is the
@@ -141,7 +142,20 @@ var (
 	ErrUnknownTenant = errors.New("no such tenant")
 	ErrSealed        = errors.New("tenant takes no events now")
 	ErrTooLarge      = errors.New("command is larger than the store takes")
+	ErrMalformed     = errors.New("command is at odds with itself")
 	ErrClosed        = errors.New("store is closed")
+
+	// ErrUnavailable says that the engine could not be reached, or was too busy
+	// with the tenant. Whether the command was recorded is not known: append it
+	// again under the same ID to find out.
+	ErrUnavailable = errors.New("log cannot be reached now")
+)
+
+// What a command may hold at most.
+const (
+	MaxEvents       = 1000
+	MaxEventBytes   = 1 << 20 // data and metadata of one event
+	MaxCommandBytes = 8 << 20
 )
 
 // Store is an event log. All methods may be called at the same time.
@@ -151,7 +165,7 @@ type Store interface {
 	// command is on disk. Commands are recorded in the order given if they
 	// touch a common stream or claim; otherwise in any order. If ctx ends, what
 	// was not handed to the engine yet is refused with its error; what was,
-	// is waited for.
+	// is waited for. The store does not keep or change what it is given.
 	Append(ctx context.Context, tenant domain.TenantID, commands ...Command) []Result
 
 	// Recall returns the receipt of a command that was recorded with a hash,
@@ -162,14 +176,14 @@ type Store interface {
 	Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (StreamID, bool, error)
 
 	// ReadStream yields the events of a stream after the given version, in
-	// order, as they are when it is first called.
+	// order and without a gap. What is recorded meanwhile may be among them.
 	ReadStream(ctx context.Context, s StreamID, after Version) iter.Seq2[Recorded, error]
 
 	// Read returns up to limit events of a tenant after the given position, in
-	// order and without a gap: the first is at after+1. None means that there
-	// are no more now.
+	// order and without a gap: the first is at after+1. There may be fewer than
+	// limit although there are more, but none means that there are none now.
 	Read(ctx context.Context, tenant domain.TenantID, after Position, limit int) ([]Recorded, error)
 
-	// Head returns the position of the tenant's last event.
+	// Head returns the position of the tenant's last event: 0 if there is none.
 	Head(ctx context.Context, tenant domain.TenantID) (Position, error)
 }

@@ -1,0 +1,146 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// lane carries the commands of some of the tenants to the log, one batch after
+// another. While a batch is under way the next one fills, so batches are as
+// large as the load makes them, and nothing ever waits for a timer. Whoever
+// finds the lane idle carries the first batch; a goroutine goes on if others
+// came meanwhile, and ends when there is nothing left. So a lane, and a tenant,
+// that nobody uses is only a few empty fields.
+type lane struct {
+	recorder recorder
+
+	mu     sync.Mutex
+	busy   bool
+	queues map[domain.TenantID]*queue // those with entries only
+	turns  []*queue                   // the same ones, in the order of their turns
+	batch  batch                      // the one under way
+}
+
+// call is what one caller waits for.
+type call struct {
+	left     int // entries without an answer, guarded by the lane's mutex
+	answered chan struct{}
+}
+
+func newLane(r recorder) *lane {
+	return &lane{recorder: r, queues: make(map[domain.TenantID]*queue)}
+}
+
+// append carries entries of a tenant to the log and returns when all of them
+// have their results. Those that are still in the queue when ctx ends are taken
+// out of it.
+func (l *lane) append(ctx context.Context, tenant domain.TenantID, entries []*entry) {
+	c := &call{left: len(entries), answered: make(chan struct{})}
+	for _, e := range entries {
+		e.call = c
+	}
+	l.mu.Lock()
+	l.enqueue(tenant, entries)
+	idle := !l.busy
+	l.busy = true
+	l.mu.Unlock()
+	if idle {
+		// What carries the entries of others must not end with our context.
+		carry := context.WithoutCancel(ctx)
+		if l.carry(carry) {
+			go func() {
+				for l.carry(carry) {
+				}
+			}()
+		}
+	}
+	select {
+	case <-c.answered:
+	case <-ctx.Done():
+		l.withdraw(tenant, c, ctx.Err())
+		<-c.answered
+	}
+}
+
+func (l *lane) enqueue(tenant domain.TenantID, entries []*entry) {
+	q := l.queues[tenant]
+	if q == nil {
+		q = &queue{tenant: tenant}
+		l.queues[tenant] = q
+		l.turns = append(l.turns, q)
+	}
+	q.push(entries)
+}
+
+// carry takes the next batch to the log, and reports whether there is more.
+func (l *lane) carry(ctx context.Context) (more bool) {
+	l.mu.Lock()
+	l.take()
+	l.mu.Unlock()
+	l.recorder.record(ctx, l.batch.entries)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.batch.entries {
+		l.answer(e)
+	}
+	l.busy = len(l.queues) > 0
+	return l.busy
+}
+
+// answer lets the caller know that an entry has its result.
+func (*lane) answer(e *entry) {
+	if e.call.left--; e.call.left == 0 {
+		close(e.call.answered)
+	}
+}
+
+// take fills the batch: with one entry of each tenant after another, until it is
+// full or nothing is left that can be in it.
+func (l *lane) take() {
+	l.batch.reset()
+	var blocked []*queue
+	for len(l.turns) > 0 {
+		q := l.turns[0]
+		e := q.next(&l.batch)
+		if e != nil && !l.batch.fits(e) {
+			break // it comes first in the next batch, or it might never come
+		}
+		l.turns = l.turns[1:]
+		if e == nil {
+			blocked = append(blocked, q)
+			continue
+		}
+		l.batch.add(e)
+		q.pop()
+		if q.empty() {
+			delete(l.queues, q.tenant)
+		} else {
+			l.turns = append(l.turns, q)
+		}
+	}
+	l.turns = append(l.turns, blocked...)
+	for _, q := range l.turns {
+		q.settle()
+	}
+}
+
+// withdraw takes the entries of a call that are still waiting out of the queue.
+func (l *lane) withdraw(tenant domain.TenantID, c *call, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.queues[tenant]
+	if q == nil {
+		return
+	}
+	for _, e := range q.remove(c) {
+		e.result.Err = err
+		l.answer(e)
+	}
+	if q.empty() {
+		delete(l.queues, tenant)
+		l.turns = slices.DeleteFunc(l.turns, func(other *queue) bool { return other == q })
+	}
+}

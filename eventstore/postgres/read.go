@@ -1,0 +1,159 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+const (
+	// pageEvents is how many events of a stream are read in one round trip:
+	// most streams are shorter.
+	pageEvents = 500
+
+	// pageBytes is how much may be held in memory for one page, but for its
+	// first event.
+	pageBytes = 8 << 20
+)
+
+const columns = `pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta`
+
+const readStream = `select ` + columns + ` from es.event
+	where tenant_id = $1 and stream_id = $2 and stream_kind = $3 and version > $4 order by version limit $5`
+
+// ReadStream implements [eventstore.Store].
+func (s *Store) ReadStream(ctx context.Context, id eventstore.StreamID, after eventstore.Version) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for more := true; more; {
+			var page []eventstore.Recorded
+			var err error
+			page, more, err = s.page(ctx, id.Tenant, pageEvents, readStream, id.Tenant.UUID, id.ID, id.Kind, after, pageEvents)
+			for i := range page {
+				if after++; page[i].Version != after {
+					err = fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, page[i].Version, after)
+					break
+				}
+				if !yield(page[i], nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(eventstore.Recorded{}, err)
+				return
+			}
+		}
+	}
+}
+
+const read = `select ` + columns + ` from es.event where tenant_id = $1 and pos > $2 order by pos limit $3`
+
+// Read implements [eventstore.Store]. A position that is missing is a fault.
+func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]eventstore.Recorded, error) {
+	events, _, err := s.page(ctx, tenant, limit, read, tenant.UUID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := range events {
+		if after++; events[i].Position != after {
+			return nil, fmt.Errorf("%w: position %d where %d should be", eventstore.ErrGap, events[i].Position, after)
+		}
+	}
+	return events, nil
+}
+
+// page reads up to limit events, and reports whether there may be more.
+func (s *Store) page(ctx context.Context, tenant domain.TenantID, limit int, sql string, args ...any) (events []eventstore.Recorded, more bool, err error) {
+	err = s.ask(ctx, tenant, sql, args, func(rows pgx.Rows) error {
+		events, more = nil, false
+		size := 0
+		for rows.Next() {
+			if more = size > pageBytes; more {
+				break // what is left is for the next page
+			}
+			var r eventstore.Recorded
+			r.Stream.Tenant = tenant
+			if err := rows.Scan(&r.Position, &r.Stream.Kind, &r.Stream.ID, &r.Version, &r.ID, &r.Type, &r.Schema, &r.Time, &r.Data, &r.Meta); err != nil {
+				return err
+			}
+			r.Time = r.Time.UTC()
+			size += len(r.Data) + len(r.Meta)
+			events = append(events, r)
+		}
+		more = more || len(events) == limit
+		return nil
+	})
+	return events, more, err
+}
+
+// ask runs a query inside a tenant, in one round trip.
+func (s *Store) ask(ctx context.Context, tenant domain.TenantID, sql string, args []any, f func(pgx.Rows) error) error {
+	err := s.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Reader}, func(b *pgx.Batch) {
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+			if err := f(rows); err != nil {
+				return err
+			}
+			rows.Close()
+			return rows.Err()
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	return nil
+}
+
+// find is like ask for at most one row, and reports whether there is one.
+func (s *Store) find(ctx context.Context, tenant domain.TenantID, sql string, args []any, dest ...any) (found bool, err error) {
+	err = s.ask(ctx, tenant, sql, args, func(rows pgx.Rows) error {
+		if found = rows.Next(); found {
+			return rows.Scan(dest...)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Recall implements [eventstore.Store].
+func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
+	var same bool
+	r := eventstore.Receipt{Repeated: true}
+	found, err := s.find(ctx, tenant, `select hash = $3, first_pos, last_pos, at from es.command where tenant_id = $1 and command_id = $2`,
+		[]any{tenant.UUID, command, hash}, &same, &r.First, &r.Last, &r.Time)
+	switch {
+	case err != nil || !found:
+		return eventstore.Receipt{}, false, err
+	case !same:
+		return eventstore.Receipt{}, false, eventstore.ErrReused
+	}
+	r.Time = r.Time.UTC()
+	return r, true, nil
+}
+
+// Holder implements [eventstore.Store].
+func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
+	holder := eventstore.StreamID{Tenant: tenant}
+	sum := sha256.Sum256([]byte(key))
+	found, err := s.find(ctx, tenant, `select stream_kind, stream_id from es.claim where tenant_id = $1 and scope = $2 and key_hash = $3`,
+		[]any{tenant.UUID, scope, sum[:]}, &holder.Kind, &holder.ID)
+	if err != nil || !found {
+		return eventstore.StreamID{}, false, err
+	}
+	return holder, true, nil
+}
+
+// Head implements [eventstore.Store].
+func (s *Store) Head(ctx context.Context, tenant domain.TenantID) (head eventstore.Position, err error) {
+	found, err := s.find(ctx, tenant, `select last_pos from es.tenant_head where tenant_id = $1`, []any{tenant.UUID}, &head)
+	if err == nil && !found {
+		err = eventstore.ErrUnknownTenant
+	}
+	return head, err
+}

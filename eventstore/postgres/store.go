@@ -1,0 +1,145 @@
+// Package postgres keeps the log in PostgreSQL. What may be appended is judged
+// by one function of the database, es.append, which takes the commands of many
+// tenants in one transaction and answers each by itself; see
+// migrations/0002_log.sql. The package decides which commands travel together.
+//
+// It knows nothing of what the events mean.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// Config says where the log is and how to use it. What is optional may be zero.
+type Config struct {
+	Wall *wall.Wall
+
+	// Lanes is how many batches may be under way at a time (default 2). Each
+	// uses a connection.
+	Lanes int
+
+	// Patience is how long the store tries to reach a database that is away
+	// before it gives up on the commands it holds (default 15 s).
+	Patience time.Duration
+
+	// Appended, if set, is told after each batch how far the logs of its
+	// tenants go. It must not block. What other nodes append it is not told.
+	Appended func(domain.TenantID, eventstore.Position)
+
+	// Metrics, if set, is where the store registers what it counts.
+	Metrics prometheus.Registerer
+
+	// Log, if set, is told when the database is away.
+	Log *slog.Logger
+}
+
+// Store is a log in PostgreSQL.
+type Store struct {
+	cfg     Config
+	lanes   []*lane
+	metrics *metrics
+
+	mu     sync.RWMutex // guards closed, and calls against it
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// New returns a store behind a wall.
+func New(cfg Config) *Store {
+	if cfg.Lanes == 0 {
+		cfg.Lanes = 2
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 15 * time.Second
+	}
+	if cfg.Appended == nil {
+		cfg.Appended = func(domain.TenantID, eventstore.Position) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{cfg: cfg, metrics: newMetrics(cfg.Metrics)}
+	for range cfg.Lanes {
+		s.lanes = append(s.lanes, newLane(recorder{cfg, s.metrics}))
+	}
+	return s
+}
+
+// Close refuses new commands, and waits until those that were accepted are
+// answered or ctx is done.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	answered := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("commands were not answered yet: %w", ctx.Err())
+	}
+}
+
+// enter reports whether the store is open, and keeps Close waiting until the
+// caller is done.
+func (s *Store) enter() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !s.closed {
+		s.calls.Add(1)
+	}
+	return !s.closed
+}
+
+// Append implements [eventstore.Store].
+func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...eventstore.Command) []eventstore.Result {
+	results := make([]eventstore.Result, len(commands))
+	if !s.enter() {
+		for i := range results {
+			results[i].Err = eventstore.ErrClosed
+		}
+		return results
+	}
+	defer s.calls.Done()
+	entries := make([]entry, len(commands))
+	var accepted []*entry
+	for i := range commands {
+		if entries[i], results[i].Err = newEntry(tenant, &commands[i]); results[i].Err == nil {
+			entries[i].result = &results[i]
+			accepted = append(accepted, &entries[i])
+		}
+	}
+	if len(accepted) > 0 {
+		s.lane(tenant).append(ctx, tenant, accepted)
+	}
+	return results
+}
+
+// lane returns the lane of a tenant: always the same one, so that the commands
+// of a tenant do not wait for one another in the database.
+func (s *Store) lane(t domain.TenantID) *lane {
+	return s.lanes[int(t.UUID[14])%len(s.lanes)]
+}
+
+// CreateTenant makes the log of a new tenant, as part of a transaction of
+// [wall.Access]. If there is one already it does nothing.
+func CreateTenant(ctx context.Context, tx wall.Tx, tenant domain.TenantID) error {
+	_, err := tx.Exec(ctx, `select es.create_tenant($1)`, tenant.UUID)
+	return err
+}

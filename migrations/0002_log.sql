@@ -1,0 +1,370 @@
+-- +goose Up
+
+-- The log. Its only door is es.append: nobody, not even the owner, changes or
+-- deletes an event, and nobody but that function adds one.
+
+-- The end of each tenant's log. Whoever appends holds this row until the
+-- transaction ends. So positions have no gaps, they become visible in their
+-- order, and a transaction that fails takes its positions back with it.
+create table es.tenant_head (
+    tenant_id uuid primary key,
+    last_pos  bigint not null default 0,
+    last_at   timestamptz not null default '-infinity',
+    sealed    boolean not null default false -- takes no events, because it is being moved or closed
+) with (fillfactor = 40); -- room for updates within the page
+
+-- stream_id comes before stream_kind in the index because it decides sooner.
+create table es.event (
+    tenant_id      uuid not null,
+    pos            bigint not null,
+    stream_kind    text collate "C" not null,
+    stream_id      uuid not null,
+    version        int not null,
+    event_id       uuid not null,
+    event_type     text collate "C" not null,
+    schema_version smallint not null,
+    recorded_at    timestamptz not null,
+    data           bytea not null, -- not json: what is stored is final, to the byte
+    meta           bytea not null,
+    primary key (tenant_id, pos),
+    constraint event_stream unique (tenant_id, stream_id, stream_kind, version)
+) with (
+    -- Nothing is ever dead here, so what must be kept up is the visibility map
+    -- and the statistics.
+    autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.02
+);
+
+-- Commands that came with a hash, so that they can be told from others that use
+-- the same ID.
+create table es.command (
+    tenant_id  uuid not null,
+    command_id uuid not null,
+    hash       bytea not null,
+    first_pos  bigint not null,
+    last_pos   bigint not null,
+    at         timestamptz not null,
+    primary key (tenant_id, command_id)
+);
+create index command_at on es.command using brin (at) with (autosummarize = on);
+
+-- What only one stream of a tenant may hold.
+create table es.claim (
+    tenant_id   uuid not null,
+    scope       text collate "C" not null,
+    key_hash    bytea not null, -- SHA-256
+    stream_kind text collate "C" not null,
+    stream_id   uuid not null,
+    primary key (tenant_id, key_hash, scope)
+);
+
+select sec.build_wall('es.tenant_head', 'rowhouse_reader', 'rowhouse_projector');
+select sec.build_wall('es.event', 'rowhouse_reader', 'rowhouse_projector');
+select sec.build_wall('es.command', 'rowhouse_reader');
+select sec.build_wall('es.claim', 'rowhouse_reader');
+
+grant select on es.tenant_head, es.event to rowhouse_reader, rowhouse_projector;
+grant select on es.command, es.claim to rowhouse_reader;
+
+-- Dispatchers see how far the log of each tenant goes, and nothing else.
+create policy positions on es.tenant_head for select to rowhouse_dispatcher using (true);
+grant select (tenant_id, last_pos) on es.tenant_head to rowhouse_dispatcher;
+
+-- They also see which commands are old enough to be forgotten, and forget them.
+create policy forgettable on es.command for select to rowhouse_dispatcher using (at < now() - interval '7 days');
+create policy forget on es.command for delete to rowhouse_dispatcher using (at < now() - interval '7 days');
+grant select (tenant_id, command_id, at), delete on es.command to rowhouse_dispatcher;
+
+-- What is recorded is final.
+-- +goose StatementBegin
+create function es.refuse_change() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception 'events are final' using errcode = '42501';
+end $$;
+-- +goose StatementEnd
+alter function es.refuse_change() owner to rowhouse_owner;
+revoke all on function es.refuse_change() from public;
+create trigger final before update or delete or truncate on es.event
+    for each statement execute function es.refuse_change();
+
+-- rowhouse_log owns the functions below and is nobody's login. The wall binds it
+-- too: it sees the tenants whose seals the function has verified. Not even a
+-- mistake in the function can touch another one.
+-- +goose StatementBegin
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['tenant_head', 'event', 'command', 'claim'] loop
+        execute format('create policy log_wall on es.%I as restrictive for all to rowhouse_log
+            using (array_position((select current_setting(''rowhouse.opened'', true)::uuid[]), tenant_id) is not null)', t);
+        execute format('create policy log_base on es.%I for all to rowhouse_log using (true)', t);
+    end loop;
+end $$;
+-- +goose StatementEnd
+grant select, insert on es.event, es.command to rowhouse_log;
+grant select, insert, update (last_pos, last_at) on es.tenant_head to rowhouse_log;
+grant select, insert, delete on es.claim to rowhouse_log;
+
+-- es.create_tenant makes an empty log, if there is none.
+-- +goose StatementBegin
+create function es.create_tenant(p_tenant uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform set_config('rowhouse.opened', array[p_tenant]::text, true);
+    insert into es.tenant_head (tenant_id) values (p_tenant) on conflict do nothing;
+    perform set_config('rowhouse.opened', '{}', true);
+end $$;
+-- +goose StatementEnd
+
+-- sec.open_all returns the tenants that seals were made for, in the order of the
+-- seals. See sec.open.
+-- +goose StatementBegin
+create function sec.open_all(seals text[]) returns uuid[]
+    language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    tenants uuid[];
+begin
+    select array_agg(split_part(s.seal, '|', 1)::uuid order by s.i) into tenants
+        from unnest(seals) with ordinality s(seal, i) join sec.key k on k.kid = split_part(s.seal, '|', 4)
+        where split_part(s.seal, '|', 2) = pg_backend_pid()::text
+            and sha256(sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(s.seal, -65), 'UTF8'))))
+                = sha256(decode(right(s.seal, 64), 'hex'))
+            and split_part(s.seal, '|', 3)::bigint >= extract(epoch from clock_timestamp());
+    if cardinality(tenants) is distinct from cardinality(seals) then
+        raise exception 'tenant context invalid' using errcode = '42501';
+    end if;
+    return tenants;
+end $$;
+-- +goose StatementEnd
+alter function sec.open_all(text[]) owner to rowhouse_sec;
+revoke all on function sec.open_all(text[]) from public;
+grant execute on function sec.open_all(text[]) to rowhouse_log;
+
+-- es.append records commands of any number of tenants, each as a whole or not at
+-- all, and answers each by itself. No two of them may touch the same stream or
+-- claim or have the same id, so all are judged by how things are before the
+-- call. Arrays whose names begin with the same letter belong together:
+--
+--   seals one for each tenant, in the order of the tenants
+--   c_    commands; c_tenant counts in seals, c_hash is empty if none has one
+--   w_    streams and the versions they must be at, whether written or not
+--   k_    claims; how is 'hard', 'soft' or 'free'
+--   e_    events, in the order of their commands; e_nth counts in the command
+--
+-- The answers: 'recorded' (first_pos, last_pos, at), 'repeated' (the same, of
+-- the first time), 'reused', 'conflict' (item in w_, version), 'claimed' (item
+-- in k_, holder), 'unknown' and 'sealed'. Other columns mean nothing then.
+--
+-- What goes wrong is found by queries that usually find nothing. Their answers
+-- go out at once, and what is left in the end is recorded. The settings are for
+-- plans that are made once and do not depend on statistics: every access here is
+-- a look into an index.
+-- +goose StatementBegin
+create function es.append(
+    seals text[],
+    c_tenant int[], c_count int[], c_id uuid[], c_hash bytea[],
+    w_command int[], w_kind text[], w_stream uuid[], w_at int[],
+    k_command int[], k_how text[], k_scope text[], k_key bytea[], k_kind text[], k_stream uuid[],
+    e_command int[], e_nth int[], e_kind text[], e_stream uuid[], e_version int[],
+    e_id uuid[], e_type text[], e_schema smallint[], e_data bytea[], e_meta bytea[])
+    returns table (command int, outcome text, first_pos bigint, last_pos bigint, at timestamptz,
+        item int, version int, holder_kind text, holder_id uuid)
+    language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+    v_tenant  uuid[] := sec.open_all(seals);
+    v_known   uuid[];
+    v_last    bigint[];
+    v_at      timestamptz[];
+    v_sealed  boolean[];
+    v_settled int[] := '{}'; -- commands that were answered, and of which nothing is recorded
+    v_first   bigint[];      -- the position of the first event of each command
+    r         record;
+begin
+    perform set_config('rowhouse.opened', v_tenant::text, true);
+
+    -- A statement of its own: those that follow see all that was committed before
+    -- the heads were ours. All lock in the same order, so nobody waits in a circle.
+    select array_agg(h.tenant_id), array_agg(h.last_pos), array_agg(greatest(clock_timestamp(), h.last_at)), array_agg(h.sealed)
+        into v_known, v_last, v_at, v_sealed
+        from (select * from es.tenant_head h where h.tenant_id = any (v_tenant) order by h.tenant_id for no key update) h;
+
+    if v_known is distinct from v_tenant then -- somebody is unknown: bring the others into line
+        select array_agg(h.last_pos order by t.i), array_agg(h.at order by t.i), array_agg(h.sealed order by t.i)
+            into v_last, v_at, v_sealed
+            from unnest(v_tenant) with ordinality t(id, i)
+            left join unnest(v_known, v_last, v_at, v_sealed) h(id, last_pos, at, sealed) on h.id = t.id;
+    end if;
+    if (false = all (v_sealed)) is not true then
+        for r in
+            select c.i::int, v_sealed[c.tenant] as sealed from unnest(c_tenant) with ordinality c(tenant, i)
+            where v_sealed[c.tenant] is distinct from false
+        loop
+            v_settled := v_settled || r.i;
+            command := r.i; outcome := case when r.sealed then 'sealed' else 'unknown' end;
+            return next;
+        end loop;
+    end if;
+
+    if c_hash <> '{}' then
+        for r in
+            select c.i::int, c.hash = d.hash as same, d.first_pos, d.last_pos, d.at
+            from unnest(c_tenant, c_id, c_hash) with ordinality c(tenant, id, hash, i)
+            join es.command d on d.tenant_id = v_tenant[c.tenant] and d.command_id = c.id
+            where c.hash is not null
+        loop
+            v_settled := v_settled || r.i;
+            command := r.i; outcome := case when r.same then 'repeated' else 'reused' end;
+            first_pos := r.first_pos; last_pos := r.last_pos; at := r.at;
+            return next;
+        end loop;
+    end if;
+
+    for r in
+        select w.command, w.i::int, coalesce(s.version, 0) as version
+        from unnest(w_command, w_kind, w_stream, w_at) with ordinality w(command, kind, stream, at, i)
+        left join lateral (
+            select e.version from es.event e
+            where e.tenant_id = v_tenant[c_tenant[w.command]] and e.stream_id = w.stream and e.stream_kind = w.kind
+            order by e.version desc limit 1) s on true
+        where coalesce(s.version, 0) <> w.at
+    loop
+        continue when r.command = any (v_settled);
+        v_settled := v_settled || r.command;
+        -- Perhaps the reason is that all its events are there already.
+        select min(d.pos), max(d.pos), max(d.recorded_at) into first_pos, last_pos, at
+            from unnest(e_command, e_kind, e_stream, e_version, e_id) e(command, kind, stream, version, id)
+            join es.event d on d.tenant_id = v_tenant[c_tenant[r.command]] and d.stream_id = e.stream
+                and d.stream_kind = e.kind and d.version = e.version and d.event_id = e.id
+            where e.command = r.command
+            having count(*) = c_count[r.command];
+        command := r.command; outcome := case when first_pos is null then 'conflict' else 'repeated' end;
+        item := r.i; version := r.version;
+        return next;
+    end loop;
+
+    if k_command <> '{}' then
+        for r in
+            select k.command, k.i::int, h.stream_kind, h.stream_id
+            from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) with ordinality k(command, how, scope, key, kind, stream, i)
+            join es.claim h on h.tenant_id = v_tenant[c_tenant[k.command]] and h.scope = k.scope and h.key_hash = k.key
+            where k.how = 'hard' and (h.stream_kind, h.stream_id) <> (k.kind, k.stream)
+                and not exists (
+                    select from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) f(command, how, scope, key, kind, stream)
+                    where (f.command, f.how, f.scope, f.key, f.kind, f.stream) = (k.command, 'free', k.scope, k.key, h.stream_kind, h.stream_id))
+        loop
+            continue when r.command = any (v_settled);
+            v_settled := v_settled || r.command;
+            command := r.command; outcome := 'claimed';
+            item := r.i; holder_kind := r.stream_kind; holder_id := r.stream_id;
+            return next;
+        end loop;
+    end if;
+
+    -- What is left is recorded.
+    select array_agg(c.pos order by c.i) into v_first from (
+        select c.i, v_last[c.tenant] + 1 + coalesce(sum(c.count) filter (where c.i <> all (v_settled))
+            over (partition by c.tenant order by c.i rows between unbounded preceding and 1 preceding), 0) as pos
+        from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)) c;
+
+    insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
+        select v_tenant[c_tenant[e.command]], v_first[e.command] + e.nth - 1, e.kind, e.stream, e.version,
+            e.id, e.type, e.schema, v_at[c_tenant[e.command]], e.data, e.meta
+        from unnest(e_command, e_nth, e_kind, e_stream, e_version, e_id, e_type, e_schema, e_data, e_meta)
+            e(command, nth, kind, stream, version, id, type, schema, data, meta)
+        where e.command <> all (v_settled);
+
+    update es.tenant_head h set last_pos = n.last_pos, last_at = v_at[n.tenant]
+        from (
+            select c.tenant, max(v_first[c.i] + c.count - 1) as last_pos
+            from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
+            where c.i <> all (v_settled) and c.count > 0
+            group by c.tenant) n
+        where h.tenant_id = v_tenant[n.tenant];
+
+    if c_hash <> '{}' then
+        insert into es.command (tenant_id, command_id, hash, first_pos, last_pos, at)
+            select v_tenant[c.tenant], c.id, c.hash, v_first[c.i], v_first[c.i] + c.count - 1, v_at[c.tenant]
+            from unnest(c_tenant, c_count, c_id, c_hash) with ordinality c(tenant, count, id, hash, i)
+            where c.hash is not null and c.i <> all (v_settled);
+    end if;
+
+    if k_command <> '{}' then
+        delete from es.claim h
+            using unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) k(command, how, scope, key, kind, stream)
+            where k.how = 'free' and k.command <> all (v_settled) and h.tenant_id = v_tenant[c_tenant[k.command]]
+                and h.scope = k.scope and h.key_hash = k.key and h.stream_kind = k.kind and h.stream_id = k.stream;
+        insert into es.claim (tenant_id, scope, key_hash, stream_kind, stream_id)
+            select v_tenant[c_tenant[k.command]], k.scope, k.key, k.kind, k.stream
+            from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) k(command, how, scope, key, kind, stream)
+            where k.how <> 'free' and k.command <> all (v_settled)
+            on conflict do nothing; -- held by the same stream already, or soft
+    end if;
+
+    return query
+        select c.i::int, 'recorded', v_first[c.i], v_first[c.i] + c.count - 1, v_at[c.tenant],
+            null::int, null::int, null::text, null::uuid
+        from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
+        where c.i <> all (v_settled);
+end $$;
+-- +goose StatementEnd
+
+-- es.append_one is the short way for a command that only writes to one stream.
+-- It either records it, or leaves everything as it is and returns no position:
+-- then es.append says why.
+-- +goose StatementBegin
+create function es.append_one(
+    seal text, c_id uuid, c_hash bytea, w_kind text, w_stream uuid, w_at int,
+    e_id uuid[], e_type text[], e_schema smallint[], e_data bytea[], e_meta bytea[],
+    out last_pos bigint, out at timestamptz)
+    language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+    v_tenant uuid := sec.open(seal);
+begin
+    perform set_config('rowhouse.opened', array[v_tenant]::text, true);
+    update es.tenant_head h
+        set last_pos = h.last_pos + cardinality(e_id), last_at = greatest(clock_timestamp(), h.last_at)
+        where h.tenant_id = v_tenant and not h.sealed
+        returning h.last_pos, h.last_at into last_pos, at;
+    insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
+        select v_tenant, last_pos - cardinality(e_id) + e.i, w_kind, w_stream, w_at + e.i, e.id, e.type, e.schema, at, e.data, e.meta
+        from unnest(e_id, e_type, e_schema, e_data, e_meta) with ordinality e(id, type, schema, data, meta, i)
+        where last_pos is not null
+            and w_at = coalesce((
+                select e.version from es.event e
+                where e.tenant_id = v_tenant and e.stream_id = w_stream and e.stream_kind = w_kind
+                order by e.version desc limit 1), 0)
+            and (c_hash is null or not exists (
+                select from es.command c where c.tenant_id = v_tenant and c.command_id = c_id));
+    if not found then
+        update es.tenant_head h set last_pos = h.last_pos - cardinality(e_id) where h.tenant_id = v_tenant and not h.sealed;
+        last_pos := null;
+    elsif c_hash is not null then
+        insert into es.command (tenant_id, command_id, hash, first_pos, last_pos, at)
+            values (v_tenant, c_id, c_hash, last_pos - cardinality(e_id) + 1, last_pos, at);
+    end if;
+end $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+do $$
+declare
+    f regprocedure;
+begin
+    foreach f in array array(select p.oid from pg_proc p
+        where p.pronamespace = 'es'::regnamespace and p.proname in ('append', 'append_one', 'create_tenant'))
+    loop
+        execute format('alter function %s owner to rowhouse_log', f);
+        execute format('revoke all on function %s from public', f);
+        execute format('grant execute on function %s to %I', f,
+            case when f::text like 'es.append%' then 'rowhouse_writer' else 'rowhouse_access' end);
+    end loop;
+end $$;
+-- +goose StatementEnd
