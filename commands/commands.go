@@ -105,6 +105,10 @@ func explain(err error, prefix func(kind string) string) error {
 		}
 	case errors.Is(err, eventstore.ErrReused):
 		return domain.Invalid.Refusef("idempotency_mismatch", "the idempotency key was used for another request")
+	case errors.Is(err, eventstore.ErrMalformed):
+		return domain.Conflict.Refusef("duplicate", "two of the operations want the same for different records")
+	case errors.Is(err, eventstore.ErrUnavailable):
+		return domain.Unavailable.Refusef("log_unavailable", "the log cannot be reached now; with an Idempotency-Key it is safe to ask again")
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return domain.Invalid.Refusef("too_large", "the command is larger than the log takes")
 	case errors.Is(err, eventstore.ErrUnknownTenant):
