@@ -1,0 +1,71 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Column is one thing that clients may name in a query.
+type Column struct {
+	Name     string // as clients write it, such as "amount.amount"
+	SQL      string // the column of the table; if empty, the name is good for fields only
+	Type     Type
+	Nullable bool
+	Sortable bool
+}
+
+// Columns is what clients may name in queries on one table. It is immutable.
+type Columns struct {
+	table   string
+	columns map[string]*Column
+	members map[string]bool
+	id      *Column
+}
+
+// The columns that every table has beside those that it describes.
+const (
+	deletedAt  = "deleted_at"  // timestamptz, null while the record is live
+	searchText = "search_text" // text, not null: all that can be searched for, as [SearchText] makes it
+)
+
+// SearchText is the text by which a record is found: what a table keeps in its
+// column search_text, so that the parameter q finds it.
+func SearchText(parts ...string) string { return strings.ToLower(strings.Join(parts, " ")) }
+
+// NewColumns describes a table: the collection's name, which cursors are bound
+// to, and the columns. One of them must be "id", an ID that is never null and
+// can be sorted by, because it makes every order total. It panics if the
+// description contradicts itself, which no caller could handle.
+func NewColumns(table string, columns ...Column) *Columns {
+	c := &Columns{table: table, columns: make(map[string]*Column, len(columns)), members: make(map[string]bool)}
+	for _, col := range columns {
+		_, parameter := parameters[col.Name]
+		_, twice := c.columns[col.Name]
+		if parameter || twice || !isName(col.Name) || col.Sortable && col.Type.target == nil || col.SQL != "" && col.Type.read == nil {
+			panic(fmt.Sprintf("query: column %q of %s cannot be", col.Name, table))
+		}
+		c.columns[col.Name] = &col
+		member, _, _ := strings.Cut(col.Name, ".")
+		c.members[member] = true
+	}
+	c.id = c.columns["id"]
+	if c.id == nil || c.id.Type.sql != "uuid" || c.id.Nullable || !c.id.Sortable {
+		panic(fmt.Sprintf("query: %s has no id to sort by", table))
+	}
+	return c
+}
+
+// isName reports whether clients can write a name in the text form.
+func isName(s string) bool { return isWord(s) && !strings.EqualFold(s, "not") }
+
+// find returns the column that clients can filter by under a name.
+func (c *Columns) find(name string) (*Column, bool) {
+	col, ok := c.columns[name]
+	return col, ok && col.SQL != ""
+}
+
+// one adds a value of the column to the arguments and returns its placeholder.
+func (c *Column) one(a *Args, v any) string { return a.add(v, c.Type.sql) }
+
+// many does the same for a list of values, as one array.
+func (c *Column) many(a *Args, v []any) string { return a.add(c.Type.slice(v), c.Type.sql+"[]") }

@@ -1,0 +1,262 @@
+package query_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+func parse(t testing.TB, rawQuery string) query.Query {
+	t.Helper()
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := query.Parse(values, things)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// place fills the targets of a page with values; nil is null.
+func place(page query.Page, values ...any) []any {
+	targets := page.Place()
+	for i, v := range values {
+		if v != nil {
+			p := reflect.New(reflect.TypeOf(v))
+			p.Elem().Set(reflect.ValueOf(v))
+			reflect.ValueOf(targets[i]).Elem().Set(p)
+		}
+	}
+	return targets
+}
+
+func cursor(t testing.TB, rawQuery string, values ...any) string {
+	t.Helper()
+	page, err := parse(t, rawQuery).Page(signer, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := page.Cursor(place(page, values...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var id = uuid.UUID{15: 9}
+
+// TestAfter checks which rows come after a cursor, and that the values in it
+// survive exactly.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 10, 0, 0, 123456000, time.UTC)
+	on := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		sort   string
+		values []any
+		where  string
+		args   []any
+	}{
+		{``, []any{id}, `id > $1::uuid`, nil},
+		{`-id`, []any{id}, `id < $1::uuid`, nil},
+		{`id,-size`, []any{id}, `id > $1::uuid`, nil},
+		{`-updated_at`, []any{at, id}, `(updated_at, id) < ($1::timestamptz, $2::uuid)`, nil},
+		{`name,price.amount`, []any{"<Ää>\u2028\"", int64(math.MaxInt64), id}, `(name, price, id) > ($1::text, $2::bigint, $3::uuid)`, nil},
+		{
+			`-updated_at,name`,
+			[]any{at, "x", id},
+			`(updated_at <= $1::timestamptz and (updated_at < $1::timestamptz or (name, id) > ($2::text, $3::uuid)))`, nil,
+		},
+		{
+			`size`,
+			[]any{int64(math.MinInt64), id},
+			`(size > $1::bigint or size is null or (size = $1::bigint and id > $2::uuid))`, nil,
+		},
+		{`size`, []any{nil, id}, `(size is null and id > $1::uuid)`, []any{id}},
+		{`-due_on`, []any{on, id}, `(due_on < $1::date or due_on is null or (due_on = $1::date and id < $2::uuid))`, nil},
+		{
+			`-active,stage,-owner_id`,
+			[]any{false, nil, user.UUID, id},
+			`(active < $1::boolean or active is null or (active = $1::boolean and (stage is null and ` +
+				`(owner_id < $2::uuid or owner_id is null or (owner_id = $2::uuid and id < $3::uuid)))))`,
+			[]any{false, user.UUID, id},
+		},
+	} {
+		q := parse(t, "deleted=include&sort="+c.sort)
+		q.Cursor = cursor(t, "deleted=include&sort="+c.sort, c.values...)
+		page, err := q.Page(signer, tenant)
+		if err != nil {
+			t.Errorf("%s: %v", c.sort, err)
+			continue
+		}
+		args := query.Args{}
+		if where := page.Where(&args); where != "true and "+c.where {
+			t.Errorf("%s: %s", c.sort, where)
+		}
+		want := c.args
+		if want == nil {
+			want = c.values
+		}
+		if !reflect.DeepEqual([]any(args), want) {
+			t.Errorf("%s: %v instead of %v", c.sort, args, want)
+		}
+	}
+}
+
+// TestCursorScope checks that a cursor is good for its own list only.
+func TestCursorScope(t *testing.T) {
+	t.Parallel()
+	const list = "sort=size&filter=size>1&q=a+b&limit=5"
+	c := cursor(t, list, int64(7), id)
+	for other, code := range map[string]string{
+		list:                                  "",
+		list + "00":                           "", // another page size
+		"sort=size&q=A++b&filter=+size+>+01+": "",
+		"sort=-size&filter=size>1&q=a+b":      "cursor_mismatch",
+		"sort=size,-id&filter=size>1&q=a+b":   "cursor_mismatch",
+		"sort=size&filter=size>2&q=a+b":       "cursor_mismatch",
+		"sort=size&q=a+b&stage=won":           "cursor_mismatch",
+		"sort=size&q=a+b":                     "cursor_mismatch",
+		"sort=size&filter=size>1&q=ab":        "cursor_mismatch",
+		list + "&deleted=include":             "cursor_mismatch",
+	} {
+		q := parse(t, strings.ReplaceAll(other, ">", "%3E"))
+		q.Cursor = c
+		if _, err := q.Page(signer, tenant); codeOf(err) != code {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+	q := parse(t, strings.ReplaceAll(list, ">", "%3E"))
+	q.Cursor = c
+	if _, err := q.Page(signer, domain.TenantID{}); codeOf(err) != "cursor_mismatch" {
+		t.Errorf("another tenant: %v", err)
+	}
+	if _, err := q.Page(query.NewSigner([32]byte{2}), tenant); codeOf(err) != "invalid_cursor" {
+		t.Errorf("another key: %v", err)
+	}
+	others, err := query.Parse(url.Values{"cursor": {cursor(t, "", id)}}, query.NewColumns("others",
+		query.Column{Name: "id", SQL: "id", Type: query.ID("thing"), Sortable: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := others.Page(signer, tenant); codeOf(err) != "cursor_mismatch" {
+		t.Errorf("another table: %v", err)
+	}
+}
+
+// TestCursorForged changes every bit of a cursor, and every length.
+func TestCursorForged(t *testing.T) {
+	t.Parallel()
+	good := cursor(t, "sort=size", int64(7), id)
+	raw, err := base64.RawURLEncoding.DecodeString(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := []string{"x", "====", " " + good, good + "A", good + "=", strings.Repeat("A", 1<<20)}
+	for i := range raw {
+		for bit := range 8 {
+			b := []byte(string(raw))
+			b[i] ^= 1 << bit
+			forged = append(forged, base64.RawURLEncoding.EncodeToString(b))
+		}
+		if i > 0 {
+			forged = append(forged, base64.RawURLEncoding.EncodeToString(raw[:i]))
+		}
+	}
+	for _, c := range forged {
+		q := parse(t, "sort=size")
+		q.Cursor = c
+		if _, err := q.Page(signer, tenant); codeOf(err) != "invalid_cursor" || !errors.Is(err, domain.Malformed) {
+			t.Errorf("%.80s: %v", c, err)
+		}
+	}
+}
+
+// TestCursorSigned checks what is refused even if it has our signature, as what
+// another build of ours wrote may have.
+func TestCursorSigned(t *testing.T) {
+	t.Parallel()
+	good := cursor(t, "sort=size", int64(7), id)
+	for values, code := range map[string]string{
+		`[7,"` + id.String() + `"]`:    "",
+		`[null,"` + id.String() + `"]`: "",
+		`[7,null]`:                     "invalid_cursor",
+		`["7","` + id.String() + `"]`:  "invalid_cursor",
+		`[7]`:                          "invalid_cursor",
+		`[7,"` + id.String() + `",1]`:  "invalid_cursor",
+		`7`:                            "invalid_cursor",
+		``:                             "invalid_cursor",
+		`[7,` + strings.Repeat(" ", 4<<10) + `"` + id.String() + `"]`: "invalid_cursor",
+	} {
+		q := parse(t, "sort=size")
+		q.Cursor = sign(t, good, values)
+		if _, err := q.Page(signer, tenant); codeOf(err) != code {
+			t.Errorf("%.80s: %v", values, err)
+		}
+	}
+}
+
+// sign returns a cursor of the same list as another, with other values.
+func sign(t testing.TB, like, values string) string {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(like)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := string(raw[:16]) + values
+	h := hmac.New(sha256.New, append([]byte{1}, make([]byte, 31)...))
+	h.Write([]byte("rowhouse list cursor 1\n" + signed))
+	return base64.RawURLEncoding.EncodeToString(h.Sum([]byte(signed)))
+}
+
+// TestCursorFault checks that a list would rather fail than end too early.
+func TestCursorFault(t *testing.T) {
+	t.Parallel()
+	page, err := parse(t, "sort=name,nickname").Page(signer, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	widest := strings.Repeat("\U0010ffff", 255)
+	if _, err := page.Cursor(place(page, widest, widest, id)); err != nil {
+		t.Error(err)
+	}
+	for what, values := range map[string][]any{
+		"too long":       {strings.Repeat("x", 4<<10), nil, id},
+		"null where not": {nil, nil, id},
+	} {
+		if _, err := page.Cursor(place(page, values...)); err == nil || codeOf(err) != "" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*domain.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+func ExampleQuery() {
+	q, _ := query.Parse(url.Values{"filter": {`price.amount>=1000 and stage in (won,lost)`}, "sort": {"-updated_at"}}, things)
+	page, _ := q.Page(signer, tenant)
+	args := query.Args{tenant, 1}
+	fmt.Println("select doc,", page.SortColumns(), "from crm.things where tenant_id = $1 and ver = $2 and",
+		page.Where(&args), "order by", page.OrderBy(), "limit", q.Limit+1)
+	// Output: select doc, updated_at, id from crm.things where tenant_id = $1 and ver = $2 and deleted_at is null and (price >= $3::bigint and stage = any($4::text[])) order by updated_at desc, id desc limit 51
+}

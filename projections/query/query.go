@@ -1,0 +1,303 @@
+package query
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// Limits of a query.
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+	maxKeys      = 3
+	maxSearch    = 256 // bytes
+	maxWords     = 10
+)
+
+// Query is what a client asks of a list.
+type Query struct {
+	Filter  Filter // nil if all records are asked for
+	Sort    []Key
+	Limit   int
+	Cursor  string // as given, if one is; [Query.Page] checks it
+	Deleted Deleted
+	Words   []string // each of which the record must have, in lower case
+	Fields  []string // the members of each record to answer with; all if there are none
+	Count   Count
+
+	columns  *Columns
+	cursorAt string // what refusals of the cursor point at
+}
+
+// Key is a column to sort by. Nulls come last in both directions.
+type Key struct {
+	Column     *Column
+	Descending bool
+}
+
+// Deleted says what is asked of deleted records.
+type Deleted string
+
+// The ways to deal with deleted records.
+const (
+	DeletedExclude Deleted = "exclude"
+	DeletedInclude Deleted = "include"
+	DeletedOnly    Deleted = "only"
+)
+
+// Count says whether to answer with the number of records, and how exactly.
+type Count string
+
+// The ways to count.
+const (
+	CountNone     Count = "none"
+	CountEstimate Count = "estimate"
+	CountExact    Count = "exact"
+)
+
+// Parse reads the parameters of a URL. Beside those of lists it takes the names
+// of columns, for records that have exactly that value (or, if the column is an
+// array, have it among others), and leaves alone those in also, which the
+// caller deals with. Refusals point at the name of the parameter, and there is
+// one for each parameter that is wrong.
+func Parse(values url.Values, columns *Columns, also ...string) (Query, error) {
+	params := make(map[string]param, len(values))
+	for name, vs := range values {
+		params[name] = param{pointer: name, written: literal{text: values.Get(name)}, scalar: true, repeated: len(vs) > 1}
+	}
+	return read(params, columns, also)
+}
+
+// ParseJSON reads the same from a JSON object: filter in the JSON or the text
+// form, sort and fields as lists or separated by commas. Refusals have JSON
+// pointers.
+func ParseJSON(body []byte, columns *Columns, also ...string) (Query, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		return Query{}, refuse(domain.Malformed, "invalid_json", "", "is not a JSON object")
+	}
+	params := make(map[string]param, len(members))
+	for name, raw := range members {
+		p := param{pointer: "/" + pointerEscapes.Replace(name), json: raw}
+		p.written, p.scalar = scalarOf(raw)
+		params[name] = p
+	}
+	return read(params, columns, also)
+}
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+// param is a parameter as a client wrote it.
+type param struct {
+	pointer  string
+	written  literal
+	scalar   bool            // written is all there is
+	json     json.RawMessage // nil in a URL
+	repeated bool
+}
+
+// empty reports whether the parameter is as good as none: empty text, or null.
+func (p param) empty() bool {
+	return p.scalar && p.written.text == "" || string(p.json) == "null"
+}
+
+func (p param) wrong(detail string) error {
+	return refuse(domain.Invalid, "bad_value", p.pointer, detail)
+}
+
+// list returns the names in a list.
+func (p param) list() (list []string, err error) {
+	if p.scalar && !p.written.bare {
+		return strings.Split(p.written.text, ","), nil
+	}
+	if p.scalar || json.Unmarshal(p.json, &list) != nil {
+		return nil, p.wrong("is not a list of names")
+	}
+	return list, nil
+}
+
+var parameters = map[string]func(*Query, param) error{
+	"filter":  readFilter,
+	"sort":    readSort,
+	"limit":   readLimit,
+	"cursor":  readCursor,
+	"deleted": readDeleted,
+	"q":       readSearch,
+	"fields":  readFields,
+	"count":   readCount,
+}
+
+func read(params map[string]param, columns *Columns, also []string) (Query, error) {
+	q := Query{Limit: defaultLimit, Deleted: DeletedExclude, Count: CountNone, columns: columns}
+	var all And
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		p := params[name]
+		set, known := parameters[name]
+		col, equal := columns.find(name)
+		switch {
+		case slices.Contains(also, name):
+		case !known && !equal:
+			errs = append(errs, refuse(domain.Malformed, "unknown_parameter", p.pointer, "is not a parameter"))
+		case p.repeated:
+			errs = append(errs, refuse(domain.Malformed, "repeated_parameter", p.pointer, "is given more than once"))
+		case equal:
+			f, err := columns.equal(col, p)
+			all, errs = append(all, f), append(errs, err)
+		case !p.empty():
+			errs = append(errs, set(&q, p))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Query{}, err
+	}
+	if q.Filter != nil {
+		all = append(all, q.Filter)
+	}
+	if len(all) > 0 {
+		q.Filter = one(all)
+		if _, leaves := all.size(); leaves > maxLeaves {
+			return Query{}, tooLarge(params["filter"].pointer)
+		}
+	}
+	return q, nil
+}
+
+// equal makes a condition of a parameter that names a column.
+func (c *Columns) equal(col *Column, p param) (Filter, error) {
+	op, written := Eq, []literal{p.written}
+	if col.Type.isArray() {
+		op = Has
+	}
+	if !p.scalar {
+		written = nil
+	}
+	f, err := c.leaf(col.Name, op, written)
+	if e, ok := errors.AsType[*domain.Error](err); ok {
+		return nil, refuse(e.Kind, e.Code, p.pointer, e.Detail)
+	}
+	return f, nil
+}
+
+func readFilter(q *Query, p param) (err error) {
+	if p.scalar && !p.written.bare {
+		q.Filter, err = q.columns.Text(p.written.text)
+		if e, ok := errors.AsType[*domain.Error](err); ok {
+			e.Pointer = p.pointer
+		}
+	} else {
+		q.Filter, err = q.columns.JSON(p.json, p.pointer)
+	}
+	return err
+}
+
+func readSort(q *Query, p param) error {
+	list, err := p.list()
+	if err != nil {
+		return err
+	}
+	if len(list) > maxKeys {
+		return p.wrong("has more than " + strconv.Itoa(maxKeys) + " keys")
+	}
+	for _, s := range list {
+		name, descending := strings.CutPrefix(s, "-")
+		col, ok := q.columns.find(name)
+		if !ok {
+			return refuse(domain.Invalid, "unknown_field", p.pointer, "has a field that is not one")
+		}
+		if !col.Sortable {
+			return refuse(domain.Invalid, "not_sortable", p.pointer, "has a field that cannot be sorted by")
+		}
+		if slices.ContainsFunc(q.Sort, func(k Key) bool { return k.Column == col }) {
+			return p.wrong("has a field twice")
+		}
+		q.Sort = append(q.Sort, Key{col, descending})
+	}
+	return nil
+}
+
+func readLimit(q *Query, p param) (err error) {
+	q.Limit, err = strconv.Atoi(p.written.text)
+	if err != nil || q.Limit < 1 || q.Limit > maxLimit {
+		return p.wrong("is not a number from 1 to " + strconv.Itoa(maxLimit))
+	}
+	return nil
+}
+
+func readCursor(q *Query, p param) error {
+	q.Cursor, q.cursorAt = p.written.text, p.pointer
+	if !p.scalar {
+		return invalidCursor(p.pointer)
+	}
+	return nil
+}
+
+func readSearch(q *Query, p param) error {
+	text, ok := readText(p.written.text)
+	if !ok || !p.scalar || len(text) > maxSearch {
+		return p.wrong("is not text of up to " + strconv.Itoa(maxSearch) + " bytes")
+	}
+	if q.Words = strings.Fields(SearchText(text)); len(q.Words) > maxWords {
+		return p.wrong("has more than " + strconv.Itoa(maxWords) + " words")
+	}
+	return nil
+}
+
+func readFields(q *Query, p param) (err error) {
+	if q.Fields, err = p.list(); err != nil {
+		return err
+	}
+	for _, name := range q.Fields {
+		if !q.columns.members[name] {
+			return refuse(domain.Invalid, "unknown_field", p.pointer, "has a member that records do not have")
+		}
+	}
+	return nil
+}
+
+func readDeleted(q *Query, p param) (err error) {
+	q.Deleted, err = oneOf(p, DeletedExclude, DeletedInclude, DeletedOnly)
+	return err
+}
+
+func readCount(q *Query, p param) (err error) {
+	q.Count, err = oneOf(p, CountNone, CountEstimate, CountExact)
+	return err
+}
+
+func oneOf[S ~string](p param, choice ...S) (S, error) {
+	if s := S(p.written.text); slices.Contains(choice, s) {
+		return s, nil
+	}
+	return "", p.wrong("is not one of " + names(choice))
+}
+
+// Where returns the condition that a record of the list must meet wherever it
+// stands in the order, such as for counting. It can be joined to others by "and".
+func (q Query) Where(a *Args) string {
+	conditions := make([]string, 0, 8)
+	switch q.Deleted {
+	case DeletedOnly:
+		conditions = append(conditions, deletedAt+" is not null")
+	case DeletedInclude:
+	default:
+		conditions = append(conditions, deletedAt+" is null")
+	}
+	for _, w := range q.Words {
+		conditions = append(conditions, searchText+" like "+a.add(anywhere(w), "text"))
+	}
+	if q.Filter != nil {
+		conditions = append(conditions, q.Filter.SQL(a))
+	}
+	if len(conditions) == 0 {
+		return "true"
+	}
+	return strings.Join(conditions, " and ")
+}
