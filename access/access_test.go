@@ -196,7 +196,7 @@ func unknown(t testing.TB, err error) {
 	}
 }
 
-// tells checks that an error does not repeat what is nobody's business.
+// silent checks that an error does not repeat what is nobody's business.
 func silent(t testing.TB, err error, secrets ...string) {
 	t.Helper()
 	for _, s := range secrets {
