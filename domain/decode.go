@@ -74,7 +74,7 @@ func explainStruct(t reflect.Type, data json.RawMessage) (errs []error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		for _, err := range explainMember(t, name, object[name]) {
-			errs = append(errs, At("/"+escapePointer(name), err))
+			errs = append(errs, At("/"+EscapePointer(name), err))
 		}
 	}
 	return errs
@@ -109,7 +109,7 @@ func explainMap(t reflect.Type, data json.RawMessage) (errs []error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		for _, err := range explain(t.Elem(), object[name]) {
-			errs = append(errs, At("/"+escapePointer(name), err))
+			errs = append(errs, At("/"+EscapePointer(name), err))
 		}
 	}
 	return errs

@@ -119,7 +119,7 @@ func rulesOf(tag reflect.StructTag, optional bool) rules {
 func (s *shape) check(v reflect.Value) (errs []error) {
 	for i, m := range s.members {
 		for _, err := range s.rules[i].check(v.FieldByIndex(m.Index)) {
-			errs = append(errs, At("/"+escapePointer(m.Name), err))
+			errs = append(errs, At("/"+EscapePointer(m.Name), err))
 		}
 	}
 	if s.checked {
@@ -203,7 +203,7 @@ func (r rules) checkProperties(v reflect.Value) (errs []error) {
 	for _, key := range keys {
 		name := key.String()
 		for _, err := range append(rules{}.checkText(name), rules{optional: true}.check(v.MapIndex(key))...) {
-			errs = append(errs, At("/"+escapePointer(strings.ToValidUTF8(name, "?")), err))
+			errs = append(errs, At("/"+EscapePointer(strings.ToValidUTF8(name, "?")), err))
 		}
 	}
 	return errs
@@ -233,7 +233,7 @@ func deref(n *int64) int64 {
 	return *n
 }
 
-// escapePointer prepares a name for a JSON pointer (RFC 6901).
-func escapePointer(name string) string {
+// EscapePointer prepares a name for a JSON pointer (RFC 6901).
+func EscapePointer(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

@@ -1,0 +1,134 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+var null = json.RawMessage("null")
+
+func names[V any, M ~map[string]V](m M) []string { return slices.Sorted(maps.Keys(m)) }
+
+// patched returns the fields with a merge patch (RFC 7396) applied to them.
+func patched[F Fields[F]](f F, patch map[string]json.RawMessage) (F, error) {
+	var errs []error
+	v := reflect.ValueOf(&f).Elem()
+	for _, name := range names(patch) {
+		old, ok := member(v, name)
+		if !ok {
+			errs = append(errs, domain.UnknownMember("/"+domain.EscapePointer(name)))
+			continue
+		}
+		merged, err := merge(valueOf(old), patch[name])
+		if err == nil {
+			err = domain.Unmarshal(merged, cleared(old))
+		}
+		errs = append(errs, domain.At("/"+domain.EscapePointer(name), err))
+	}
+	return f, errors.Join(errs...)
+}
+
+// merge applies a merge patch to JSON. What the patch does not mention is kept
+// only where both are objects.
+func merge(target, patch json.RawMessage) (json.RawMessage, error) {
+	if !bytes.HasPrefix(bytes.TrimLeft(patch, " \t\r\n"), []byte("{")) {
+		return patch, nil
+	}
+	t, err := parse(target)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parse(patch)
+	if err != nil {
+		return nil, domain.Malformed.Refusef("invalid_json", "is not JSON")
+	}
+	return json.Marshal(mergeValues(t, p))
+}
+
+func parse(data json.RawMessage) (v any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	err = dec.Decode(&v)
+	return v, err
+}
+
+func mergeValues(target, patch any) any {
+	p, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	t, ok := target.(map[string]any)
+	if !ok {
+		t = map[string]any{}
+	}
+	for name, v := range p {
+		if v == nil {
+			delete(t, name)
+		} else {
+			t[name] = mergeValues(t[name], v)
+		}
+	}
+	return t
+}
+
+// diff returns the fields that are not the same.
+func diff[F Fields[F]](from, to F) map[string]Change {
+	changes := map[string]Change{}
+	a, b := reflect.ValueOf(from), reflect.ValueOf(to)
+	for _, m := range domain.Members(a.Type()) {
+		x, y := a.FieldByIndex(m.Index), b.FieldByIndex(m.Index)
+		if reflect.DeepEqual(x.Interface(), y.Interface()) {
+			continue
+		}
+		if c := (Change{valueOf(x), valueOf(y)}); !bytes.Equal(c.Old, c.New) {
+			changes[m.Name] = c
+		}
+	}
+	return changes
+}
+
+// valueOf returns the JSON of a field: null if there is nothing in it.
+func valueOf(v reflect.Value) json.RawMessage {
+	switch {
+	case v.Kind() == reflect.Bool:
+	case v.IsZero(), (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0:
+		return null
+	}
+	data, err := json.Marshal(v.Interface())
+	if err != nil {
+		return null // no field is of a type that can fail
+	}
+	return data
+}
+
+// set puts the JSON of a value into a field. It does not write into what is
+// there, which others may share.
+func set(fields reflect.Value, name string, value json.RawMessage) error {
+	v, ok := member(fields, name)
+	if !ok {
+		return errNoField
+	}
+	return json.Unmarshal(value, cleared(v))
+}
+
+var errNoField = errors.New("there is no such field")
+
+func member(fields reflect.Value, name string) (reflect.Value, bool) {
+	members := domain.Members(fields.Type())
+	i := slices.IndexFunc(members, func(m domain.Member) bool { return m.Name == name })
+	if i < 0 {
+		return reflect.Value{}, false
+	}
+	return fields.FieldByIndex(members[i].Index), true
+}
+
+func cleared(v reflect.Value) any {
+	v.SetZero()
+	return v.Addr().Interface()
+}

@@ -1,0 +1,201 @@
+// Package record is what most kinds of record have in common. Their fields are
+// changed by merge patch, they have an owner, tags and names in other systems,
+// they are deleted, restored, taken back to what they were, and purged. A kind
+// of record states its fields and its rules, embeds [Base] in its state, and has
+// all of that.
+//
+// The package knows no kind of record. A kind is three types to it: the state S,
+// its fields F, and K, which is *S.
+package record
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// Common is the fields that every record has. Embed it in those of a kind.
+type Common struct {
+	OwnerID     domain.ID   `json:"owner_id,omitzero" prefix:"usr" doc:"The member who is responsible for the record. Who makes it, if nobody is named." example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	Tags        []string    `json:"tags,omitzero" maxItems:"50" maxLength:"50" doc:"Words to find the record by, in alphabetical order" example:"[\"vip\"]"`
+	ExternalIDs ExternalIDs `json:"external_ids,omitzero" maxProperties:"20" doc:"What the record is called in other systems, by the name of the system. No two records of a kind have the same." example:"{\"hubspot\":\"501\"}"`
+}
+
+func (c Common) common() Common { return c } //nolint:unused // it makes a struct that embeds it [Fields]
+
+// Normal returns the fields in the form that is stored.
+func (c Common) Normal() Common {
+	c.Tags = tagSet(c.Tags)
+	if len(c.ExternalIDs) == 0 {
+		c.ExternalIDs = nil
+	}
+	return c
+}
+
+// References is for kinds that refer to no other records. The owner is not
+// looked up: members are not in the log yet, so only the prefix of the ID is
+// checked, by its tag.
+func (Common) References() []domain.Ref { return nil }
+
+// Claims is for kinds of which nothing is unique but their external IDs.
+func (Common) Claims() []domain.Claim { return nil }
+
+// tagSet returns the tags in order, each once.
+func tagSet(tags []string) []string {
+	set := make([]string, 0, len(tags))
+	for _, t := range tags {
+		if t = strings.TrimSpace(t); t != "" {
+			set = append(set, t)
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
+}
+
+// ExternalIDs holds what a record is called in other systems.
+type ExternalIDs map[string]string
+
+// Check bounds what systems and their IDs may be called.
+func (ids ExternalIDs) Check() error {
+	var errs []error
+	for _, source := range names(ids) {
+		id := ids[source]
+		errs = append(errs, domain.Check(source != "" && len(source) <= 50 && id != "" && len(id) <= 255,
+			"/"+domain.EscapePointer(source), "invalid_external_id", "must name a system in at most 50 bytes, and a record in at most 255"))
+	}
+	return errors.Join(errs...)
+}
+
+// Fields is implemented by the fields of a kind, a struct that embeds [Common].
+// They are a value: whoever changes a copy puts new slices and maps in the place
+// of old ones.
+type Fields[F any] interface {
+	// KindName returns the name of the aggregate, such as "contact".
+	KindName() string
+
+	// Normal returns the fields in the form that is stored, such as with exactly
+	// one of the addresses marked as the primary one.
+	Normal() F
+
+	// Check states the rules that the fields must keep among themselves.
+	Check() error
+
+	// References lists the other records that the fields name. They must be
+	// there and live when a reference is made.
+	References() []domain.Ref
+
+	// Claims lists what no other live record of the tenant may have as well.
+	Claims() []domain.Claim
+
+	common() Common
+}
+
+// Base is the state that records have in common. Embed it in the state of a
+// kind, and fold events that make a record with [Base.Begin].
+type Base[F Fields[F]] struct {
+	Fields F
+	life   life
+}
+
+// life is where a record is between being made and being gone.
+type life string
+
+const (
+	unborn  life = ""
+	live    life = "live"
+	deleted life = "deleted"
+	purged  life = "purged"
+)
+
+// Begin makes the record live.
+func (b *Base[F]) Begin(f F) { b.Fields, b.life = f, live }
+
+// Live implements [domain.Live].
+func (b *Base[F]) Live() bool { return b.life == live }
+
+// MustBeLive refuses what cannot be done to a record that is not there.
+func (b *Base[F]) MustBeLive() error {
+	switch b.life {
+	case live:
+		return nil
+	case deleted:
+		return domain.Conflict.Refusef("deleted", "the record is deleted; it can be restored")
+	case unborn, purged:
+	}
+	return errNotFound
+}
+
+var errNotFound = domain.NotFound.Refusef("not_found", "there is no such record")
+
+// Claims implements [domain.Claimer]. A record that is not live claims nothing.
+func (b *Base[F]) Claims() []domain.Claim {
+	if b.life != live {
+		return nil
+	}
+	claims := b.Fields.Claims()
+	ids := b.Fields.common().ExternalIDs
+	for _, source := range names(ids) {
+		claims = append(claims, domain.Claim{
+			Scope: b.Fields.KindName() + ".external_id", Key: source + "\x00" + ids[source],
+			Pointer: "/external_ids/" + domain.EscapePointer(source),
+		})
+	}
+	return claims
+}
+
+// Guard lets fields change as they like. A kind that has a say in it, depending
+// on its state, has a Guard of its own.
+func (*Base[F]) Guard(F, domain.Origin) error { return nil }
+
+// Needs returns the references among new fields that the record does not have
+// yet. Those that it has stay, even if what they name is deleted meanwhile.
+func (b *Base[F]) Needs(to F, _ domain.Origin) []domain.Ref {
+	has := b.Fields.References()
+	return slices.DeleteFunc(to.References(), func(r domain.Ref) bool {
+		return slices.ContainsFunc(has, func(h domain.Ref) bool { return h.Kind == r.Kind && h.ID == r.ID })
+	})
+}
+
+func (b *Base[F]) base() *Base[F] { return b } //nolint:unused // it makes a state that embeds it a [Kind]
+
+// Kind is implemented by pointers to states that embed [Base]. Only Own is left
+// to them; Guard and Needs may be replaced.
+type Kind[S any, F Fields[F]] interface {
+	*S
+	domain.Live
+	domain.Claimer
+
+	// Own returns the fields whose change is an event of its own.
+	Own() Own[S, F]
+
+	// Guard refuses a change of fields that the state does not allow.
+	Guard(to F, o domain.Origin) error
+
+	// Needs lists what a change of fields depends on; see [domain.Referrer].
+	Needs(to F, o domain.Origin) []domain.Ref
+
+	base() *Base[F]
+}
+
+// Own says, by the name of a field, which event a change of it is. It is the
+// same event whether the field was patched or changed by a command made for it.
+type Own[S, F any] map[string]func(from, to F) domain.Event[S]
+
+// Aggregate describes a kind: the events that are its own, among them those that
+// make a record, on top of the common ones.
+func Aggregate[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Event[S]) *domain.Aggregate[S] {
+	var f F
+	return domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
+		Updated[S, F, K]{},
+		OwnerAssigned[S, F, K]{},
+		TagsChanged[S, F, K]{},
+		Deleted[S, F, K]{},
+		Restored[S, F, K]{},
+		Purged[S, F, K]{},
+	}, own...)...)
+}
