@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/rowhouse/rowhouse/keys"
 	"github.com/rowhouse/rowhouse/wall"
@@ -35,7 +34,7 @@ const MinVersion = 150000
 // are the steps and the roles.
 func Fingerprint() (string, error) {
 	hash := sha256.New()
-	fmt.Fprintln(hash, nologin(), wall.Duties()) //nolint:errcheck // a hash takes everything
+	fmt.Fprintln(hash, owners(), wall.Duties()) //nolint:errcheck // a hash takes everything
 	files, err := fs.Glob(FS, "*.sql")
 	for _, file := range files {
 		step, err := fs.ReadFile(FS, file)
@@ -48,28 +47,52 @@ func Fingerprint() (string, error) {
 }
 
 // Up brings the database at the URL to the current schema. The user in the URL
-// must be able to create roles, or the roles must be there. Any number of nodes
-// may do this at the same time.
+// must be able to create roles, or the roles must be there and the user a member
+// of those that own things; if neither, the error says what to run. Any number
+// of nodes may do this at the same time.
 func Up(ctx context.Context, url string, root keys.Root) error {
+	if err := up(ctx, url, root); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func up(ctx context.Context, url string, root keys.Root) (err error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errors.New("the database URL cannot be read") // not err: it may quote a password
+		return errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database") // not err: it may quote a password
 	}
 	db := stdlib.OpenDB(*cfg)
-	defer db.Close() //nolint:errcheck // what matters was committed
-	if err := checkVersion(ctx, db); err != nil {
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := checkVersion(ctx, conn); err != nil {
 		return err
 	}
-	if err := createRoles(ctx, db, root); err != nil {
+	// The lock is held until the connection is closed, and whoever waits for it
+	// waits in the database.
+	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, stepLock); err != nil {
+		return err
+	}
+	if err := ensureRoles(ctx, conn, root); err != nil {
 		return err
 	}
 	if err := applySteps(ctx, db); err != nil {
 		return err
 	}
-	return plantKey(ctx, db, root)
+	if err := closeToPublic(ctx, conn); err != nil {
+		return err
+	}
+	return plantKey(ctx, conn, root)
 }
 
-func checkVersion(ctx context.Context, db *sql.DB) error {
+// stepLock keeps two nodes from migrating at once.
+const stepLock = 0x726f7768 // "rowh"
+
+func checkVersion(ctx context.Context, db *sql.Conn) error {
 	var num int
 	var text string
 	err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int, current_setting('server_version')`).Scan(&num, &text)
@@ -80,11 +103,13 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 }
 
 func applySteps(ctx context.Context, db *sql.DB) error {
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
+	// Which steps were applied is our own business, so it is kept in a schema of
+	// ours, where it cannot be in the way of another program's.
+	if _, err := db.ExecContext(ctx, `create schema if not exists rowhouse`); err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, FS, goose.WithSessionLocker(locker))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, FS,
+		goose.WithTableName("rowhouse.step"), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}
@@ -92,9 +117,23 @@ func applySteps(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
+// closeToPublic takes from everybody what PostgreSQL gives to everybody: to make
+// temporary tables, and things in the schema public. It is no step, because it
+// is of the database and not of what is in it, so a copy or a restored backup
+// does not have it.
+func closeToPublic(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, `do $$ begin
+		execute format('revoke create, temporary on database %I from public', current_database());
+		if to_regnamespace('public') is not null then
+			revoke create on schema public from public;
+		end if;
+	end $$`)
+	return err
+}
+
 // plantKey tells the database the key that seals are made with. A database that
 // has one already, and another one, belongs to somebody else.
-func plantKey(ctx context.Context, db *sql.DB, root keys.Root) error {
+func plantKey(ctx context.Context, db *sql.Conn, root keys.Root) error {
 	inner, outer := pads(wall.Key(root))
 	_, err := db.ExecContext(ctx, `insert into sec.key (kid, inner_pad, outer_pad)
 		select $1, $2, $3 where not exists (select from sec.key) on conflict do nothing`, wall.KeyID(root), inner, outer)
@@ -104,7 +143,7 @@ func plantKey(ctx context.Context, db *sql.DB, root keys.Root) error {
 	var ours bool
 	err = db.QueryRowContext(ctx, `select exists (select from sec.key where kid = $1)`, wall.KeyID(root)).Scan(&ours)
 	if err == nil && !ours {
-		return errors.New("the database was set up with another root key; give that one with --root-key-file")
+		return errors.New("the database was set up with another root key: use that one")
 	}
 	return err
 }

@@ -3,54 +3,102 @@ package migrations
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rowhouse/rowhouse/keys"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// nologin are the roles that own things and that nobody can be: the tables, the
-// seal key, and the functions that see more than their callers.
-func nologin() []string {
+// owners are the roles that own things and that nobody can log in as: the
+// tables, the seal key, and the functions that see more than their callers.
+func owners() []string {
 	return []string{"rowhouse_owner", "rowhouse_sec", "rowhouse_log", "rowhouse_directory"}
 }
 
-// rolesLock keeps two nodes from creating the roles at once.
-const rolesLock = 0x726f7768 // "rowh"
-
-// createRoles creates the roles that are missing. Roles belong to the whole
+// ensureRoles creates the roles that are missing, and makes us a member of the
+// owners, without which we cannot give them anything. Roles belong to the whole
 // server, so one that is there is left as it is.
-func createRoles(ctx context.Context, db *sql.DB, root keys.Root) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock($1)`, rolesLock); err != nil {
-		return err
-	}
-	for _, name := range nologin() {
-		if err := createRole(ctx, tx, name, "nologin"); err != nil {
-			return err
+func ensureRoles(ctx context.Context, conn *sql.Conn, root keys.Root) error {
+	todo, err := missing(ctx, conn, root)
+	for _, statement := range todo {
+		if _, err := conn.ExecContext(ctx, statement); err != nil && !exists(err) {
+			return explainRoles(err, todo)
 		}
 	}
-	for _, d := range wall.Duties() {
-		// The password is hexadecimal, so it needs no quoting.
-		if err := createRole(ctx, tx, d.Role(), "login password '"+d.Password(root)+"'"); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	return err
 }
 
-func createRole(ctx context.Context, tx *sql.Tx, name, options string) error {
-	var exists bool
-	if err := tx.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, name).Scan(&exists); err != nil || exists {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, `create role `+name+` nosuperuser nocreatedb nocreaterole noinherit nobypassrls noreplication `+options)
+// missing returns the statements that an administrator, or we, have yet to run.
+func missing(ctx context.Context, conn *sql.Conn, root keys.Root) ([]string, error) {
+	var have string
+	var us, database string
+	var super, creates bool
+	err := conn.QueryRowContext(ctx, `select (select coalesce(string_agg(rolname, ','), '') from pg_roles where rolname like 'rowhouse%'),
+			current_user, current_database(), has_database_privilege(current_database(), 'create'),
+			(select rolsuper from pg_roles where rolname = current_user)`).Scan(&have, &us, &database, &creates, &super)
 	if err != nil {
-		return fmt.Errorf("create role %s: %w", name, err)
+		return nil, err
 	}
-	return nil
+	var todo []string
+	create := func(name, options string) {
+		if !slices.Contains(strings.Split(have, ","), name) {
+			todo = append(todo, "create role "+name+" nosuperuser nocreatedb nocreaterole noinherit nobypassrls noreplication "+options)
+		}
+	}
+	for _, name := range owners() {
+		create(name, "nologin")
+	}
+	for _, d := range wall.Duties() {
+		create(d.Role(), "login password '"+d.Verifier(root)+"'") // which has no quotes in it
+	}
+	if !creates {
+		todo = append(todo, "grant create on database "+quote(database)+" to "+quote(us))
+	}
+	if super {
+		return todo, nil
+	}
+	for _, name := range owners() {
+		ours, err := isMember(ctx, conn, name)
+		if err != nil {
+			return nil, err
+		}
+		if !ours {
+			todo = append(todo, "grant "+name+" to "+quote(us))
+		}
+	}
+	return todo, nil
+}
+
+// isMember reports whether we have the rights of a role, and can be it.
+func isMember(ctx context.Context, conn *sql.Conn, role string) (ok bool, err error) {
+	err = conn.QueryRowContext(ctx, `select coalesce(bool_and(pg_has_role(current_user, oid, privilege)), false)
+		from pg_roles, unnest(case when current_setting('server_version_num')::int >= 160000
+			then array['usage', 'set'] else array['usage', 'member'] end) privilege
+		where rolname = $1`, role).Scan(&ok)
+	return ok, err
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// exists reports that a role is there: another database of the same server may
+// be set up at the same time, and our lock is of this one.
+func exists(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "42710" || e.Code == "23505") // duplicate_object, unique_violation
+}
+
+// explainRoles says what an administrator has to run, if it is for want of
+// rights that we could not.
+func explainRoles(err error, todo []string) error {
+	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "42501" { // insufficient_privilege
+		return fmt.Errorf("set up the roles: %w", err)
+	}
+	return fmt.Errorf("the user in the database URL may not set up the roles: %w. Let an administrator of the database run this, and try again:\n\n\t%s;",
+		err, strings.Join(todo, ";\n\t"))
 }

@@ -8,10 +8,7 @@ package wall
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,135 +16,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rowhouse/rowhouse/domain"
-	"github.com/rowhouse/rowhouse/keys"
 )
-
-// A Duty is one kind of work. Each has a database role of its own, which can do
-// that work and nothing else, and connections of its own, so that one cannot
-// starve another.
-type Duty string
-
-// The duties.
-const (
-	Reader     Duty = "reader"     // sees the events and read models of one tenant
-	Writer     Duty = "writer"     // appends to the log, through one function
-	Projector  Duty = "projector"  // makes the read models of one tenant
-	Dispatcher Duty = "dispatcher" // sees positions of all tenants, and no content
-	Access     Duty = "access"     // knows users, keys and memberships
-)
-
-// Duties lists all of them.
-func Duties() []Duty { return []Duty{Reader, Writer, Projector, Dispatcher, Access} }
-
-// Role returns the name of the database role for a duty.
-func (d Duty) Role() string { return "rowhouse_" + string(d) }
-
-// Password returns the password of the role. A server that trusts its socket
-// never asks for it.
-func (d Duty) Password(root keys.Root) string {
-	return hex.EncodeToString(root.Derive("wall/role/"+string(d), 24))
-}
-
-// limits says how many connections a duty has, and for how long the database
-// bears with one of its statements.
-var limits = map[Duty]struct {
-	conns     int32
-	statement time.Duration
-}{
-	Reader:     {16, 5 * time.Second},
-	Writer:     {4, 10 * time.Second},
-	Projector:  {6, 30 * time.Second},
-	Dispatcher: {2, 10 * time.Second},
-	Access:     {4, 5 * time.Second},
-}
-
-// Config says where the database is.
-type Config struct {
-	URL  string // of the database; user and password in it are not used here
-	Root keys.Root
-	Now  func() time.Time
-
-	// Conns, if set, is the most connections that each duty may have.
-	Conns int32
-}
 
 // Wall gives out connections. It may be used concurrently.
 type Wall struct {
 	pools  map[Duty]*pgxpool.Pool
 	sealer sealer
-}
-
-// Open opens the wall and checks that it stands: that the database knows our
-// seals, and that no role can look over it.
-func Open(ctx context.Context, cfg Config) (_ *Wall, err error) {
-	w := &Wall{
-		pools:  make(map[Duty]*pgxpool.Pool, len(limits)),
-		sealer: sealer{kid: KeyID(cfg.Root), key: Key(cfg.Root), now: cfg.Now},
-	}
-	defer func() {
-		if err != nil {
-			w.Close()
-		}
-	}()
-	for _, d := range Duties() {
-		if w.pools[d], err = open(ctx, cfg, d); err != nil {
-			return nil, fmt.Errorf("wall: connect as %s: %w", d.Role(), err)
-		}
-	}
-	for _, d := range Duties() {
-		if err := w.inspect(ctx, d); err != nil {
-			return nil, err
-		}
-	}
-	return w, nil
-}
-
-func open(ctx context.Context, cfg Config, d Duty) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(cfg.URL)
-	if err != nil {
-		return nil, errors.New("the database URL cannot be read") // not err: it may quote a password
-	}
-	c.ConnConfig.User, c.ConnConfig.Password = d.Role(), d.Password(cfg.Root)
-	c.MaxConns, c.MinConns = limits[d].conns, 1
-	if cfg.Conns > 0 {
-		c.MaxConns = min(c.MaxConns, cfg.Conns)
-	}
-	set := c.ConnConfig.RuntimeParams
-	set["application_name"] = d.Role()
-	set["statement_timeout"] = ms(limits[d].statement)
-	set["lock_timeout"] = ms(2 * time.Second)
-	set["idle_in_transaction_session_timeout"] = ms(10 * time.Second)
-	switch d {
-	case Reader:
-		set["default_transaction_read_only"] = "on"
-	case Projector:
-		// What a crash takes from a read model is read from the log again,
-		// because its checkpoint is lost with it.
-		set["synchronous_commit"] = "off"
-	}
-	return pgxpool.NewWithConfig(ctx, c)
-}
-
-func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
-
-// inspect refuses a role that row-level security does not bind, and a database
-// that was set up with another root key.
-func (w *Wall) inspect(ctx context.Context, d Duty) error {
-	var super, bypass bool
-	err := w.pools[d].QueryRow(ctx, `select rolsuper, rolbypassrls from pg_roles where rolname = current_user`).Scan(&super, &bypass)
-	switch {
-	case err != nil:
-		return fmt.Errorf("wall: connect as %s: %w", d.Role(), err)
-	case super || bypass:
-		return fmt.Errorf("wall: role %s is superuser or has BYPASSRLS, so row-level security does not bind it; run: alter role %[1]s nosuperuser nobypassrls", d.Role())
-	case d != Reader:
-		return nil
-	}
-	err = w.Pipe(ctx, Scope{Duty: Reader}, func(b *pgx.Batch) { b.Queue(`select sec.tenant()`) })
-	if IsDenied(err) {
-		return fmt.Errorf("wall: the database was set up with another root key (ours is %s): %w", w.sealer.kid, err)
-	}
-	return err
 }
 
 // Close closes all connections, after those in use were given back.

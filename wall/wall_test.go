@@ -216,11 +216,11 @@ func TestNoSealStays(t *testing.T) {
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	exec(t, db.Superuser(t), `grant usage on schema sec to rowhouse_writer; grant execute on function sec.open(text) to rowhouse_writer`)
+	exec(t, db.Superuser(t), `grant usage on schema sec to rowhouse_writer; grant execute on function sec.tenant(text) to rowhouse_writer`)
 	err := db.Wall.Sealed(t.Context(), wall.Writer, []domain.TenantID{alice, bob}, func(c wall.Tx, seals []string) error {
 		for i, want := range []domain.TenantID{alice, bob} {
 			var got uuid.UUID
-			if err := c.QueryRow(t.Context(), `select sec.open($1)`, seals[i]).Scan(&got); err != nil || got != want.UUID {
+			if err := c.QueryRow(t.Context(), `select sec.tenant($1)`, seals[i]).Scan(&got); err != nil || got != want.UUID {
 				t.Errorf("the seal of %s opens %s, %v", want, got, err)
 			}
 		}

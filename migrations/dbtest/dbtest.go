@@ -6,8 +6,12 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rowhouse/rowhouse/embedded"
 	"github.com/rowhouse/rowhouse/keys"
 	"github.com/rowhouse/rowhouse/wall"
 )
@@ -91,7 +96,30 @@ func Empty(t testing.TB) string {
 	return create(t, "template template0 strategy file_copy")
 }
 
-var databases atomic.Int64
+// Server returns the URL, as superuser, of a server of the test's own, on which
+// nothing was migrated: for tests of the roles, which belong to the whole
+// server. It takes half a second.
+func Server(t testing.TB) string {
+	t.Helper()
+	ours, err := start()
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	dir := filepath.Join(ours.dir, "own-"+strconv.FormatInt(count.Add(1), 10))
+	s, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Source: ours.source, Ephemeral: true})
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Stop(context.Background()), os.RemoveAll(dir)); err != nil {
+			t.Errorf("dbtest: %v", err)
+		}
+	})
+	return s.URL()
+}
+
+// count numbers what was made.
+var count atomic.Int64
 
 func create(t testing.TB, options string) string {
 	t.Helper()
@@ -99,12 +127,13 @@ func create(t testing.TB, options string) string {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	name := fmt.Sprintf("test_%d", databases.Add(1))
-	if err := admin(server.url, fmt.Sprintf("create database %s %s", name, options)); err != nil {
+	name := fmt.Sprintf("test_%d", count.Add(1))
+	// What public may do is not copied with the rest. See migrations.Up.
+	if err := admin(server.url, "create database "+name+" "+options, "revoke create, temporary on database "+name+" from public"); err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := admin(server.url, fmt.Sprintf("drop database %s with (force)", name)); err != nil {
+		if err := admin(server.url, "drop database "+name+" with (force)"); err != nil {
 			t.Errorf("dbtest: %v", err)
 		}
 	})
@@ -121,14 +150,18 @@ func onDatabase(server, name string) string {
 	return u.String()
 }
 
-// admin runs a statement that no transaction can hold.
-func admin(url, statement string) error {
+// admin runs statements that no transaction can hold.
+func admin(url string, statements ...string) error {
 	ctx := context.Background() // not that of the test, which is over when Cleanup runs
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing to do about it
-	_, err = conn.Exec(ctx, statement)
-	return err
+	for _, s := range statements {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -28,8 +28,10 @@ const form = 1
 
 // server is the server of this test binary.
 type server struct {
-	url   string
-	alive *os.File // see ownDir
+	url    string
+	dir    string
+	source embedded.Source
+	alive  *os.File // see ownDir
 }
 
 // start starts the server, once. It is a copy of one that was made and migrated before, which takes a tenth
@@ -69,7 +71,7 @@ var start = sync.OnceValues(func() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{s.URL(), alive}, nil
+	return &server{s.URL(), dir, src, alive}, nil
 })
 
 // place returns where to keep the servers: in memory if there is room, because a

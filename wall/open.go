@@ -1,0 +1,131 @@
+package wall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rowhouse/rowhouse/keys"
+)
+
+// Config says where the database is.
+type Config struct {
+	URL  string // of the database; user and password in it are not used here
+	Root keys.Root
+	Now  func() time.Time
+
+	// Conns, if set, is the most connections that each duty may have.
+	Conns int32
+}
+
+// Open opens the wall and checks that it stands: that the database knows our
+// seals, and that no role can look over it.
+func Open(ctx context.Context, cfg Config) (*Wall, error) {
+	w := &Wall{
+		pools:  make(map[Duty]*pgxpool.Pool, len(limits)),
+		sealer: sealer{kid: KeyID(cfg.Root), key: Key(cfg.Root), now: cfg.Now},
+	}
+	if err := w.open(ctx, cfg); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("wall: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Wall) open(ctx context.Context, cfg Config) error {
+	for _, d := range Duties() {
+		c, err := poolConfig(cfg, d)
+		if err != nil {
+			return err
+		}
+		if w.pools[d], err = pgxpool.NewWithConfig(ctx, c); err != nil {
+			return err
+		}
+		if err := inspect(ctx, w.pools[d], d); err != nil {
+			return explain(err, d, cfg.Root)
+		}
+	}
+	err := w.Pipe(ctx, Scope{Duty: Reader}, func(b *pgx.Batch) { b.Queue(`select sec.tenant()`) })
+	if IsDenied(err) {
+		return fmt.Errorf("the database does not accept our seals: it was set up with another root key than ours, which is %s, or its clock is far from ours: %w", w.sealer.kid, err)
+	}
+	return err
+}
+
+func poolConfig(cfg Config, d Duty) (*pgxpool.Config, error) {
+	c, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database") // not err: it may quote a password
+	}
+	c.ConnConfig.User, c.ConnConfig.Password = d.Role(), d.password(cfg.Root)
+	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement // and never the simple protocol, which mixes values into statements
+	c.MaxConns, c.MinConns = limits[d].conns, 1
+	if cfg.Conns > 0 {
+		c.MaxConns = min(c.MaxConns, cfg.Conns)
+	}
+	set := c.ConnConfig.RuntimeParams
+	set["application_name"] = d.Role()
+	set["statement_timeout"] = ms(limits[d].statement)
+	set["lock_timeout"] = ms(2 * time.Second)
+	set["idle_in_transaction_session_timeout"] = ms(10 * time.Second)
+	switch d {
+	case Reader:
+		set["default_transaction_read_only"] = "on"
+	case Projector:
+		// What a crash takes from a read model is read from the log again,
+		// because its checkpoint is lost with it.
+		set["synchronous_commit"] = "off"
+	}
+	return c, nil
+}
+
+func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// inspect refuses a role that could look over the wall. [Lint] looks closer.
+func inspect(ctx context.Context, pool *pgxpool.Pool, d Duty) error {
+	var unbound, creator bool
+	var member string
+	err := pool.QueryRow(ctx, `select rolsuper or rolbypassrls, rolcreaterole,
+			(select coalesce(string_agg(quote_ident(g.rolname), ', '), '')
+			from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid)
+		from pg_roles r where r.rolname = current_user`).Scan(&unbound, &creator, &member)
+	switch {
+	case err != nil:
+		return err
+	case unbound:
+		return fmt.Errorf("the role %s is a superuser or has BYPASSRLS, so row-level security does not bind it; run: alter role %[1]s nosuperuser nobypassrls", d.Role())
+	case creator:
+		return fmt.Errorf("the role %s can make itself a member of others; run: alter role %[1]s nocreaterole", d.Role())
+	case member != "":
+		return fmt.Errorf("the role %s has the rights of %s too; run: revoke %[2]s from %[1]s", d.Role(), member)
+	}
+	return nil
+}
+
+// explain says what to do when a role cannot connect.
+func explain(err error, d Duty, root keys.Root) error {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		if _, unreachable := errors.AsType[*pgconn.ConnectError](err); unreachable {
+			return fmt.Errorf("the database cannot be reached: %w", err)
+		}
+		return err
+	}
+	switch e.Code {
+	case "28P01": // invalid_password
+		return fmt.Errorf("the role %s has another password than our root key leads to, or is not there: %w. "+
+			"If the database was set up with another root key, use that one. If it was not set up, run rowhouse migrate. "+
+			"Otherwise let an administrator run: alter role %[1]s password '%[3]s'", d.Role(), err, d.Verifier(root))
+	case "28000": // invalid_authorization_specification
+		return fmt.Errorf("the role %s is not let in: %w. If the database was not set up, run rowhouse migrate; otherwise look at pg_hba.conf", d.Role(), err)
+	case "53300": // too_many_connections
+		return fmt.Errorf("the database has no connection left for %s: raise its max_connections, or stop others: %w", d.Role(), err)
+	}
+	return fmt.Errorf("connect as %s: %w", d.Role(), err)
+}
