@@ -41,6 +41,6 @@ type Stages interface {
 	// stage that took its place.
 	Stage(key string) (Stage, bool)
 
-	// Entry returns the first open stage.
-	Entry() Stage
+	// First returns the first stage of a kind. There always is one.
+	First(kind StageKind) Stage
 }

@@ -65,9 +65,9 @@ func (p Pipeline) Stage(key string) (domain.Stage, bool) {
 	return p.Stages[i], true
 }
 
-// Entry implements [domain.Stages].
-func (p Pipeline) Entry() domain.Stage {
-	return p.Stages[slices.IndexFunc(p.Stages, func(s domain.Stage) bool { return s.Kind == domain.StageOpen })]
+// First implements [domain.Stages]. Archiving leaves at least one of each kind.
+func (p Pipeline) First(kind domain.StageKind) domain.Stage {
+	return p.Stages[slices.IndexFunc(p.Stages, func(s domain.Stage) bool { return s.Kind == kind })]
 }
 
 func (p Pipeline) index(key string) int {

@@ -1,0 +1,236 @@
+// Package deal is about deals: sales that are hoped for, worked on, and won or
+// lost. It knows the pipeline of a deal by its stages, and companies and
+// contacts by their IDs.
+package deal
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
+)
+
+// Aggregate describes deals. Its arguments are what can happen to one, besides
+// what can happen to every record.
+var Aggregate = record.Aggregate[Deal, Fields]("deal",
+	Opened{}, StageChanged{}, PipelineChanged{}, AmountChanged{},
+	LineItemAdded{}, LineItemUpdated{}, LineItemRemoved{}, ContactAdded{}, ContactRemoved{},
+	Won{}, Lost{}, Reopened{},
+)
+
+// Event is a fact about a deal.
+type Event = domain.Event[Deal]
+
+// What can be asked of a deal, and what can happen to one, as for every record.
+type (
+	Update         = record.Update[Deal, Fields, *Deal]
+	AssignOwner    = record.AssignOwner[Deal, Fields, *Deal]
+	AddTags        = record.AddTags[Deal, Fields, *Deal]
+	RemoveTags     = record.RemoveTags[Deal, Fields, *Deal]
+	Delete         = record.Delete[Deal, Fields, *Deal]
+	Restore        = record.Restore[Deal, Fields, *Deal]
+	RestoreVersion = record.RestoreVersion[Deal, Fields, *Deal]
+	Purge          = record.Purge[Deal, Fields, *Deal]
+	Updated        = record.Updated[Deal, Fields, *Deal]
+	OwnerAssigned  = record.OwnerAssigned[Deal, Fields, *Deal]
+	TagsChanged    = record.TagsChanged[Deal, Fields, *Deal]
+	Deleted        = record.Deleted[Deal, Fields, *Deal]
+	Restored       = record.Restored[Deal, Fields, *Deal]
+	Purged         = record.Purged[Deal, Fields, *Deal]
+)
+
+// Fields is what can be changed by a patch. What has rules of its own, such as
+// the stage or the amount, is changed by commands made for it.
+type Fields struct {
+	record.Common
+
+	Name             string      `json:"name" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
+	CompanyID        domain.ID   `json:"company_id,omitzero" prefix:"cmp" doc:"The company that may buy" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	PrimaryContactID domain.ID   `json:"primary_contact_id,omitzero" prefix:"con" doc:"Who decides" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	CloseDate        domain.Date `json:"close_date,omitzero" doc:"When it is expected to be closed" example:"2026-12-31"`
+	Probability      *int        `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance of winning, in percent; that of the stage, if left out" example:"60"`
+	Source           string      `json:"source,omitzero" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
+}
+
+// KindName implements [record.Fields].
+func (Fields) KindName() string { return "deal" }
+
+// Normal implements [record.Fields].
+func (f Fields) Normal() Fields {
+	f.Common = f.Common.Normal()
+	f.Name = strings.TrimSpace(f.Name)
+	return f
+}
+
+// Check implements [record.Fields]: tags say it all.
+func (Fields) Check() error { return nil }
+
+// References implements [record.Fields].
+func (f Fields) References() (refs []domain.Ref) {
+	if !f.CompanyID.IsZero() {
+		refs = append(refs, domain.Ref{Kind: "company", ID: f.CompanyID, Pointer: "/company_id"})
+	}
+	if !f.PrimaryContactID.IsZero() {
+		refs = append(refs, domain.Ref{Kind: "contact", ID: f.PrimaryContactID, Pointer: "/primary_contact_id"})
+	}
+	return refs
+}
+
+// Deal is what decisions about a deal depend on. The zero Deal does not exist.
+type Deal struct {
+	record.Base[Fields]
+
+	PipelineID domain.ID
+	StageKey   string
+	Since      time.Time // when it entered the stage
+	OpenStage  string    // the last stage it was open in
+	Status     Status
+	Amount     domain.Money
+	Items      []LineItem
+	LastItem   int // the number of the last line item that ever was
+	Contacts   []Link
+}
+
+// Status says how far a deal has come.
+type Status string
+
+// A deal is open until it is won or lost.
+const (
+	StatusOpen Status = "open"
+	StatusWon  Status = "won"
+	StatusLost Status = "lost"
+)
+
+// Own implements [record.Kind]: no field of a deal has an event of its own.
+func (*Deal) Own() record.Own[Deal, Fields] { return nil }
+
+// Guard implements [record.Kind]: a closed deal stays as it is.
+func (d *Deal) Guard(Fields, domain.Origin) error {
+	if d.Status == StatusWon || d.Status == StatusLost {
+		return domain.StateConflict(string(d.Status), "update")
+	}
+	return nil
+}
+
+// mustBeOpen refuses a command for a deal that is not worked on.
+func (d *Deal) mustBeOpen(command string) error {
+	if err := d.MustBeLive(); err != nil {
+		return err
+	}
+	if d.Status != StatusOpen {
+		return domain.StateConflict(string(d.Status), command)
+	}
+	return nil
+}
+
+// pipeline refers to the pipeline that the deal is in. One that was archived
+// still has the deals that are in it.
+func (d *Deal) pipeline() domain.Ref {
+	return domain.Ref{Kind: "pipeline", ID: d.PipelineID, Pointer: "/pipeline_id", Dead: true}
+}
+
+// inPipeline is the reference of commands that need the deal's pipeline.
+func (d *Deal) inPipeline() []domain.Ref {
+	if !d.Live() {
+		return nil // to say so comes first
+	}
+	return []domain.Ref{d.pipeline()}
+}
+
+// has reports whether a field that a stage requires has a value.
+func (d *Deal) has(name string) bool {
+	switch name {
+	case "amount":
+		return d.Amount != domain.Money{}
+	case "line_items":
+		return len(d.Items) > 0
+	case "contacts":
+		return len(d.Contacts) > 0
+	}
+	v := reflect.ValueOf(d.Fields)
+	for _, m := range domain.Members(v.Type()) {
+		if m.Name == name {
+			return !v.FieldByIndex(m.Index).IsZero()
+		}
+	}
+	return false
+}
+
+// mayEnter says what a deal lacks to enter a stage.
+func (d *Deal) mayEnter(s domain.Stage) error {
+	var errs []error
+	for _, name := range s.RequiredFields {
+		errs = append(errs, domain.Check(d.has(name), "/"+domain.EscapePointer(name), "required_by_stage", "is required by the stage"))
+	}
+	return errors.Join(errs...)
+}
+
+// Open starts a deal.
+type Open struct {
+	Fields
+
+	PipelineID domain.ID    `json:"pipeline_id" prefix:"pip" doc:"The pipeline that the deal goes through" example:"pip_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	StageKey   string       `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it begins in: the first open one, if left out" example:"lead"`
+	Amount     domain.Money `json:"amount,omitzero" doc:"What the deal is worth"`
+}
+
+// Opened says that a deal was started.
+type Opened struct {
+	Fields      Fields       `json:"fields"`
+	PipelineID  domain.ID    `json:"pipeline_id"`
+	StageKey    string       `json:"stage_key"`
+	Probability int          `json:"probability"` // of the stage
+	Amount      domain.Money `json:"amount,omitzero"`
+	At          time.Time    `json:"at"`
+}
+
+func (c Open) pipeline() domain.Ref {
+	return domain.Ref{Kind: "pipeline", ID: c.PipelineID, Pointer: "/pipeline_id"}
+}
+
+// References implements [domain.Referrer].
+func (c Open) References(d Deal, o domain.Origin) []domain.Ref {
+	return append(d.Needs(c.Fields, o), c.pipeline())
+}
+
+// Decide opens a deal that is not there yet, in an open stage.
+func (c Open) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	fields, err := record.New[Deal](&d, o, c.Fields)
+	if err != nil {
+		return nil, err
+	}
+	pipeline, err := domain.Find[domain.Stages](o, c.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	stage := pipeline.First(domain.StageOpen)
+	if c.StageKey != "" {
+		var ok bool
+		stage, ok = pipeline.Stage(c.StageKey)
+		if err := errors.Join(
+			domain.Check(ok, "/stage_key", "unknown_stage", "is no stage of the pipeline"),
+			domain.Check(!ok || stage.Kind == domain.StageOpen, "/stage_key", "closed_stage", "must be an open stage"),
+		); err != nil {
+			return nil, err
+		}
+	}
+	d.Fields, d.Amount = fields, c.Amount
+	if err := errors.Join(checkAmount(c.Amount), d.mayEnter(stage)); err != nil {
+		return nil, err
+	}
+	return []Event{Opened{fields, c.PipelineID, stage.Key, stage.Probability, c.Amount, o.Time}}, nil
+}
+
+func (Opened) EventType() string { return "deal.opened" }
+func (e Opened) Apply(d *Deal) {
+	d.Begin(e.Fields)
+	d.PipelineID, d.StageKey, d.OpenStage, d.Since = e.PipelineID, e.StageKey, e.StageKey, e.At
+	d.Status, d.Amount = StatusOpen, e.Amount
+}
+
+func checkAmount(m domain.Money) error {
+	return domain.Check(m == domain.Money{} || !m.Decimal().IsNegative(), "/amount/amount", "negative", "must not be negative")
+}

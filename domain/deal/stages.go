@@ -1,0 +1,258 @@
+package deal
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// MoveStage moves a deal to another stage of its pipeline. To move it into a won
+// or lost stage wins or loses it.
+type MoveStage struct {
+	StageKey string `json:"stage_key" minLength:"1" maxLength:"50" doc:"The stage to move to" example:"offer"`
+	Reason   string `json:"reason,omitzero" maxLength:"1000" doc:"Why; required to lose the deal"`
+}
+
+// StageChanged says that a deal moved to another stage.
+type StageChanged struct {
+	From          string    `json:"from"`
+	To            string    `json:"to"`
+	SecondsInFrom int64     `json:"seconds_in_from"`
+	Probability   int       `json:"probability"` // of the new stage
+	Reason        string    `json:"reason,omitempty"`
+	At            time.Time `json:"at"`
+}
+
+// References implements [domain.Referrer].
+func (MoveStage) References(d Deal, _ domain.Origin) []domain.Ref { return d.inPipeline() }
+
+// Decide moves an open deal to a stage that it may enter from where it is.
+func (c MoveStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	if err := d.mustBeOpen("move_stage"); err != nil {
+		return nil, err
+	}
+	pipeline, err := domain.Find[domain.Stages](o, d.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	to, ok := pipeline.Stage(c.StageKey)
+	if err := domain.Check(ok, "/stage_key", "unknown_stage", "is no stage of the pipeline"); err != nil {
+		return nil, err
+	}
+	if to.Key == d.StageKey {
+		return nil, nil
+	}
+	if len(to.AllowedFrom) > 0 && !slices.Contains(to.AllowedFrom, d.stageNow(pipeline)) {
+		return nil, domain.Check(false, "/stage_key", "not_allowed_from", "cannot be entered from the stage that the deal is in")
+	}
+	return d.enter(to, c.Reason, o)
+}
+
+// stageNow returns the stage that the deal is in, or the one that took its place.
+func (d *Deal) stageNow(pipeline domain.Stages) string {
+	s, _ := pipeline.Stage(d.StageKey)
+	return s.Key
+}
+
+// enter moves a deal into a stage, and wins or loses it if that is what the
+// stage means.
+func (d *Deal) enter(to domain.Stage, reason string, o domain.Origin) ([]Event, error) {
+	if to.Kind == domain.StageLost && reason == "" {
+		return nil, domain.Check(false, "/reason", "required", "is required to lose a deal: it is what gets learned")
+	}
+	if err := d.mayEnter(to); err != nil {
+		return nil, err
+	}
+	events := []Event{d.move(to, reason, o)}
+	switch to.Kind {
+	case domain.StageWon:
+		events = append(events, Won{At: o.Time})
+	case domain.StageLost:
+		events = append(events, Lost{Reason: reason, At: o.Time})
+	case domain.StageOpen:
+	}
+	return events, nil
+}
+
+func (d *Deal) move(to domain.Stage, reason string, o domain.Origin) StageChanged {
+	return StageChanged{
+		From: d.StageKey, To: to.Key, SecondsInFrom: max(0, int64(o.Time.Sub(d.Since).Seconds())),
+		Probability: to.Probability, Reason: reason, At: o.Time,
+	}
+}
+
+func (StageChanged) EventType() string { return "deal.stage_changed" }
+func (e StageChanged) Apply(d *Deal)   { d.StageKey, d.Since = e.To, e.At }
+
+// Touches implements [domain.Toucher].
+func (MoveStage) Touches() []string { return []string{"stage_key"} }
+
+// Touches implements [domain.Toucher].
+func (StageChanged) Touches() []string { return []string{"stage_key"} }
+
+// ChangePipeline moves a deal to another pipeline.
+type ChangePipeline struct {
+	PipelineID domain.ID `json:"pipeline_id" prefix:"pip" doc:"The pipeline to move to" example:"pip_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	StageKey   string    `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it goes on in: the first open one, if left out"`
+}
+
+// PipelineChanged says that a deal is in another pipeline, and in which stage.
+type PipelineChanged struct {
+	From          domain.ID `json:"from"`
+	To            domain.ID `json:"to"`
+	FromStage     string    `json:"from_stage"`
+	ToStage       string    `json:"to_stage"`
+	SecondsInFrom int64     `json:"seconds_in_from"`
+	Probability   int       `json:"probability"`
+	At            time.Time `json:"at"`
+}
+
+func (c ChangePipeline) pipeline() domain.Ref {
+	return domain.Ref{Kind: "pipeline", ID: c.PipelineID, Pointer: "/pipeline_id"}
+}
+
+// References implements [domain.Referrer].
+func (c ChangePipeline) References(d Deal, _ domain.Origin) []domain.Ref {
+	if !d.Live() {
+		return nil
+	}
+	return []domain.Ref{c.pipeline()}
+}
+
+// Decide moves an open deal to an open stage of another pipeline.
+func (c ChangePipeline) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	if err := d.mustBeOpen("change_pipeline"); err != nil {
+		return nil, err
+	}
+	if c.PipelineID == d.PipelineID {
+		return nil, nil
+	}
+	pipeline, err := domain.Find[domain.Stages](o, c.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	to := pipeline.First(domain.StageOpen)
+	if c.StageKey != "" {
+		s, ok := pipeline.Stage(c.StageKey)
+		if err := domain.Check(ok && s.Kind == domain.StageOpen, "/stage_key", "unknown_stage", "is no open stage of the pipeline"); err != nil {
+			return nil, err
+		}
+		to = s
+	}
+	if err := d.mayEnter(to); err != nil {
+		return nil, err
+	}
+	m := d.move(to, "", o)
+	return []Event{PipelineChanged{d.PipelineID, c.PipelineID, m.From, m.To, m.SecondsInFrom, m.Probability, m.At}}, nil
+}
+
+func (PipelineChanged) EventType() string { return "deal.pipeline_changed" }
+func (e PipelineChanged) Apply(d *Deal) {
+	d.PipelineID, d.StageKey, d.OpenStage, d.Since = e.To, e.ToStage, e.ToStage, e.At
+}
+
+// Touches implements [domain.Toucher].
+func (ChangePipeline) Touches() []string { return []string{"pipeline_id", "stage_key"} }
+
+// Touches implements [domain.Toucher].
+func (PipelineChanged) Touches() []string { return []string{"pipeline_id", "stage_key"} }
+
+// Win closes a deal as won: it goes to the first stage that means that.
+type Win struct{}
+
+// Won says that a deal was won.
+type Won struct {
+	At time.Time `json:"at"`
+}
+
+// References implements [domain.Referrer].
+func (Win) References(d Deal, _ domain.Origin) []domain.Ref { return d.inPipeline() }
+
+// Decide wins an open deal.
+func (Win) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	return d.closeAs("win", domain.StageWon, "", o)
+}
+
+func (d *Deal) closeAs(command string, kind domain.StageKind, reason string, o domain.Origin) ([]Event, error) {
+	if err := d.mustBeOpen(command); err != nil {
+		return nil, err
+	}
+	pipeline, err := domain.Find[domain.Stages](o, d.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	return d.enter(pipeline.First(kind), reason, o)
+}
+
+func (Won) EventType() string { return "deal.won" }
+func (e Won) Apply(d *Deal)   { d.Status = StatusWon }
+
+// Touches implements [domain.Toucher].
+func (Won) Touches() []string { return []string{"status"} }
+
+// Lose closes a deal as lost: it goes to the first stage that means that.
+type Lose struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why: it is what gets learned" example:"price"`
+}
+
+// Lost says that a deal was lost, and why.
+type Lost struct {
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// References implements [domain.Referrer].
+func (Lose) References(d Deal, _ domain.Origin) []domain.Ref { return d.inPipeline() }
+
+// Decide loses an open deal.
+func (c Lose) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	return d.closeAs("lose", domain.StageLost, c.Reason, o)
+}
+
+func (Lost) EventType() string { return "deal.lost" }
+func (e Lost) Apply(d *Deal)   { d.Status = StatusLost }
+
+// Touches implements [domain.Toucher].
+func (Lost) Touches() []string { return []string{"status", "lost_reason"} }
+
+// Reopen makes a closed deal open again, in the stage it was last open in.
+type Reopen struct{}
+
+// Reopened says that a deal is open again, and in which stage.
+type Reopened struct {
+	From        string    `json:"from"`
+	To          string    `json:"to"`
+	Probability int       `json:"probability"`
+	At          time.Time `json:"at"`
+}
+
+// References implements [domain.Referrer].
+func (Reopen) References(d Deal, _ domain.Origin) []domain.Ref { return d.inPipeline() }
+
+// Decide reopens a deal that was won or lost.
+func (Reopen) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	if err := d.MustBeLive(); err != nil {
+		return nil, err
+	}
+	if d.Status == StatusOpen {
+		return nil, domain.StateConflict(string(d.Status), "reopen")
+	}
+	pipeline, err := domain.Find[domain.Stages](o, d.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	to, ok := pipeline.Stage(d.OpenStage)
+	if !ok || to.Kind != domain.StageOpen {
+		to = pipeline.First(domain.StageOpen)
+	}
+	return []Event{Reopened{From: d.StageKey, To: to.Key, Probability: to.Probability, At: o.Time}}, nil
+}
+
+func (Reopened) EventType() string { return "deal.reopened" }
+func (e Reopened) Apply(d *Deal) {
+	d.Status, d.StageKey, d.OpenStage, d.Since = StatusOpen, e.To, e.To, e.At
+}
+
+// Touches implements [domain.Toucher].
+func (Reopened) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
