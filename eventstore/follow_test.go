@@ -199,6 +199,7 @@ func TestFollower(t *testing.T) {
 				f.Notify(ten, w.append(ten, 1))
 				time.Sleep(time.Millisecond)
 			}
+			synctest.Wait()
 			if n := len(w.moves[ten]); n < 10 || n > 11 {
 				t.Errorf("%d batches in 100 ms, want one in 10 ms", n)
 			}

@@ -288,6 +288,14 @@ func (f *Follower) At(tenant domain.TenantID) (Position, bool) {
 	return at.Position, known
 }
 
+// Forget makes the follower ask how far the group has come with a tenant, because
+// somebody has moved its checkpoint back.
+func (f *Follower) Forget(tenant domain.TenantID) {
+	f.queue.mu.Lock()
+	defer f.queue.mu.Unlock()
+	delete(f.queue.marks, tenant)
+}
+
 // FollowerStats says how a follower is doing.
 type FollowerStats struct {
 	Shards int // that this node holds

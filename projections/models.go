@@ -14,7 +14,6 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
-	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/wall"
 )
@@ -251,7 +250,7 @@ func (m *Models) write(ctx context.Context, t target, from eventstore.Checkpoint
 	for attempt := 0; ; attempt++ {
 		at := eventstore.Checkpoint{Position: to, Generation: from.Generation}
 		err := m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
-			postgres.QueueMove(b, t.group, t.tenant, from, to)
+			queueMove(b, t.group, t.tenant, from, to)
 			for _, s := range sets {
 				s.queueWrite(b)
 			}
@@ -261,7 +260,7 @@ func (m *Models) write(ctx context.Context, t target, from eventstore.Checkpoint
 			}
 		})
 		if !isRefused(err) || attempt == 2 {
-			return at, postgres.Moved(err)
+			return at, moved(err)
 		}
 		if err := m.bisect(ctx, scope, sets); err != nil {
 			return at, err
@@ -283,11 +282,6 @@ func (m *Models) park(b *pgx.Batch, t target, sets []set) (any bool) {
 		}
 	}
 	return any
-}
-
-// queueNextGeneration makes everybody forget what they know of a target.
-func queueNextGeneration(b *pgx.Batch, group string, tenant domain.TenantID) {
-	b.Queue(`update es.checkpoint set generation = generation + 1 where grp = $1 and tenant_id = $2`, group, tenant.UUID)
 }
 
 var errRollback = errors.New("roll back")

@@ -91,14 +91,3 @@ func (m *Models) refold(ctx context.Context, p Projection, s eventstore.StreamID
 func stillParked(class string) error {
 	return domain.Conflict.Refusef("still_parked", "the events still cannot be projected: %s", class)
 }
-
-// lock locks the checkpoint of a group until the transaction ends, and returns
-// it. It makes one that is not there yet.
-func lock(ctx context.Context, tx wall.Tx, group string, tenant domain.TenantID) (at eventstore.Checkpoint, err error) {
-	b := new(pgx.Batch)
-	b.Queue(`insert into es.checkpoint (grp, tenant_id, pos) values ($1, $2, 0) on conflict do nothing`, group, tenant.UUID)
-	b.Queue(`select pos, generation from es.checkpoint where grp = $1 and tenant_id = $2 for update`, group, tenant.UUID).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&at.Position, &at.Generation) })
-	err = tx.SendBatch(ctx, b).Close()
-	return at, err
-}

@@ -13,14 +13,14 @@ import (
 func TestProject(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	tenant, other := newTenant(), newTenant()
+	tenant, other := f.newTenant(), f.newTenant()
 	s := newWidget(tenant)
 	f.log.record(s, widgetCreated{Name: "one"}, widgetRenamed{Name: "two"}, widgetNoticed{})
 	f.project(t, tenant, 2)
-	got := f.get(t, s)
+	got, all := f.get(t, s), f.log.all(tenant)
 	want := &widgetRow{Name: "two", Tags: []string{}, Row: Row{
 		ID: domain.ID{Prefix: "wid", UUID: s.ID}, Type: "widget", Version: 3, Position: 3,
-		CreatedAt: f.log.logs[tenant][0].Time, CreatedBy: ann, UpdatedAt: f.log.logs[tenant][2].Time, UpdatedBy: ann,
+		CreatedAt: all[0].Time, CreatedBy: ann, UpdatedAt: all[2].Time, UpdatedBy: ann,
 	}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Row{})); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
@@ -44,7 +44,7 @@ func TestProject(t *testing.T) {
 func TestBatchSizeDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	tenant := newTenant()
+	tenant := f.newTenant()
 	streams := f.log.busyDay(tenant, 50)
 	var sums []Checksum
 	for _, n := range []int{1, 3, 1000} {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
-	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -228,13 +227,13 @@ func (r *rebuild) finish(ctx context.Context) error {
 			return err
 		}
 		b := new(pgx.Batch)
-		b.Queue(`select es.move_checkpoint($1, $2, $3, $4, $3)`, rebuildGroup, r.tenant.UUID, r.at.Position, r.at.Generation)
+		queueMove(b, rebuildGroup, r.tenant, r.at, r.at.Position)
 		b.Queue(`update crm.serving set ver = latest where tenant_id = $1 and projection = any($2)`, r.tenant.UUID, r.names)
 		b.Queue(`delete from es.parked p using crm.serving s where p.tenant_id = $1 and s.tenant_id = $1
 			and s.projection = p.projection and p.ver <> s.ver`, r.tenant.UUID)
 		b.Queue(`delete from crm.rebuild where tenant_id = $1`, r.tenant.UUID)
 		queueNextGeneration(b, Group, r.tenant)
-		return postgres.Moved(tx.SendBatch(ctx, b).Close())
+		return moved(tx.SendBatch(ctx, b).Close())
 	})
 }
 
@@ -263,6 +262,7 @@ func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
 	if err != nil {
 		return err
 	}
+	m.follower.Forget(tenant)
 	return m.sweep(ctx, tenant, m.cfg.All)
 }
 

@@ -4,19 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // Widgets are a kind of record that exists in these tests only.
@@ -99,64 +99,11 @@ const widgetsSQL = `create table crm.widgets (
 	grant select on crm.widgets to rowhouse_reader;
 	grant select, insert, update, delete on crm.widgets to rowhouse_projector;`
 
-// memoryLog is a log in memory.
-type memoryLog struct {
-	eventstore.Store // the other methods are not used
-
-	mu   sync.Mutex
-	logs map[domain.TenantID][]eventstore.Recorded
-}
-
-func (l *memoryLog) Read(_ context.Context, t domain.TenantID, after eventstore.Position, limit int) ([]eventstore.Recorded, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rest := l.logs[t][min(int(after), len(l.logs[t])):]
-	return slices.Clone(rest[:min(limit, len(rest))]), nil
-}
-
-func (l *memoryLog) ReadStream(_ context.Context, s eventstore.StreamID, after eventstore.Version) iter.Seq2[eventstore.Recorded, error] {
-	l.mu.Lock()
-	log := l.logs[s.Tenant]
-	l.mu.Unlock()
-	return func(yield func(eventstore.Recorded, error) bool) {
-		for _, e := range log {
-			if e.Stream == s && e.Version > after && !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-// tracker knows the heads of the log in memory.
-type tracker struct {
-	postgres.Tracker
-	log *memoryLog
-}
-
-func (t tracker) Behind(ctx context.Context, group string, shards []eventstore.Shard) (lags []eventstore.Lag, err error) {
-	t.log.mu.Lock()
-	heads := make(map[domain.TenantID]eventstore.Position)
-	for tenant, log := range t.log.logs {
-		heads[tenant] = eventstore.Position(len(log))
-	}
-	t.log.mu.Unlock()
-	for tenant, head := range heads {
-		at, err := t.Checkpoint(ctx, group, tenant)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(shards, eventstore.ShardOf(tenant)) && at.Position < head {
-			lags = append(lags, eventstore.Lag{Tenant: tenant, Checkpoint: at, Head: head})
-		}
-	}
-	return lags, nil
-}
-
 // fixture is a log and the read models that follow it.
 type fixture struct {
 	*Models
 	db  *dbtest.DB
-	log *memoryLog
+	log *log
 }
 
 func setup(t testing.TB, change ...func(*Config)) *fixture {
@@ -165,8 +112,8 @@ func setup(t testing.TB, change ...func(*Config)) *fixture {
 	if _, err := db.Owner(t).Exec(t.Context(), widgetsSQL); err != nil {
 		t.Fatal(err)
 	}
-	log := &memoryLog{logs: make(map[domain.TenantID][]eventstore.Recorded)}
-	f := &fixture{db: db, log: log}
+	l := &log{t: t, Store: postgres.New(postgres.Config{Wall: db.Wall}), super: db.Superuser(t), versions: make(map[eventstore.StreamID]eventstore.Version)}
+	f := &fixture{db: db, log: l}
 	f.Models = f.another(t, change...)
 	return f
 }
@@ -175,7 +122,7 @@ func setup(t testing.TB, change ...func(*Config)) *fixture {
 func (f *fixture) another(t testing.TB, change ...func(*Config)) *Models {
 	t.Helper()
 	cfg := Config{
-		Wall: f.db.Wall, Store: f.log, Tracker: tracker{postgres.NewTracker(f.db.Wall), f.log},
+		Wall: f.db.Wall, Store: f.log, Tracker: postgres.NewTracker(f.db.Wall),
 		All: []Projection{widgets}, Owner: uuid.NewString(), Build: "test",
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}
@@ -185,7 +132,17 @@ func (f *fixture) another(t testing.TB, change ...func(*Config)) *Models {
 	return New(cfg)
 }
 
-func newTenant() domain.TenantID { return domain.TenantID{UUID: uuid.Must(uuid.NewV7())} }
+func (f *fixture) newTenant() domain.TenantID {
+	f.log.t.Helper()
+	tenant := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
+	err := f.db.Wall.Outside(f.log.t.Context(), wall.Access, func(tx wall.Tx) error {
+		return postgres.CreateTenant(f.log.t.Context(), tx, tenant)
+	})
+	if err != nil {
+		f.log.t.Fatal(err)
+	}
+	return tenant
+}
 
 func newWidget(tenant domain.TenantID) eventstore.StreamID {
 	return eventstore.StreamID{Tenant: tenant, Kind: "widget", ID: uuid.Must(uuid.NewV7())}
@@ -193,35 +150,123 @@ func newWidget(tenant domain.TenantID) eventstore.StreamID {
 
 var ann = domain.Actor{Kind: "user", ID: domain.ID{Prefix: "usr", UUID: uuid.UUID{15: 1}}}
 
-// record adds events to a stream and returns them. A string stands for an event
-// of that type whose data is no JSON.
-func (l *memoryLog) record(s eventstore.StreamID, events ...any) []eventstore.Recorded {
+// log is the real log, which knows the versions of its streams.
+type log struct {
+	*postgres.Store
+	t     testing.TB
+	super *pgx.Conn
+
+	mu       sync.Mutex
+	versions map[eventstore.StreamID]eventstore.Version
+}
+
+// newEvent makes an event to be recorded. A string stands for an event of that
+// type whose data is no JSON.
+func newEvent(of any) eventstore.Event {
+	meta, _ := json.Marshal(eventstore.Metadata{Actor: ann, Command: uuid.Must(uuid.NewV7())}) //nolint:errchkjson // it can
+	e := eventstore.Event{ID: uuid.Must(uuid.NewV7()), Schema: 1, Meta: meta}
+	switch of := of.(type) {
+	case eventstore.Event:
+		of.ID, of.Meta = e.ID, e.Meta
+		return of
+	case string:
+		e.Type, e.Data = of, []byte("{")
+	case interface{ EventType() string }:
+		e.Type = of.EventType()
+		e.Data, _ = json.Marshal(of) //nolint:errchkjson // it can
+	}
+	return e
+}
+
+// record appends events to a stream and returns the last position.
+func (l *log) record(s eventstore.StreamID, of ...any) eventstore.Position {
+	l.t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	meta, _ := json.Marshal(eventstore.Metadata{Actor: ann, Command: uuid.Must(uuid.NewV7())}) //nolint:errchkjson // it can
-	version := eventstore.Version(0)
-	for _, e := range l.logs[s.Tenant] {
-		if e.Stream == s {
-			version = e.Version
-		}
+	w := eventstore.Write{Stream: s, At: l.versions[s]}
+	for _, e := range of {
+		w.Events = append(w.Events, newEvent(e))
 	}
-	var all []eventstore.Recorded
+	r := l.Append(context.Background(), s.Tenant, eventstore.Command{ID: uuid.Must(uuid.NewV7()), Writes: []eventstore.Write{w}})[0]
+	if r.Err != nil {
+		l.t.Errorf("append: %v", r.Err)
+	}
+	l.versions[s] += eventstore.Version(len(of))
+	return r.Receipt.Last
+}
+
+// all returns the log of a tenant.
+func (l *log) all(tenant domain.TenantID) []eventstore.Recorded {
+	l.t.Helper()
+	events, err := l.Read(l.t.Context(), tenant, 0, 1<<20)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return events
+}
+
+// streamEvent is an event to be added to a log in bulk.
+type streamEvent struct {
+	stream eventstore.StreamID
+	of     any
+}
+
+// fill adds many events to the log of a tenant, without asking anybody.
+func (l *log) fill(tenant domain.TenantID, events []streamEvent) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var ids, streams []uuid.UUID
+	var versions []int32
+	var types, kinds []string
+	var data, metas [][]byte
 	for _, e := range events {
-		version++
-		rec := eventstore.Recorded{
-			Stream: s, Version: version, Position: eventstore.Position(len(l.logs[s.Tenant]) + 1), Time: time.Now().UTC().Truncate(time.Microsecond),
-			Event: eventstore.Event{ID: uuid.Must(uuid.NewV7()), Schema: 1, Meta: meta},
-		}
-		switch e := e.(type) {
-		case string:
-			rec.Type, rec.Data = e, []byte("{")
-		case interface{ EventType() string }:
-			rec.Type = e.EventType()
-			rec.Data, _ = json.Marshal(e) //nolint:errchkjson // it can
-		}
-		l.logs[s.Tenant] = append(l.logs[s.Tenant], rec)
-		all = append(all, rec)
+		l.versions[e.stream]++
+		rec := newEvent(e.of)
+		streams, versions, kinds = append(streams, e.stream.ID), append(versions, int32(l.versions[e.stream])), append(kinds, e.stream.Kind)
+		ids, types, data, metas = append(ids, rec.ID), append(types, rec.Type), append(data, rec.Data), append(metas, rec.Meta)
 	}
+	_, err := l.super.Exec(context.Background(), `with head as (
+			update es.tenant_head set last_pos = last_pos + cardinality($2::uuid[]), last_at = clock_timestamp() where tenant_id = $1
+			returning last_pos - cardinality($2::uuid[]) as pos, last_at)
+		insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
+		select $1, pos + i, kind, stream, version, id, type, 1, last_at, data, meta from head,
+			unnest($2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::bytea[], $8::bytea[])
+			with ordinality e (id, stream, kind, version, type, data, meta, i)`,
+		tenant.UUID, ids, streams, kinds, versions, types, data, metas)
+	if err != nil {
+		l.t.Error(err)
+	}
+}
+
+// busyDay records what happens to some widgets of a tenant, a little different
+// for each.
+func (l *log) busyDay(tenant domain.TenantID, n int) (all []eventstore.StreamID) {
+	l.t.Helper()
+	var events []streamEvent
+	add := func(s eventstore.StreamID, of ...any) {
+		for _, e := range of {
+			events = append(events, streamEvent{s, e})
+		}
+	}
+	for i := range n {
+		s := newWidget(tenant)
+		add(s, widgetCreated{Name: fmt.Sprintf("widget <%d> & co", i), Price: domain.Money{Amount: fmt.Sprint(i, ".50"), Currency: "EUR"}})
+		if i%2 == 0 {
+			add(s, widgetRenamed{Name: fmt.Sprintf("renamed %d", i)}, widgetTagged{Tags: []string{`a "b" \c`, "{x,y}"}})
+		}
+		if len(all) > 3 {
+			add(all[i-3], widgetTagged{Tags: []string{"later"}}, widgetNoticed{})
+		}
+		if i%7 == 0 {
+			add(s, widgetDeleted{})
+		}
+		if i%14 == 0 {
+			add(s, widgetRestored{})
+		}
+		all = append(all, s)
+	}
+	l.fill(tenant, events)
 	return all
 }
 
@@ -267,27 +312,4 @@ func (f *fixture) get(t testing.TB, s eventstore.StreamID) *widgetRow {
 		t.Errorf("document is %+v but says %s", doc, doc.JSON)
 	}
 	return row
-}
-
-// busyDay records what happens to some widgets of a tenant, a little different
-// for each.
-func (l *memoryLog) busyDay(tenant domain.TenantID, n int) (all []eventstore.StreamID) {
-	for i := range n {
-		s := newWidget(tenant)
-		l.record(s, widgetCreated{Name: fmt.Sprintf("widget <%d> & co", i), Price: domain.Money{Amount: fmt.Sprint(i, ".50"), Currency: "EUR"}})
-		if i%2 == 0 {
-			l.record(s, widgetRenamed{Name: fmt.Sprintf("renamed %d", i)}, widgetTagged{Tags: []string{`a "b" \c`, "{x,y}"}})
-		}
-		if len(all) > 3 {
-			l.record(all[i-3], widgetTagged{Tags: []string{"later"}}, widgetNoticed{})
-		}
-		if i%7 == 0 {
-			l.record(s, widgetDeleted{})
-		}
-		if i%14 == 0 {
-			l.record(s, widgetRestored{})
-		}
-		all = append(all, s)
-	}
-	return all
 }

@@ -70,20 +70,9 @@ func (t Tracker) Checkpoint(ctx context.Context, group string, tenant domain.Ten
 
 // Move implements [eventstore.Tracker].
 func (t Tracker) Move(ctx context.Context, group string, tenant domain.TenantID, from eventstore.Checkpoint, to eventstore.Position) error {
-	return Moved(t.wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
-		QueueMove(b, group, tenant, from, to)
-	}))
-}
-
-// QueueMove queues the statement that moves a checkpoint, for readers that
-// derive rows in the same transaction. It comes before what it guards. What the
-// transaction returns has to go through [Moved].
-func QueueMove(b *pgx.Batch, group string, tenant domain.TenantID, from eventstore.Checkpoint, to eventstore.Position) {
-	b.Queue(`select es.move_checkpoint($1, $2, $3, $4, $5)`, group, tenant.UUID, from.Position, from.Generation, to)
-}
-
-// Moved turns the complaint of es.move_checkpoint into [eventstore.ErrMoved].
-func Moved(err error) error {
+	err := t.wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+		b.Queue(`select es.move_checkpoint($1, $2, $3, $4, $5)`, group, tenant.UUID, from.Position, from.Generation, to)
+	})
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "RH001" {
 		return eventstore.ErrMoved
 	}

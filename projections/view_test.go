@@ -1,0 +1,166 @@
+package projections
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// live records the life of a widget and projects the first few of its events.
+// It returns what GET returned after each of these.
+func (f *fixture) live(t *testing.T, projected int) (eventstore.StreamID, []eventstore.Recorded, [][]byte) {
+	t.Helper()
+	tenant := f.newTenant()
+	s := newWidget(tenant)
+	for _, e := range []any{
+		widgetCreated{Name: "one <&>"},
+		widgetTagged{Tags: []string{"a"}},
+		widgetRenamed{Name: "two"},
+		widgetDeleted{},
+		widgetRestored{},
+		widgetNoticed{},
+		widgetTagged{Tags: []string{"b"}},
+	} {
+		f.log.record(s, e)
+	}
+	log := f.log.all(tenant)
+	gets := [][]byte{nil}
+	for i := range log[:projected] {
+		b := eventstore.Batch{Tenant: tenant, From: eventstore.Checkpoint{Position: eventstore.Position(i)}, Events: log[i : i+1]}
+		if err := f.handle(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		doc, at, err := f.Get(t.Context(), widgets, tenant, s.ID)
+		if err != nil || int(at) != i+1 || int(doc.Position) != i+1 {
+			t.Fatalf("after %d: %+v at %d, %v", i+1, doc, at, err)
+		}
+		gets = append(gets, doc.JSON)
+	}
+	return s, log, gets
+}
+
+// The past is, to the byte, what GET returned then.
+func TestAsOf(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	s, log, gets := f.live(t, 7)
+	for i, e := range log {
+		for _, at := range []Moment{{Position: e.Position}, {Time: e.Time}} {
+			doc, err := f.AsOf(t.Context(), widgets, s, at)
+			if err != nil || !bytes.Equal(doc.JSON, gets[i+1]) {
+				t.Errorf("as of %+v: %s, %v\nwant %s", at, doc.JSON, err, gets[i+1])
+			}
+		}
+	}
+	for _, at := range []Moment{{Position: 0}, {Time: log[0].Time.Add(-1)}} {
+		if _, err := f.AsOf(t.Context(), widgets, s, at); !errors.Is(err, domain.NotFound) {
+			t.Errorf("as of before it was: %v", err)
+		}
+	}
+	s.Tenant = f.newTenant()
+	if _, err := f.AsOf(t.Context(), widgets, s, Moment{Position: 5}); !errors.Is(err, domain.NotFound) {
+		t.Errorf("of another tenant: %v", err)
+	}
+}
+
+// What a command is answered with is what GET will return, however far the read
+// model and the cache are.
+func TestView(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, _, gets := f.live(t, 7)
+	same := func(a, b []byte) bool { return bytes.Equal(scrub(t, a), scrub(t, b)) }
+	for _, projected := range []int{0, 2, 7} {
+		for prior := range 8 {
+			for n := range 8 - prior {
+				for _, cached := range []bool{true, false} {
+					s, log, _ := f.live(t, projected)
+					if !cached {
+						f.cache.lru.Purge()
+					}
+					for range 2 { // the second time the cache has it
+						doc, err := f.View(t.Context(), widgets, s, eventstore.Version(prior), log[prior:][:n])
+						if prior+n == 0 && errors.Is(err, domain.NotFound) {
+							continue
+						}
+						if err != nil || !same(doc.JSON, gets[prior+n]) || int(doc.Version) != prior+n {
+							t.Fatalf("projected %d, prior %d, events %d, cached %t: %s, %v\nwant %s", projected, prior, n, cached, doc.JSON, err, gets[prior+n])
+						}
+					}
+					// The cache now has a row of that version. It must not
+					// mislead the projector.
+					f.project(t, s.Tenant, 3)
+					if doc, _, err := f.Get(t.Context(), widgets, s.Tenant, s.ID); err != nil || !same(doc.JSON, gets[7]) {
+						t.Fatalf("after prior %d, events %d, cached %t, projected to %s, %v", prior, n, cached, doc.JSON, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// scrub leaves out what differs from widget to widget.
+func scrub(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &members); err != nil {
+		t.Fatal(err)
+	}
+	if string(members["deleted_at"]) != "null" {
+		members["deleted_at"] = json.RawMessage(`"some time"`)
+	}
+	for _, name := range []string{"id", "created_at", "updated_at"} {
+		delete(members, name)
+	}
+	rest, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rest
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	s, log, _ := f.live(t, 0)
+	entries, err := f.History(t.Context(), widgets, s, 0, 100)
+	if err != nil || len(entries) != len(log) {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	deleted, _ := json.Marshal(log[3].Time)
+	want := [][]string{
+		{"name: null -> \"one <&>\"", "tags: null -> []"},
+		{"tags: [] -> [\"a\"]"},
+		{"name: \"one <&>\" -> \"two\""},
+		{"deleted_at: null -> " + string(deleted)},
+		{"deleted_at: " + string(deleted) + " -> null"},
+		nil,
+		{"tags: [\"a\"] -> [\"a\",\"b\"]"},
+	}
+	for i, e := range entries {
+		var got []string
+		for _, c := range e.Changes {
+			got = append(got, fmt.Sprintf("%s: %s -> %s", c.Field, c.Old, c.New))
+		}
+		if diff := cmp.Diff(want[i], got); diff != "" {
+			t.Errorf("changes of %s (-want +got):\n%s", e.Type, diff)
+		}
+		if e.Type != log[i].Type || e.Position != log[i].Position || e.Actor != ann || !e.Time.Equal(log[i].Time) || e.ID.Prefix != "evt" || e.Command.Version() != 7 {
+			t.Errorf("entry %d is %+v", i, e)
+		}
+	}
+	page, err := f.History(t.Context(), widgets, s, 3, 4)
+	if diff := cmp.Diff(entries[2:4], page); diff != "" || err != nil {
+		t.Errorf("versions 3 to 4 (-want +got):\n%s%v", diff, err)
+	}
+	if page, err := f.History(t.Context(), widgets, s, 8, 9); err != nil || len(page) != 0 {
+		t.Errorf("versions that are not there: %v, %v", page, err)
+	}
+}
