@@ -1,0 +1,313 @@
+// Package task is about tasks: what somebody has to do, and by when. It knows
+// the records that a task is about by their IDs.
+package task
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
+)
+
+// Aggregate describes tasks. Its arguments are what can happen to one, besides
+// what can happen to every record.
+var Aggregate = record.Aggregate[Task, Fields]("task",
+	Created{}, Assigned{}, Rescheduled{}, Started{}, Completed{}, Reopened{}, Cancelled{},
+)
+
+// Event is a fact about a task.
+type Event = domain.Event[Task]
+
+// What can be asked of a task, and what can happen to one, as for every record.
+type (
+	Update         = record.Update[Task, Fields, *Task]
+	AssignOwner    = record.AssignOwner[Task, Fields, *Task]
+	AddTags        = record.AddTags[Task, Fields, *Task]
+	RemoveTags     = record.RemoveTags[Task, Fields, *Task]
+	Delete         = record.Delete[Task, Fields, *Task]
+	Restore        = record.Restore[Task, Fields, *Task]
+	RestoreVersion = record.RestoreVersion[Task, Fields, *Task]
+	Purge          = record.Purge[Task, Fields, *Task]
+	Created        = record.Created[Task, Fields, *Task]
+	Updated        = record.Updated[Task, Fields, *Task]
+	OwnerAssigned  = record.OwnerAssigned[Task, Fields, *Task]
+	TagsChanged    = record.TagsChanged[Task, Fields, *Task]
+	Deleted        = record.Deleted[Task, Fields, *Task]
+	Restored       = record.Restored[Task, Fields, *Task]
+	Purged         = record.Purged[Task, Fields, *Task]
+)
+
+// Fields is what can be changed by a patch.
+type Fields struct {
+	record.Common
+
+	Title      string      `json:"title" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
+	Kind       string      `json:"kind,omitzero" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
+	Priority   string      `json:"priority,omitzero" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	DueAt      *time.Time  `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
+	RemindAt   *time.Time  `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
+	AssigneeID domain.ID   `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	RelatedIDs []domain.ID `json:"related_ids,omitzero" maxItems:"20" doc:"The contacts, companies and deals that it is about" example:"[\"deal_01jh2xk3v8e4t9p5w7y0z2b4d6\"]"`
+}
+
+// related says which kinds of record a task can be about, by the prefix of
+// their IDs.
+var related = map[string]string{"con": "contact", "cmp": "company", "deal": "deal"}
+
+// KindName implements [record.Fields].
+func (Fields) KindName() string { return "task" }
+
+// Normal implements [record.Fields].
+func (f Fields) Normal() Fields {
+	f.Common = f.Common.Normal()
+	f.Title = strings.TrimSpace(f.Title)
+	if f.Kind == "" {
+		f.Kind = "todo"
+	}
+	if f.Priority == "" {
+		f.Priority = "normal"
+	}
+	f.DueAt, f.RemindAt = utc(f.DueAt), utc(f.RemindAt)
+	if len(f.RelatedIDs) == 0 {
+		f.RelatedIDs = nil
+	}
+	return f
+}
+
+// utc returns the same moment without a place, to the microsecond that columns
+// keep.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC().Truncate(time.Microsecond))
+}
+
+// Check implements [record.Fields].
+func (f Fields) Check() error {
+	var errs []error
+	for i, id := range f.RelatedIDs {
+		_, ok := related[id.Prefix]
+		errs = append(errs, domain.Check(ok && !slices.Contains(f.RelatedIDs[:i], id), "/related_ids/"+strconv.Itoa(i), "invalid_id",
+			"must be the id of a contact, a company or a deal, and be named once"))
+	}
+	return errors.Join(errs...)
+}
+
+// References implements [record.Fields]. The assignee is not looked up: members
+// are not in the log yet, so only the prefix of the ID is checked.
+func (f Fields) References() (refs []domain.Ref) {
+	for i, id := range f.RelatedIDs {
+		if kind, ok := related[id.Prefix]; ok {
+			refs = append(refs, domain.Ref{Kind: kind, ID: id, Pointer: "/related_ids/" + strconv.Itoa(i)})
+		}
+	}
+	return refs
+}
+
+// Task is what decisions about a task depend on. The zero Task does not exist.
+type Task struct {
+	record.Base[Fields]
+
+	Status Status
+}
+
+// Status says how far a task has come.
+type Status string
+
+// A task is open until somebody starts it, and ends by being done or cancelled.
+const (
+	StatusOpen       Status = "open"
+	StatusInProgress Status = "in_progress"
+	StatusDone       Status = "done"
+	StatusCancelled  Status = "cancelled"
+)
+
+// At returns the status. That of a task that was just made is open.
+func (t *Task) At() Status {
+	if t.Status == "" {
+		return StatusOpen
+	}
+	return t.Status
+}
+
+// Own implements [record.Kind].
+func (*Task) Own() record.Own[Task, Fields] {
+	return record.Own[Task, Fields]{
+		"assignee_id": func(from, to Fields) Event { return Assigned{from.AssigneeID, to.AssigneeID} },
+		"due_at":      func(from, to Fields) Event { return Rescheduled{from.DueAt, to.DueAt} },
+	}
+}
+
+// mustBe refuses a command for a task that is in none of the states.
+func (t *Task) mustBe(command string, states ...Status) error {
+	if err := t.MustBeLive(); err != nil {
+		return err
+	}
+	if !slices.Contains(states, t.At()) {
+		return domain.StateConflict(string(t.At()), command)
+	}
+	return nil
+}
+
+// Create makes a task.
+type Create struct{ Fields }
+
+// References implements [domain.Referrer].
+func (c Create) References(t Task, o domain.Origin) []domain.Ref { return t.Needs(c.Fields, o) }
+
+// Decide makes a task that is not there yet.
+func (c Create) Decide(t Task, o domain.Origin) ([]Event, error) {
+	return record.Create[Task](&t, o, c.Fields)
+}
+
+// Assign says who does a task, or that nobody does.
+type Assign struct {
+	AssigneeID domain.ID `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it; nobody, if left out" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+}
+
+// Assigned says that somebody else does a task.
+type Assigned struct {
+	From domain.ID `json:"from,omitzero"`
+	To   domain.ID `json:"to,omitzero"`
+}
+
+// Decide assigns a task to somebody who does not have it already.
+func (c Assign) Decide(t Task, o domain.Origin) ([]Event, error) {
+	to := t.Fields
+	to.AssigneeID = c.AssigneeID
+	return record.Modify[Task](&t, o, to)
+}
+
+func (Assigned) EventType() string { return "task.assigned" }
+func (e Assigned) Apply(t *Task)   { e.Set(&t.Fields) }
+
+// Set changes the fields accordingly.
+func (e Assigned) Set(f *Fields) { f.AssigneeID = e.To }
+
+// Touches implements [domain.Toucher].
+func (Assign) Touches() []string { return []string{"assignee_id"} }
+
+// Touches implements [domain.Toucher].
+func (Assigned) Touches() []string { return []string{"assignee_id"} }
+
+// Reschedule says when a task must be done, or that it does not matter.
+type Reschedule struct {
+	DueAt *time.Time `json:"due_at,omitzero" doc:"When it must be done; at no time, if left out" example:"2026-12-01T09:00:00Z"`
+}
+
+// Rescheduled says that a task must be done at another time.
+type Rescheduled struct {
+	From *time.Time `json:"from,omitzero"`
+	To   *time.Time `json:"to,omitzero"`
+}
+
+// Decide reschedules a task.
+func (c Reschedule) Decide(t Task, o domain.Origin) ([]Event, error) {
+	to := t.Fields
+	to.DueAt = c.DueAt
+	return record.Modify[Task](&t, o, to)
+}
+
+func (Rescheduled) EventType() string { return "task.rescheduled" }
+func (e Rescheduled) Apply(t *Task)   { e.Set(&t.Fields) }
+
+// Set changes the fields accordingly.
+func (e Rescheduled) Set(f *Fields) { f.DueAt = e.To }
+
+// Touches implements [domain.Toucher].
+func (Reschedule) Touches() []string { return []string{"due_at"} }
+
+// Touches implements [domain.Toucher].
+func (Rescheduled) Touches() []string { return []string{"due_at"} }
+
+// Start begins a task.
+type Start struct{}
+
+// Started says that somebody is at it.
+type Started struct{}
+
+// Decide starts an open task.
+func (Start) Decide(t Task, _ domain.Origin) ([]Event, error) {
+	if err := t.mustBe("start", StatusOpen); err != nil {
+		return nil, err
+	}
+	return []Event{Started{}}, nil
+}
+
+func (Started) EventType() string { return "task.started" }
+func (Started) Apply(t *Task)     { t.Status = StatusInProgress }
+
+// Complete says that a task is done.
+type Complete struct {
+	Outcome string `json:"outcome,omitzero" maxLength:"2000" doc:"What came of it" example:"Wants an offer by Friday"`
+}
+
+// Completed says that a task was done, and what came of it.
+type Completed struct {
+	Outcome string `json:"outcome,omitempty"`
+}
+
+// Decide completes a task that is not at its end.
+func (c Complete) Decide(t Task, _ domain.Origin) ([]Event, error) {
+	if err := t.mustBe("complete", StatusOpen, StatusInProgress); err != nil {
+		return nil, err
+	}
+	return []Event{Completed(c)}, nil
+}
+
+func (Completed) EventType() string { return "task.completed" }
+func (Completed) Apply(t *Task)     { t.Status = StatusDone }
+
+// Reopen takes a task up again.
+type Reopen struct{}
+
+// Reopened says that a task is to be done after all.
+type Reopened struct{}
+
+// Decide reopens a task that is at its end.
+func (Reopen) Decide(t Task, _ domain.Origin) ([]Event, error) {
+	if err := t.mustBe("reopen", StatusDone, StatusCancelled); err != nil {
+		return nil, err
+	}
+	return []Event{Reopened{}}, nil
+}
+
+func (Reopened) EventType() string { return "task.reopened" }
+func (Reopened) Apply(t *Task)     { t.Status = StatusOpen }
+
+// Cancel says that a task need not be done.
+type Cancel struct{}
+
+// Cancelled says that a task was called off.
+type Cancelled struct{}
+
+// Decide cancels a task that is not at its end.
+func (Cancel) Decide(t Task, _ domain.Origin) ([]Event, error) {
+	if err := t.mustBe("cancel", StatusOpen, StatusInProgress); err != nil {
+		return nil, err
+	}
+	return []Event{Cancelled{}}, nil
+}
+
+func (Cancelled) EventType() string { return "task.cancelled" }
+func (Cancelled) Apply(t *Task)     { t.Status = StatusCancelled }
+
+// What commands about the status touch.
+var statusFields = []string{"status", "outcome"}
+
+// Touches implements [domain.Toucher].
+func (Started) Touches() []string { return statusFields }
+
+// Touches implements [domain.Toucher].
+func (Completed) Touches() []string { return statusFields }
+
+// Touches implements [domain.Toucher].
+func (Reopened) Touches() []string { return statusFields }
+
+// Touches implements [domain.Toucher].
+func (Cancelled) Touches() []string { return statusFields }
