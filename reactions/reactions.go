@@ -1,0 +1,89 @@
+// Package reactions holds the process managers: what happens by itself because
+// something else happened. Each is a plain function of a run of events of one
+// tenant. As a run may be delivered more than once, each makes sure by itself
+// that what it does is done once.
+package reactions
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/feed"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// All lists every reaction. This is the index of what happens by itself.
+var All = []Reaction{
+	Usage,
+}
+
+// Reaction is one process manager.
+type Reaction struct {
+	Name   string        // for good: how far it has come is kept under it
+	Linger time.Duration // how long events of a tenant gather before it looks again
+	React  func(context.Context, *wall.Wall, eventstore.Batch) error
+}
+
+// Router hands events to reactions on this node.
+type Router struct {
+	router *message.Router
+	feeds  []*feed.Subscriber
+}
+
+// NewRouter returns a router that does nothing until it runs. The follower
+// configuration says what to follow; Group, Handle and Linger come from each
+// reaction.
+func NewRouter(w *wall.Wall, cfg eventstore.FollowerConfig, all []Reaction) (*Router, error) {
+	logger := watermill.NewSlogLoggerWithLevelMapping(cfg.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, logger)
+	if err != nil {
+		return nil, err
+	}
+	retry := middleware.Retry{MaxRetries: 3, InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second, Multiplier: 3, Logger: logger}
+	router.AddMiddleware(retry.Middleware, middleware.Recoverer)
+	r := &Router{router: router}
+	for _, reaction := range all {
+		cfg.Linger = reaction.Linger
+		s := feed.NewSubscriber(cfg) // one for each, because the router closes it
+		r.feeds = append(r.feeds, s)
+		router.AddConsumerHandler(reaction.Name, reaction.Name, s, func(m *message.Message) error {
+			b, ok := feed.FromContext(m.Context())
+			if !ok {
+				return errNotOurs
+			}
+			return reaction.React(m.Context(), w, b)
+		})
+	}
+	return r, nil
+}
+
+var errNotOurs = errors.New("message does not come from the log")
+
+// Run hands events to the reactions until ctx is done.
+func (r *Router) Run(ctx context.Context) error { return r.router.Run(ctx) }
+
+// Notify says that the log of a tenant has grown.
+func (r *Router) Notify(tenant domain.TenantID, head eventstore.Position) {
+	for _, f := range r.feeds {
+		f.Notify(tenant, head)
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (*Router) Describe(ch chan<- *prometheus.Desc) { new(feed.Subscriber).Describe(ch) }
+
+// Collect implements [prometheus.Collector].
+func (r *Router) Collect(ch chan<- prometheus.Metric) {
+	for _, f := range r.feeds {
+		f.Collect(ch)
+	}
+}
