@@ -114,7 +114,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 	d.after = after
 	lenient, _ := op.cmd.(domain.Lenient)
 	soft := lenient != nil && lenient.AllowDuplicate()
-	d.claim, d.free = difference(d.stream, claims(before), claims(after), soft)
+	d.claim, d.free = difference(d.stream, claims(&before), claims(&after), soft)
 	return d, nil
 }
 
@@ -189,6 +189,7 @@ func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref doma
 	return state, nil
 }
 
+// claims returns what a record claims. It takes a pointer to its state.
 func claims(state any) []domain.Claim {
 	if c, ok := state.(domain.Claimer); ok {
 		return c.Claims()

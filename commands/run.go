@@ -16,12 +16,12 @@ import (
 // readers bounds how many records of one batch are read at a time.
 const readers = 8
 
-// task is an operation of a batch on its way.
-type task struct {
+// attempt is an operation of a batch on its way.
+type attempt struct {
 	op       Operation
 	stream   eventstore.StreamID
 	command  uuid.UUID
-	attempts int
+	tries    int
 	decision *decision
 	missing  error // why it could not decide: something it refers to is not there
 	request  eventstore.Command
@@ -29,36 +29,36 @@ type task struct {
 	done     bool
 }
 
-func (t *task) finish(o Outcome, err error) { t.result, t.done = Result{o, err}, true }
+func (t *attempt) finish(o Outcome, err error) { t.result, t.done = Result{o, err}, true }
 
 // All carries out operations of one tenant, each by itself, and returns as many
 // results in the same order. Those for one record are carried out in the order
 // given; one that refers to a record that an earlier one makes finds it. The
 // others go to the log together, which is what makes a batch fast.
 func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Result {
-	tasks := make([]*task, len(ops))
+	attempts := make([]*attempt, len(ops))
 	for i, op := range ops {
-		tasks[i] = &task{op: op, stream: op.stream(o.Tenant), command: op.target().Command}
-		if tasks[i].command == uuid.Nil {
-			tasks[i].command = r.newID()
+		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command}
+		if attempts[i].command == uuid.Nil {
+			attempts[i].command = r.newID()
 		}
 	}
-	for pending := tasks; len(pending) > 0; {
+	for pending := attempts; len(pending) > 0; {
 		round := nextRound(pending)
 		r.decide(ctx, o, round)
 		r.record(ctx, o, round)
-		pending = slices.DeleteFunc(slices.Clone(pending), func(t *task) bool { return t.done })
+		pending = slices.DeleteFunc(slices.Clone(pending), func(t *attempt) bool { return t.done })
 	}
-	results := make([]Result, len(tasks))
-	for i, t := range tasks {
+	results := make([]Result, len(attempts))
+	for i, t := range attempts {
 		results[i] = t.result
 	}
 	return results
 }
 
-// nextRound returns the tasks that can be decided now: the first one for each
+// nextRound returns those that can be decided now: the first one for each
 // record.
-func nextRound(pending []*task) (round []*task) {
+func nextRound(pending []*attempt) (round []*attempt) {
 	taken := make(map[eventstore.StreamID]bool, len(pending))
 	for _, t := range pending {
 		if !taken[t.stream] {
@@ -70,9 +70,9 @@ func nextRound(pending []*task) (round []*task) {
 	return round
 }
 
-// decide lets the tasks of a round decide. A task that refers to a record that
-// is not there waits a round if a task before it makes one now.
-func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*task) {
+// decide lets those of a round decide. One that refers to a record that
+// is not there waits a round if one before it makes one now.
+func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) {
 	var g errgroup.Group
 	g.SetLimit(readers)
 	for _, t := range round {
@@ -81,20 +81,20 @@ func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*task) {
 			return nil
 		})
 	}
-	_ = g.Wait() // tasks keep their errors
+	_ = g.Wait() // they keep their errors
 	making := false
 	for _, t := range round {
 		if d := t.decision; d != nil && d.at == 0 && len(d.events) > 0 {
 			making = true
 		}
-		if t.missing != nil && (!making || t.attempts >= maxAttempts) {
+		if t.missing != nil && (!making || t.tries >= maxAttempts) {
 			t.finish(Outcome{}, t.missing)
 		}
 	}
 }
 
-func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *task) {
-	t.attempts++
+func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt) {
+	t.tries++
 	if err := t.op.permit(o); err != nil {
 		t.finish(Outcome{}, err)
 		return
@@ -127,8 +127,8 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *task) {
 
 // record hands what was decided to the log in one go. What it refuses because
 // something has changed stays to be decided anew.
-func (r *Runner) record(ctx context.Context, o domain.Origin, round []*task) {
-	decided := slices.DeleteFunc(round, func(t *task) bool { return t.done || t.decision == nil })
+func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) {
+	decided := slices.DeleteFunc(round, func(t *attempt) bool { return t.done || t.decision == nil })
 	if len(decided) == 0 {
 		return
 	}
@@ -145,7 +145,7 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*task) {
 		case res.Err == nil:
 			t.finish(t.outcome(res.Receipt), nil)
 			r.remember(t.decision)
-		case errors.As(res.Err, &changed) && t.attempts < maxAttempts:
+		case errors.As(res.Err, &changed) && t.tries < maxAttempts:
 			// decided anew in the next round
 		case errors.As(res.Err, &changed):
 			t.finish(Outcome{}, errBusy)
@@ -163,7 +163,7 @@ func (r *Runner) remember(d *decision) {
 }
 
 // outcome says what became of a decision that was recorded.
-func (t *task) outcome(rc eventstore.Receipt) Outcome {
+func (t *attempt) outcome(rc eventstore.Receipt) Outcome {
 	d := t.decision
 	out := Outcome{ID: t.op.ID(), Command: t.command, Version: d.at, Position: rc.Last}
 	for i, w := range t.request.Writes {
@@ -194,7 +194,7 @@ func recorded(c eventstore.Command, write int, rc eventstore.Receipt) []eventsto
 }
 
 // recall returns what became of a command that was carried out before.
-func (r *Runner) recall(ctx context.Context, o domain.Origin, t *task) (Outcome, bool, error) {
+func (r *Runner) recall(ctx context.Context, o domain.Origin, t *attempt) (Outcome, bool, error) {
 	to := t.op.target()
 	if len(to.Hash) == 0 {
 		return Outcome{}, false, nil
@@ -210,7 +210,7 @@ func (r *Runner) recall(ctx context.Context, o domain.Origin, t *task) (Outcome,
 // repeated reads what a command has led to when it was carried out first. The
 // record may be another than the one now asked for: a repeated create comes
 // with a fresh ID.
-func (r *Runner) repeated(ctx context.Context, o domain.Origin, t *task, rc eventstore.Receipt) (Outcome, error) {
+func (r *Runner) repeated(ctx context.Context, o domain.Origin, t *attempt, rc eventstore.Receipt) (Outcome, error) {
 	out := Outcome{ID: t.op.ID(), Command: t.command, Position: rc.Last, Repeated: true}
 	if rc.Last < rc.First {
 		at, err := t.op.current(ctx, &view{run: r}, o.Tenant)
