@@ -225,7 +225,10 @@ func (c LinkCompany) Decide(s Contact, o domain.Origin) ([]Event, error) {
 }
 
 func (CompanyLinked) EventType() string  { return "contact.company_linked" }
-func (e CompanyLinked) Apply(s *Contact) { s.Fields.CompanyID = e.CompanyID }
+func (e CompanyLinked) Apply(s *Contact) { e.Set(&s.Fields) }
+
+// Set changes the fields accordingly.
+func (e CompanyLinked) Set(f *Fields) { f.CompanyID = e.CompanyID }
 
 // Touches implements [domain.Toucher].
 func (CompanyLinked) Touches() []string { return []string{"company_id"} }
@@ -248,8 +251,11 @@ func (UnlinkCompany) Decide(s Contact, o domain.Origin) ([]Event, error) {
 	return record.Modify(&s, o, to)
 }
 
-func (CompanyUnlinked) EventType() string { return "contact.company_unlinked" }
-func (CompanyUnlinked) Apply(s *Contact)  { s.Fields.CompanyID = domain.ID{} }
+func (CompanyUnlinked) EventType() string  { return "contact.company_unlinked" }
+func (e CompanyUnlinked) Apply(s *Contact) { e.Set(&s.Fields) }
+
+// Set changes the fields accordingly.
+func (CompanyUnlinked) Set(f *Fields) { f.CompanyID = domain.ID{} }
 
 // Touches implements [domain.Toucher].
 func (CompanyUnlinked) Touches() []string { return []string{"company_id"} }
@@ -276,7 +282,10 @@ func (c ChangeLifecycle) Decide(s Contact, o domain.Origin) ([]Event, error) {
 }
 
 func (LifecycleChanged) EventType() string  { return "contact.lifecycle_changed" }
-func (e LifecycleChanged) Apply(s *Contact) { s.Fields.Lifecycle = e.To }
+func (e LifecycleChanged) Apply(s *Contact) { e.Set(&s.Fields) }
+
+// Set changes the fields accordingly.
+func (e LifecycleChanged) Set(f *Fields) { f.Lifecycle = e.To }
 
 // Touches implements [domain.Toucher].
 func (LifecycleChanged) Touches() []string { return []string{"lifecycle"} }
