@@ -95,6 +95,13 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 // secret in it.
 func (s *Server) URL() string { return s.url(Database) }
 
+// URL returns where the database of a server is that another process has
+// started in a directory.
+func URL(dir string) string { return (&Server{dir: dir}).URL() }
+
+// ErrInUse says that another process runs a server in the directory.
+var ErrInUse = errors.New("is in use by another process")
+
 func (s *Server) url(database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.User(Superuser), Path: "/" + database,
@@ -151,7 +158,7 @@ func (s *Server) claim(context.Context, Config) error {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close() //nolint:errcheck // nothing was written
-		return fmt.Errorf("%s is in use by another process: stop that one, or choose another data directory", s.dir)
+		return fmt.Errorf("%s %w: stop that one, or choose another data directory", s.dir, ErrInUse)
 	}
 	s.lock = f
 	return nil
