@@ -122,6 +122,13 @@ func TestUpOnServers(t *testing.T) {
 			if err := opens(t, server, other); err == nil || !strings.Contains(err.Error(), "alter role rowhouse_reader password 'SCRAM-SHA-256$") {
 				t.Errorf("with another root key: %v", err)
 			}
+			findings, err := wall.Lint(t.Context(), admin)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, f := range findings {
+				t.Error(f)
+			}
 		})
 	}
 }
