@@ -78,3 +78,13 @@ func (t Tracker) Move(ctx context.Context, group string, tenant domain.TenantID,
 	}
 	return err
 }
+
+// Tenants lists all tenants that have a log, in the order in which they were
+// made. It is for the operator's tools.
+func (t Tracker) Tenants(ctx context.Context) ([]domain.TenantID, error) {
+	tenant := func(row pgx.CollectableRow) (id domain.TenantID, err error) {
+		err = row.Scan(&id.UUID)
+		return id, err
+	}
+	return dispatch(ctx, t, tenant, `select tenant_id from es.tenant_head order by tenant_id`)
+}
