@@ -16,7 +16,7 @@ type Stage struct {
 	Name           string    `json:"name" minLength:"1" maxLength:"100" example:"Negotiation"`
 	Kind           StageKind `json:"kind" enum:"open,won,lost"`
 	Probability    int       `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance, in percent, that a deal in this stage is won."`
-	RequiredFields []string  `json:"required_fields,omitzero" maxItems:"20" maxLength:"100" doc:"What a deal must have to enter the stage."`
+	RequiredFields []string  `json:"required_fields,omitzero" maxItems:"20" enum:"amount,close_date,probability,company_id,primary_contact_id,contacts,line_items,source,owner_id" doc:"What a deal must have to enter the stage."`
 	AllowedFrom    []string  `json:"allowed_from,omitzero" maxItems:"50" maxLength:"50" doc:"The stages that a deal may come from; any if there are none."`
 	SLASeconds     int64     `json:"sla_seconds,omitzero" minimum:"0" maximum:"315360000" doc:"How long a deal should stay at most."`
 }

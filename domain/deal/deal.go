@@ -42,17 +42,18 @@ type (
 	Purged         = record.Purged[Deal, Fields, *Deal]
 )
 
-// Fields is what can be changed by a patch. What has rules of its own, such as
-// the stage or the amount, is changed by commands made for it.
+// Fields is what can be changed by a patch. Where a deal is in its pipeline, its
+// line items and its contacts are changed by commands made for it.
 type Fields struct {
 	record.Common
 
-	Name             string      `json:"name" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
-	CompanyID        domain.ID   `json:"company_id,omitzero" prefix:"cmp" doc:"The company that may buy" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	PrimaryContactID domain.ID   `json:"primary_contact_id,omitzero" prefix:"con" doc:"Who decides" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	CloseDate        domain.Date `json:"close_date,omitzero" doc:"When it is expected to be closed" example:"2026-12-31"`
-	Probability      *int        `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance of winning, in percent; that of the stage, if left out" example:"60"`
-	Source           string      `json:"source,omitzero" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
+	Name             string       `json:"name" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
+	CompanyID        domain.ID    `json:"company_id,omitzero" prefix:"cmp" doc:"The company that may buy" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	PrimaryContactID domain.ID    `json:"primary_contact_id,omitzero" prefix:"con" doc:"Who decides" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	Amount           domain.Money `json:"amount,omitzero" doc:"What the deal is worth. While it has line items, they say so."`
+	CloseDate        domain.Date  `json:"close_date,omitzero" doc:"When it is expected to be closed" example:"2026-12-31"`
+	Probability      *int         `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance of winning, in percent; that of the stage, if left out" example:"60"`
+	Source           string       `json:"source,omitzero" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
 }
 
 // KindName implements [record.Fields].
@@ -65,8 +66,10 @@ func (f Fields) Normal() Fields {
 	return f
 }
 
-// Check implements [record.Fields]: tags say it all.
-func (Fields) Check() error { return nil }
+// Check implements [record.Fields].
+func (f Fields) Check() error {
+	return domain.Check(!f.Amount.Decimal().IsNegative(), "/amount/amount", "too_small", "must not be less than 0")
+}
 
 // References implements [record.Fields].
 func (f Fields) References() (refs []domain.Ref) {
@@ -88,7 +91,6 @@ type Deal struct {
 	Since      time.Time // when it entered the stage
 	OpenStage  string    // the last stage it was open in
 	Status     Status
-	Amount     domain.Money
 	Items      []LineItem
 	LastItem   int // the number of the last line item that ever was
 	Contacts   []Link
@@ -104,13 +106,21 @@ const (
 	StatusLost Status = "lost"
 )
 
-// Own implements [record.Kind]: no field of a deal has an event of its own.
-func (*Deal) Own() record.Own[Deal, Fields] { return nil }
+// Own implements [record.Kind].
+func (*Deal) Own() record.Own[Deal, Fields] {
+	return record.Own[Deal, Fields]{
+		"amount": func(from, to Fields) Event { return AmountChanged{from.Amount, to.Amount} },
+	}
+}
 
-// Guard implements [record.Kind]: a closed deal stays as it is.
-func (d *Deal) Guard(Fields, domain.Origin) error {
-	if d.Status == StatusWon || d.Status == StatusLost {
+// Guard implements [record.Kind]: a closed deal stays as it is, and what line
+// items add up to is not for anybody to choose.
+func (d *Deal) Guard(to Fields, _ domain.Origin) error {
+	switch {
+	case d.Status == StatusWon || d.Status == StatusLost:
 		return domain.StateConflict(string(d.Status), "update")
+	case len(d.Items) > 0 && to.Amount != d.Fields.Amount:
+		return domain.Conflict.Refusef("has_line_items", "the line items say what the deal is worth")
 	}
 	return nil
 }
@@ -143,8 +153,6 @@ func (d *Deal) inPipeline() []domain.Ref {
 // has reports whether a field that a stage requires has a value.
 func (d *Deal) has(name string) bool {
 	switch name {
-	case "amount":
-		return d.Amount != domain.Money{}
 	case "line_items":
 		return len(d.Items) > 0
 	case "contacts":
@@ -172,19 +180,17 @@ func (d *Deal) mayEnter(s domain.Stage) error {
 type Open struct {
 	Fields
 
-	PipelineID domain.ID    `json:"pipeline_id" prefix:"pip" doc:"The pipeline that the deal goes through" example:"pip_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	StageKey   string       `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it begins in: the first open one, if left out" example:"lead"`
-	Amount     domain.Money `json:"amount,omitzero" doc:"What the deal is worth"`
+	PipelineID domain.ID `json:"pipeline_id" prefix:"pip" doc:"The pipeline that the deal goes through" example:"pip_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	StageKey   string    `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it begins in: the first open one, if left out" example:"lead"`
 }
 
 // Opened says that a deal was started.
 type Opened struct {
-	Fields      Fields       `json:"fields"`
-	PipelineID  domain.ID    `json:"pipeline_id"`
-	StageKey    string       `json:"stage_key"`
-	Probability int          `json:"probability"` // of the stage
-	Amount      domain.Money `json:"amount,omitzero"`
-	At          time.Time    `json:"at"`
+	Fields      Fields    `json:"fields"`
+	PipelineID  domain.ID `json:"pipeline_id"`
+	StageKey    string    `json:"stage_key"`
+	Probability int       `json:"probability"` // of the stage
+	At          time.Time `json:"at"`
 }
 
 func (c Open) pipeline() domain.Ref {
@@ -217,20 +223,16 @@ func (c Open) Decide(d Deal, o domain.Origin) ([]Event, error) {
 			return nil, err
 		}
 	}
-	d.Fields, d.Amount = fields, c.Amount
-	if err := errors.Join(checkAmount(c.Amount), d.mayEnter(stage)); err != nil {
+	d.Fields = fields
+	if err := d.mayEnter(stage); err != nil {
 		return nil, err
 	}
-	return []Event{Opened{fields, c.PipelineID, stage.Key, stage.Probability, c.Amount, o.Time}}, nil
+	return []Event{Opened{fields, c.PipelineID, stage.Key, stage.Probability, o.Time}}, nil
 }
 
 func (Opened) EventType() string { return "deal.opened" }
 func (e Opened) Apply(d *Deal) {
 	d.Begin(e.Fields)
 	d.PipelineID, d.StageKey, d.OpenStage, d.Since = e.PipelineID, e.StageKey, e.StageKey, e.At
-	d.Status, d.Amount = StatusOpen, e.Amount
-}
-
-func checkAmount(m domain.Money) error {
-	return domain.Check(m == domain.Money{} || !m.Decimal().IsNegative(), "/amount/amount", "negative", "must not be negative")
+	d.Status = StatusOpen
 }

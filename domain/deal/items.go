@@ -6,6 +6,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 )
 
 const (
@@ -69,31 +70,27 @@ func (l Line) check(others []LineItem) error {
 
 // SetAmount says what a deal without line items is worth.
 type SetAmount struct {
-	Amount domain.Money `json:"amount"`
+	Amount domain.Money `json:"amount,omitzero" doc:"Nobody knows, if left out"`
 }
 
 // AmountChanged says what a deal is worth now.
 type AmountChanged struct {
 	From domain.Money `json:"from,omitzero"`
-	To   domain.Money `json:"to"`
+	To   domain.Money `json:"to,omitzero"`
 }
 
 // Decide sets the amount of an open deal, unless line items say what it is.
-func (c SetAmount) Decide(d Deal, _ domain.Origin) ([]Event, error) {
-	if err := d.mustBeOpen("set_amount"); err != nil {
-		return nil, err
-	}
-	if len(d.Items) > 0 {
-		return nil, domain.Conflict.Refusef("has_line_items", "the line items say what the deal is worth")
-	}
-	if err := checkAmount(c.Amount); err != nil || c.Amount == d.Amount {
-		return nil, err
-	}
-	return []Event{AmountChanged{d.Amount, c.Amount}}, nil
+func (c SetAmount) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	to := d.Fields
+	to.Amount = c.Amount
+	return record.Modify(&d, o, to)
 }
 
 func (AmountChanged) EventType() string { return "deal.amount_changed" }
-func (e AmountChanged) Apply(d *Deal)   { d.Amount = e.To }
+func (e AmountChanged) Apply(d *Deal)   { e.Set(&d.Fields) }
+
+// Set changes the fields accordingly.
+func (e AmountChanged) Set(f *Fields) { f.Amount = e.To }
 
 // Touches implements [domain.Toucher].
 func (SetAmount) Touches() []string { return []string{"amount"} }
@@ -131,7 +128,8 @@ func (c AddLineItem) Decide(d Deal, _ domain.Origin) ([]Event, error) {
 
 func (LineItemAdded) EventType() string { return "deal.line_item_added" }
 func (e LineItemAdded) Apply(d *Deal) {
-	d.Items, d.LastItem, d.Amount = append(slices.Clone(d.Items), e.Item), e.Item.ID, e.Amount
+	d.Items, d.LastItem = append(slices.Clone(d.Items), e.Item), e.Item.ID
+	d.Fields.Amount = e.Amount
 }
 
 // UpdateLineItem puts another line in the place of one.
@@ -178,7 +176,7 @@ func (d *Deal) item(id int) (int, error) {
 
 func (LineItemUpdated) EventType() string { return "deal.line_item_updated" }
 func (e LineItemUpdated) Apply(d *Deal) {
-	d.Items, d.Amount = slices.Clone(d.Items), e.Amount
+	d.Items, d.Fields.Amount = slices.Clone(d.Items), e.Amount
 	if i, err := d.item(e.Item.ID); err == nil {
 		d.Items[i] = e.Item
 	}
@@ -214,7 +212,7 @@ func (c RemoveLineItem) Decide(d Deal, _ domain.Origin) ([]Event, error) {
 func (LineItemRemoved) EventType() string { return "deal.line_item_removed" }
 func (e LineItemRemoved) Apply(d *Deal) {
 	d.Items = slices.DeleteFunc(slices.Clone(d.Items), func(x LineItem) bool { return x.ID == e.ID })
-	d.Amount = e.Amount
+	d.Fields.Amount = e.Amount
 }
 
 // What commands and events about line items touch.
@@ -264,7 +262,8 @@ func (c AddContact) Decide(d Deal, o domain.Origin) ([]Event, error) {
 	if slices.Contains(d.Contacts, c.Link) {
 		return nil, nil
 	}
-	if err := domain.Check(len(d.Contacts) < maxContacts, "", "too_many", "a deal has at most 100 contacts"); err != nil {
+	others := len(withoutContact(d.Contacts, c.ContactID))
+	if err := domain.Check(others < maxContacts, "", "too_many", "a deal has at most 100 contacts"); err != nil {
 		return nil, err
 	}
 	return []Event{ContactAdded(c)}, nil

@@ -43,15 +43,15 @@ func (c MoveStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
 	if to.Key == d.StageKey {
 		return nil, nil
 	}
-	if len(to.AllowedFrom) > 0 && !slices.Contains(to.AllowedFrom, d.stageNow(pipeline)) {
+	if len(to.AllowedFrom) > 0 && !slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return now(pipeline, key) == now(pipeline, d.StageKey) }) {
 		return nil, domain.Check(false, "/stage_key", "not_allowed_from", "cannot be entered from the stage that the deal is in")
 	}
 	return d.enter(to, c.Reason, o)
 }
 
-// stageNow returns the stage that the deal is in, or the one that took its place.
-func (d *Deal) stageNow(pipeline domain.Stages) string {
-	s, _ := pipeline.Stage(d.StageKey)
+// now returns the key of a stage, or of the one that took its place.
+func now(pipeline domain.Stages, key string) string {
+	s, _ := pipeline.Stage(key)
 	return s.Key
 }
 
@@ -186,7 +186,7 @@ func (d *Deal) closeAs(command string, kind domain.StageKind, reason string, o d
 }
 
 func (Won) EventType() string { return "deal.won" }
-func (e Won) Apply(d *Deal)   { d.Status = StatusWon }
+func (Won) Apply(d *Deal)     { d.Status = StatusWon }
 
 // Touches implements [domain.Toucher].
 func (Won) Touches() []string { return []string{"status"} }
@@ -211,7 +211,7 @@ func (c Lose) Decide(d Deal, o domain.Origin) ([]Event, error) {
 }
 
 func (Lost) EventType() string { return "deal.lost" }
-func (e Lost) Apply(d *Deal)   { d.Status = StatusLost }
+func (Lost) Apply(d *Deal)     { d.Status = StatusLost }
 
 // Touches implements [domain.Toucher].
 func (Lost) Touches() []string { return []string{"status", "lost_reason"} }

@@ -86,6 +86,25 @@ func (p Pipeline) mustBeActive(command string) error {
 	}
 }
 
+// checkName returns a name without the blanks around it, if anything is left.
+func checkName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	return name, domain.Check(name != "", "/name", "required", "is required")
+}
+
+// certain returns a stage with the probability that its kind leaves no choice
+// of: what is won is won.
+func certain(s domain.Stage) domain.Stage {
+	switch s.Kind {
+	case domain.StageWon:
+		s.Probability = 100
+	case domain.StageLost:
+		s.Probability = 0
+	case domain.StageOpen:
+	}
+	return s
+}
+
 // checkStages says what is wrong with the stages of a pipeline as a whole.
 func checkStages(stages []domain.Stage) error {
 	var errs []error
@@ -129,12 +148,17 @@ type Created struct {
 // a way to win and to lose.
 func (c Create) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	if p.Status != "" {
-		return nil, domain.Conflict.Refusef("exists", "the pipeline exists")
+		return nil, domain.Conflict.Refusef("already_exists", "there is a pipeline with this id")
 	}
-	if err := checkStages(c.Stages); err != nil {
+	name, err := checkName(c.Name)
+	if err := errors.Join(err, checkStages(c.Stages)); err != nil {
 		return nil, err
 	}
-	return []Event{Created{c.Name, c.Stages}}, nil
+	stages := make([]domain.Stage, len(c.Stages))
+	for i, s := range c.Stages {
+		stages[i] = certain(s)
+	}
+	return []Event{Created{name, stages}}, nil
 }
 
 func (Created) EventType() string { return "pipeline.created" }
@@ -157,10 +181,11 @@ func (c Rename) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	if err := p.mustBeActive("rename"); err != nil {
 		return nil, err
 	}
-	if c.Name == p.Name {
-		return nil, nil
+	name, err := checkName(c.Name)
+	if err != nil || name == p.Name {
+		return nil, err
 	}
-	return []Event{Renamed(c)}, nil
+	return []Event{Renamed{name}}, nil
 }
 
 // Touches implements [domain.Toucher].
@@ -203,7 +228,7 @@ func (c AddStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	); err != nil {
 		return nil, err
 	}
-	return []Event{StageAdded{c.Stage, c.Before}}, nil
+	return []Event{StageAdded{certain(c.Stage), c.Before}}, nil
 }
 
 func (StageAdded) EventType() string { return "pipeline.stage_added" }
@@ -220,7 +245,7 @@ type UpdateStage struct {
 	Key            string    `json:"key" minLength:"1" maxLength:"50"`
 	Name           *string   `json:"name,omitzero" minLength:"1" maxLength:"100"`
 	Probability    *int      `json:"probability,omitzero" minimum:"0" maximum:"100"`
-	RequiredFields *[]string `json:"required_fields,omitzero" maxItems:"20" maxLength:"100"`
+	RequiredFields *[]string `json:"required_fields,omitzero" maxItems:"20" enum:"amount,close_date,probability,company_id,primary_contact_id,contacts,line_items,source,owner_id"`
 	AllowedFrom    *[]string `json:"allowed_from,omitzero" maxItems:"50" maxLength:"50"`
 	SLASeconds     *int64    `json:"sla_seconds,omitzero" minimum:"0" maximum:"315360000"`
 }
@@ -245,10 +270,12 @@ func (c UpdateStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	set(&s.RequiredFields, c.RequiredFields)
 	set(&s.AllowedFrom, c.AllowedFrom)
 	set(&s.SLASeconds, c.SLASeconds)
-	if err := checkFrom(s, func(key string) bool { return p.index(key) >= 0 }); err != nil {
-		return nil, err
+	if c.AllowedFrom != nil {
+		if err := checkFrom(s, func(key string) bool { return p.index(key) >= 0 }); err != nil {
+			return nil, err
+		}
 	}
-	if same(s, p.Stages[i]) {
+	if s = certain(s); same(s, p.Stages[i]) {
 		return nil, nil
 	}
 	return []Event{StageUpdated{s}}, nil

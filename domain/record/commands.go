@@ -29,7 +29,10 @@ func New[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) (F, error)
 		c.OwnerID = o.Actor.ID
 	}
 	f = f.Normal()
-	return f, check[S](s, o, f)
+	if err := domain.CheckShape(f); err != nil {
+		return f, err
+	}
+	return f, allowed[S](s, o, f)
 }
 
 // Modify decides that a live record has other fields. Fields whose change is an
@@ -52,11 +55,14 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 		return nil, err
 	}
 	from, to := s.base().Fields, to.Normal()
+	if err := domain.CheckShape(to); err != nil {
+		return nil, err
+	}
 	changes := diff(from, to)
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	if err := check[S](s, o, to); err != nil {
+	if err := allowed[S](s, o, to); err != nil {
 		return nil, err
 	}
 	own := maps.Clone(s.Own())
@@ -79,11 +85,8 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 	return events, nil
 }
 
-// check asks everybody who has a say in what the fields of a record may be.
-func check[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F) error {
-	if err := domain.CheckShape(to); err != nil {
-		return err
-	}
+// allowed asks the other records and the state for their say.
+func allowed[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F) error {
 	for _, ref := range s.Needs(to, o) {
 		if _, err := domain.Find[any](o, ref); err != nil {
 			return err

@@ -45,18 +45,20 @@ type (
 type Fields struct {
 	record.Common
 
-	Title      string      `json:"title" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
-	Kind       string      `json:"kind,omitzero" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
-	Priority   string      `json:"priority,omitzero" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
-	DueAt      *time.Time  `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
-	RemindAt   *time.Time  `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
-	AssigneeID domain.ID   `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	RelatedIDs []domain.ID `json:"related_ids,omitzero" maxItems:"20" doc:"The contacts, companies and deals that it is about" example:"[\"deal_01jh2xk3v8e4t9p5w7y0z2b4d6\"]"`
+	Title      string     `json:"title" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
+	Kind       string     `json:"kind,omitzero" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
+	Priority   string     `json:"priority,omitzero" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	DueAt      *time.Time `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
+	RemindAt   *time.Time `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
+	AssigneeID domain.ID  `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	Related    []Related  `json:"related,omitzero" maxItems:"50" doc:"What it is about"`
 }
 
-// related says which kinds of record a task can be about, by the prefix of
-// their IDs.
-var related = map[string]string{"con": "contact", "cmp": "company", "deal": "deal"}
+// Related names a record that a task is about.
+type Related struct {
+	Type string    `json:"type" enum:"contact,company,deal"`
+	ID   domain.ID `json:"id" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+}
 
 // KindName implements [record.Fields].
 func (Fields) KindName() string { return "task" }
@@ -72,8 +74,8 @@ func (f Fields) Normal() Fields {
 		f.Priority = "normal"
 	}
 	f.DueAt, f.RemindAt = utc(f.DueAt), utc(f.RemindAt)
-	if len(f.RelatedIDs) == 0 {
-		f.RelatedIDs = nil
+	if len(f.Related) == 0 {
+		f.Related = nil
 	}
 	return f
 }
@@ -90,10 +92,8 @@ func utc(t *time.Time) *time.Time {
 // Check implements [record.Fields].
 func (f Fields) Check() error {
 	var errs []error
-	for i, id := range f.RelatedIDs {
-		_, ok := related[id.Prefix]
-		errs = append(errs, domain.Check(ok && !slices.Contains(f.RelatedIDs[:i], id), "/related_ids/"+strconv.Itoa(i), "invalid_id",
-			"must be the id of a contact, a company or a deal, and be named once"))
+	for i, r := range f.Related {
+		errs = append(errs, domain.Check(!slices.Contains(f.Related[:i], r), "/related/"+strconv.Itoa(i), "duplicate_item", "is given twice"))
 	}
 	return errors.Join(errs...)
 }
@@ -101,10 +101,8 @@ func (f Fields) Check() error {
 // References implements [record.Fields]. The assignee is not looked up: members
 // are not in the log yet, so only the prefix of the ID is checked.
 func (f Fields) References() (refs []domain.Ref) {
-	for i, id := range f.RelatedIDs {
-		if kind, ok := related[id.Prefix]; ok {
-			refs = append(refs, domain.Ref{Kind: kind, ID: id, Pointer: "/related_ids/" + strconv.Itoa(i)})
-		}
+	for i, r := range f.Related {
+		refs = append(refs, domain.Ref{Kind: r.Type, ID: r.ID, Pointer: "/related/" + strconv.Itoa(i) + "/id"})
 	}
 	return refs
 }
