@@ -38,10 +38,12 @@ func ensureRoles(ctx context.Context, conn *sql.Conn, root keys.Root) error {
 func missing(ctx context.Context, conn *sql.Conn, root keys.Root) ([]string, error) {
 	var have string
 	var us, database string
-	var super, creates bool
+	var super, creates, owns bool
 	err := conn.QueryRowContext(ctx, `select (select coalesce(string_agg(rolname, ','), '') from pg_roles where rolname like 'rowhouse%'),
 			current_user, current_database(), has_database_privilege(current_database(), 'create'),
-			(select rolsuper from pg_roles where rolname = current_user)`).Scan(&have, &us, &database, &creates, &super)
+			(select rolsuper from pg_roles where rolname = current_user),
+			(select pg_has_role(current_user, datdba, 'usage') from pg_database where datname = current_database())`).
+		Scan(&have, &us, &database, &creates, &super, &owns)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +62,9 @@ func missing(ctx context.Context, conn *sql.Conn, root keys.Root) ([]string, err
 	if !creates {
 		todo = append(todo, "grant create on database "+quote(database)+" to "+quote(us))
 	}
+	if !owns {
+		todo = append(todo, revokeFromPublic(database)) // if we run it, nothing happens
+	}
 	if super {
 		return todo, nil
 	}
@@ -73,6 +78,12 @@ func missing(ctx context.Context, conn *sql.Conn, root keys.Root) ([]string, err
 		}
 	}
 	return todo, nil
+}
+
+// revokeFromPublic returns the statement that takes from everybody what
+// PostgreSQL gives to everybody.
+func revokeFromPublic(database string) string {
+	return "revoke create, temporary on database " + quote(database) + " from public"
 }
 
 // isMember reports whether we have the rights of a role, and can be it.
