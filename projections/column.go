@@ -32,8 +32,14 @@ type columns[R any] []column[R]
 func (cs columns[R]) addTo(t *Table[R]) { t.columns = append(t.columns, cs...) }
 
 // required says that a column is never null.
-func required[R any](c column[R]) part[R] {
+func required[R any](c column[R]) column[R] {
 	c.query.Nullable = false
+	return c
+}
+
+// unsorted says that the order of a column's values means nothing.
+func unsorted[R any](c column[R]) column[R] {
+	c.query.Sortable = false
 	return c
 }
 
@@ -51,6 +57,23 @@ func scalar[R any, V comparable](name string, typ query.Type, sqlType string, ge
 				if values[i] = get(e.row); !nullable || values[i] != *new(V) {
 					array[i] = &values[i]
 				}
+			}
+			return array
+		},
+	}
+}
+
+// optional is a column of one value of the type V, null where there is none.
+func optional[R, V any](name string, typ query.Type, sqlType string, get func(*R) *V) column[R] {
+	sql := strings.ReplaceAll(name, ".", "_")
+	return column[R]{
+		query: query.Column{Name: name, SQL: sql, Type: typ, Nullable: true, Sortable: true},
+		sql:   sql,
+		array: sqlType + "[]",
+		pack: func(entries []*entry[R], _ bool) any {
+			array := make(pgtype.FlatArray[*V], len(entries))
+			for i, e := range entries {
+				array[i] = get(e.row)
 			}
 			return array
 		},
@@ -77,18 +100,20 @@ func reference[R any](name, prefix string, get func(*R) domain.ID) column[R] {
 }
 
 // number is a column of whole numbers.
-func number[R any, V ~int | ~int32 | ~int64](name string, get func(*R) V) column[R] {
-	return scalar(name, query.Int, "bigint", func(r *R) int64 { return int64(get(r)) })
+func number[R any, V ~int | ~int32 | ~int64](name string, get func(*R) *V) column[R] {
+	return optional(name, query.Int, "bigint", get)
+}
+
+// boolean is a column of truth values.
+func boolean[R any](name string, get func(*R) bool) column[R] {
+	c := scalar(name, query.Bool, "boolean", get)
+	c.query.Nullable, c.query.Sortable = false, false
+	return c
 }
 
 // moment is a column of times.
 func moment[R any](name string, get func(*R) *time.Time) column[R] {
-	return scalar(name, query.Time, "timestamptz", func(r *R) time.Time {
-		if t := get(r); t != nil {
-			return *t
-		}
-		return time.Time{}
-	})
+	return optional(name, query.Time, "timestamptz", get)
 }
 
 // day is a column of dates.
@@ -103,30 +128,23 @@ func day[R any](name string, get func(*R) domain.Date) column[R] {
 
 // money is two columns: the amount, in 1/10000, and the currency.
 func money[R any](name string, get func(*R) domain.Money) columns[R] {
-	amount := column[R]{
-		query: query.Column{Name: name + ".amount", SQL: name, Type: query.Decimal, Nullable: true, Sortable: true},
-		sql:   name,
-		array: "bigint[]",
-		pack: func(entries []*entry[R], _ bool) any {
-			array := make(pgtype.FlatArray[*int64], len(entries))
-			for i, e := range entries {
-				if m := get(e.row); m != (domain.Money{}) { // an amount of 0 is one
-					array[i] = new(m.Units())
-				}
-			}
-			return array
-		},
-	}
-	currency := text(name+".currency", func(r *R) string { return get(r).Currency })
-	return columns[R]{amount, currency}
+	amount := optional(name+".amount", query.Decimal, "bigint", func(r *R) *int64 {
+		if m := get(r); m != (domain.Money{}) { // an amount of 0 is one
+			return new(m.Units())
+		}
+		return nil
+	})
+	amount.query.SQL, amount.sql = name, name
+	return columns[R]{amount, text(name+".currency", func(r *R) string { return get(r).Currency })}
 }
 
 // texts is a column of arrays of text. Arrays of different lengths make no array
 // of arrays, so each travels as the text of itself.
 func texts[R any, V ~string](name string, get func(*R) []V) column[R] {
+	sql := strings.ReplaceAll(name, ".", "_")
 	return column[R]{
-		query: query.Column{Name: name, SQL: name, Type: query.TextArray},
-		sql:   name,
+		query: query.Column{Name: name, SQL: sql, Type: query.TextArray},
+		sql:   sql,
 		array: "text[]",
 		cast:  "::text[]",
 		pack: func(entries []*entry[R], _ bool) any {
@@ -137,6 +155,19 @@ func texts[R any, V ~string](name string, get func(*R) []V) column[R] {
 			return array
 		},
 	}
+}
+
+// references is a column of arrays of IDs of other records.
+func references[R any](name, prefix string, get func(*R) []domain.ID) column[R] {
+	c := texts(name, func(r *R) []string {
+		var list []string
+		for _, id := range get(r) {
+			list = append(list, id.UUID.String())
+		}
+		return list
+	})
+	c.query.Type, c.cast = query.IDArray(prefix), "::uuid[]"
+	return c
 }
 
 // arrayText returns the text of an array, as the database reads it.

@@ -16,6 +16,15 @@ import (
 	"github.com/rowhouse/rowhouse/projections/query"
 )
 
+// All lists every table. This is the index of what can be looked at.
+var All = []Projection{
+	Companies,
+	Contacts,
+	Deals,
+	Pipelines,
+	Tasks,
+}
+
 // Projection is a [Table] of whatever rows.
 type Projection interface {
 	Name() string            // of the table and the collection, such as "deals"

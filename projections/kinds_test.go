@@ -1,0 +1,253 @@
+package projections
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/company"
+	"github.com/rowhouse/rowhouse/domain/contact"
+	"github.com/rowhouse/rowhouse/domain/deal"
+	"github.com/rowhouse/rowhouse/domain/pipeline"
+	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/domain/task"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+var golden = flag.Bool("golden", false, "write testdata anew")
+
+func id(prefix string, n byte) domain.ID { return domain.ID{Prefix: prefix, UUID: uuid.UUID{15: n}} }
+
+var (
+	noon   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	shared = record.Common{OwnerID: id("usr", 1), Tags: []string{"vip"}, ExternalIDs: record.ExternalIDs{"hubspot": "501"}}
+	euros  = domain.Money{Amount: "1250.00", Currency: "EUR"}
+	line   = deal.LineItem{ID: 1, Line: deal.Line{Description: "Tiles", Quantity: "2", UnitPrice: euros}}
+	lead   = domain.Stage{Key: "lead", Name: "Lead", Kind: domain.StageOpen, Probability: 10}
+	won    = domain.Stage{Key: "won", Name: "Won", Kind: domain.StageWon, Probability: 100}
+)
+
+func changes1(field, value string) map[string]record.Change {
+	return map[string]record.Change{field: {Old: json.RawMessage("null"), New: json.RawMessage(value)}}
+}
+
+// lives has, for each kind, every event that can happen to a record.
+var lives = map[string][]any{
+	"contact": {
+		contact.Created{Fields: contact.Fields{
+			FirstName: "Ada", LastName: "Lovelace", Lifecycle: contact.Lead, Common: shared, BirthDate: "1985-12-10", Language: "en-GB",
+			Emails:    []contact.EmailAddress{{Address: "a@x.example", Kind: "home"}, {Address: "Ada@X.example", Primary: true}},
+			Phones:    []contact.PhoneNumber{{Number: "+4930123456", Primary: true}},
+			Addresses: []domain.Address{{City: "London", Country: "GB"}},
+		}},
+		contact.Updated{Changes: changes1("job_title", `"Head of <Analysis>"`)},
+		contact.OwnerAssigned{From: id("usr", 1), To: id("usr", 2)},
+		contact.TagsChanged{Added: []string{"new"}},
+		contact.CompanyLinked{CompanyID: id("cmp", 3)},
+		contact.CompanyUnlinked{CompanyID: id("cmp", 3)},
+		contact.LifecycleChanged{From: contact.Lead, To: contact.Customer},
+		contact.Deleted{},
+		contact.Restored{},
+		contact.CompanyLinked{CompanyID: id("cmp", 4)},
+	},
+	"company": {
+		company.Created{Fields: company.Fields{
+			Name: "Acme", Domains: []domain.Hostname{"acme.example"}, Industry: "Retail", EmployeeCount: new(0),
+			AnnualRevenue: euros, Phone: "+4930123456", Kind: company.Customer, Common: shared,
+		}},
+		company.Updated{Changes: changes1("employee_count", `250`)},
+		company.OwnerAssigned{To: id("usr", 2)},
+		company.TagsChanged{Removed: []string{"vip"}},
+		company.ParentSet{To: id("cmp", 9)},
+		company.Deleted{},
+		company.Restored{},
+	},
+	"pipeline": {
+		pipeline.Created{Name: "Sales", Stages: []domain.Stage{lead, won}},
+		pipeline.Renamed{Name: "Sales, Europe"},
+		pipeline.StageAdded{Stage: domain.Stage{Key: "lost", Name: "Lost", Kind: domain.StageLost}},
+		pipeline.StageAdded{Stage: domain.Stage{Key: "offer", Name: "Offer", Kind: domain.StageOpen, AllowedFrom: []string{"lead"}}, Before: "won"},
+		pipeline.StageUpdated{Stage: domain.Stage{Key: "lost", Name: "Gone", Kind: domain.StageLost}},
+		pipeline.StagesReordered{Keys: []string{"offer", "lead", "lost", "won"}},
+		pipeline.StageArchived{Key: "lead", MoveTo: "offer"},
+		pipeline.Archived{},
+	},
+	"deal": {
+		deal.Opened{
+			Fields:     deal.Fields{Name: "Roof", CompanyID: id("cmp", 3), PrimaryContactID: id("con", 5), CloseDate: "2026-12-31", Common: shared},
+			PipelineID: id("pip", 1), StageKey: "lead", Probability: 10, At: noon,
+		},
+		deal.Updated{Changes: changes1("probability", `60`)},
+		deal.OwnerAssigned{To: id("usr", 2)},
+		deal.TagsChanged{Removed: []string{"vip"}},
+		deal.AmountChanged{To: euros},
+		deal.LineItemAdded{Item: line, Amount: domain.Money{Amount: "2500.00", Currency: "EUR"}},
+		deal.LineItemUpdated{Item: line, Amount: domain.Money{Amount: "2600.00", Currency: "EUR"}},
+		deal.LineItemRemoved{ID: 1},
+		deal.LineItemAdded{Item: line, Amount: domain.Money{Amount: "2500.0001", Currency: "EUR"}},
+		deal.ContactAdded{Link: deal.Link{ContactID: id("con", 5), Label: "decision_maker"}},
+		deal.ContactAdded{Link: deal.Link{ContactID: id("con", 6)}},
+		deal.ContactRemoved{ContactID: id("con", 6)},
+		deal.StageChanged{From: "lead", To: "offer", Probability: 40, At: noon.Add(time.Hour)},
+		deal.PipelineChanged{To: id("pip", 2), ToStage: "lost", Probability: 20, At: noon.Add(2 * time.Hour)},
+		deal.Lost{Reason: "price", At: noon.Add(3 * time.Hour)},
+		deal.Reopened{From: "lost", To: "offer", Probability: 40, At: noon.Add(4 * time.Hour)},
+		deal.Deleted{},
+		deal.Restored{},
+		deal.StageChanged{From: "offer", To: "won", Probability: 100, At: noon.Add(5 * time.Hour)},
+		deal.Won{At: noon.Add(5 * time.Hour)},
+	},
+	"task": {
+		task.Created{Fields: task.Fields{Title: "Call Ada", Kind: "call", Priority: "high", DueAt: &noon, Related: []task.Related{{Type: "deal", ID: id("deal", 7)}}, Common: shared}},
+		task.Updated{Changes: changes1("remind_at", `"2026-03-01T11:00:00Z"`)},
+		task.OwnerAssigned{To: id("usr", 2)},
+		task.TagsChanged{Removed: []string{"vip"}},
+		task.Assigned{To: id("usr", 3)},
+		task.Rescheduled{To: new(noon.Add(24 * time.Hour))},
+		task.Started{},
+		task.Cancelled{},
+		task.Reopened{},
+		task.Deleted{},
+		task.Restored{},
+		task.Completed{Outcome: "Wants an offer"},
+	},
+}
+
+// Every event of every kind is projected, alone and together with others, to a
+// row that the database takes, and that clients have always seen like that.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *Config) { c.All = All })
+	known := map[string][]string{
+		"contact": contact.Aggregate.Events(), "company": company.Aggregate.Events(), "pipeline": pipeline.Aggregate.Events(),
+		"deal": deal.Aggregate.Events(), "task": task.Aggregate.Events(),
+	}
+	for _, p := range All {
+		t.Run(p.Name(), func(t *testing.T) {
+			t.Parallel()
+			missing := slices.DeleteFunc(known[p.Kind()], func(name string) bool {
+				return name == p.Kind()+".purged" || slices.ContainsFunc(lives[p.Kind()], func(e any) bool { return newEvent(e).Type == name })
+			})
+			if len(missing) > 0 {
+				t.Errorf("the life of a %s lacks %q", p.Kind(), missing)
+			}
+			var docs [][]byte
+			for _, n := range []int{1, 100} {
+				tenant := f.newTenant()
+				s := eventstore.StreamID{Tenant: tenant, Kind: p.Kind(), ID: uuid.UUID{15: 1}}
+				f.log.record(s, lives[p.Kind()]...)
+				f.project(t, tenant, n)
+				f.cache.lru.Purge()
+				if parked, err := f.Parked(t.Context(), tenant); err != nil || len(parked) > 0 {
+					t.Fatalf("parked %+v, %v", parked, err)
+				}
+				doc, _, err := f.Get(t.Context(), p, tenant, s.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				then, err := f.AsOf(t.Context(), p, s, Moment{Position: 1000})
+				if diff := cmp.Diff(string(doc.JSON), string(then.JSON)); diff != "" || err != nil {
+					t.Errorf("as of now (-row +fold): %s%v", diff, err)
+				}
+				docs = append(docs, shape(t, doc.JSON))
+				f.log.versions = map[eventstore.StreamID]eventstore.Version{}
+			}
+			if diff := cmp.Diff(string(docs[0]), string(docs[1])); diff != "" {
+				t.Errorf("one by one and at once (-one +at once):\n%s", diff)
+			}
+			compareGolden(t, p.Kind()+".json", docs[0])
+		})
+	}
+}
+
+// shape returns a document in lines, without what differs every time.
+func shape(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(doc, &members); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"created_at", "updated_at", "done_at"} {
+		if members[name] != nil {
+			members[name] = "some time"
+		}
+	}
+	var lines bytes.Buffer
+	e := json.NewEncoder(&lines)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "\t")
+	if err := e.Encode(members); err != nil {
+		t.Fatal(err)
+	}
+	return lines.Bytes()
+}
+
+func compareGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *golden {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if diff := cmp.Diff(string(want), string(got)); diff != "" || err != nil {
+		t.Errorf("%s (-want +got):\n%s%v", file, diff, err)
+	}
+}
+
+// The tables are as they are described.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, p := range All {
+		rows, err := f.log.super.Query(t.Context(), `select column_name || ' ' || case data_type when 'ARRAY' then substr(udt_name, 2) || '[]' else udt_name end
+			|| case is_nullable when 'NO' then ' not null' else '' end from information_schema.columns
+			where table_schema = 'crm' and table_name = $1 and column_name not in ('tenant_id', 'ver') order by 1`, p.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for rows.Next() {
+			var c string
+			if err := rows.Scan(&c); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, c)
+		}
+		if diff := cmp.Diff(p.(interface{ describe() []string }).describe(), got); diff != "" {
+			t.Errorf("%s (-described +migrated):\n%s", p.Name(), diff)
+		}
+	}
+}
+
+// describe returns the columns that the table describes.
+func (t *Table[R]) describe() (all []string) {
+	names := strings.NewReplacer("bigint", "int8", "boolean", "bool")
+	for _, c := range t.columns {
+		typ := strings.TrimSuffix(c.array, "[]")
+		if c.cast != "" {
+			typ = strings.TrimPrefix(c.cast, "::")
+		}
+		if typ == "int" {
+			typ = "int4"
+		}
+		text := c.sql + " " + names.Replace(typ)
+		if !c.query.Nullable {
+			text += " not null"
+		}
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return all
+}
