@@ -89,7 +89,7 @@ type Deal struct {
 	PipelineID domain.ID
 	StageKey   string
 	Since      time.Time // when it entered the stage
-	OpenStage  string    // the last stage it was open in
+	OpenStage  string    // where it was before the last move: if it is closed, the stage it was last open in
 	Status     Status
 	Items      []LineItem
 	LastItem   int // the number of the last line item that ever was

@@ -83,7 +83,10 @@ func (d *Deal) move(to domain.Stage, reason string, o domain.Origin) StageChange
 }
 
 func (StageChanged) EventType() string { return "deal.stage_changed" }
-func (e StageChanged) Apply(d *Deal)   { d.StageKey, d.Since = e.To, e.At }
+func (e StageChanged) Apply(d *Deal) {
+	// Only open deals move, so where it comes from is an open stage.
+	d.OpenStage, d.StageKey, d.Since = e.From, e.To, e.At
+}
 
 // Touches implements [domain.Toucher].
 func (MoveStage) Touches() []string { return []string{"stage_key"} }
