@@ -2,6 +2,9 @@ package query
 
 import (
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +65,18 @@ func isName(s string) bool { return isWord(s) && !strings.EqualFold(s, "not") }
 func (c *Columns) find(name string) (*Column, bool) {
 	col, ok := c.columns[name]
 	return col, ok && col.SQL != ""
+}
+
+// All yields the names that clients can filter by, sorted, each with what its
+// values are, in words.
+func (c *Columns) All() iter.Seq2[string, string] {
+	return func(yield func(name, values string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(c.columns)) {
+			if col, ok := c.find(name); ok && !yield(name, col.Type.expects) {
+				return
+			}
+		}
+	}
 }
 
 // one adds a value of the column to the arguments and returns its placeholder.
