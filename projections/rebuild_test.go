@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -254,21 +253,25 @@ func TestChaos(t *testing.T) {
 	}
 	wg.Wait()
 	for _, tenant := range tenants {
-		for tries := 0; ; tries++ {
-			if err := catchUp(t.Context(), f.Models, tenant, 1000); err == nil {
-				break
-			} else if tries == 10 || errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-		}
+		eventually(t, func() error { return catchUp(t.Context(), f.Models, tenant, 1000) })
 		live := f.checksum(t, tenant)
-		if err := f.Reset(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
-		f.project(t, tenant, 1000)
+		eventually(t, func() error { return f.Reset(t.Context(), tenant) })
+		eventually(t, func() error { return catchUp(t.Context(), f.Models, tenant, 1000) })
 		parked, err := f.Parked(t.Context(), tenant)
 		if again := f.checksum(t, tenant); again != live || live.Rows == 0 || len(parked) > 0 || err != nil {
 			t.Errorf("live %+v, projected again %+v, parked %v, %v", live, again, parked, err)
 		}
 	}
+}
+
+// eventually tries again: there may be several broken connections in the pool.
+func eventually(t *testing.T, do func() error) {
+	t.Helper()
+	var err error
+	for range 20 {
+		if err = do(); err == nil {
+			return
+		}
+	}
+	t.Fatal(err)
 }
