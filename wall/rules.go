@@ -3,8 +3,8 @@ package wall
 // Whoever is bound by the wall is bound by one of these, as pg_get_expr writes
 // them. They compare with a subquery, which is evaluated once for a statement.
 const (
-	// bySeal binds the roles that log in.
-	bySeal = `(tenant_id = ( SELECT sec.tenant() AS tenant))`
+	// bySeal binds the roles that log in. See sec.build_wall.
+	bySeal = `((tenant_id, true) = ( SELECT sec.tenant() AS tenant, true))`
 
 	// byFunction binds rowhouse_log, which nobody can be but through its
 	// functions. They verify seals and say for whom.
@@ -21,6 +21,14 @@ var overlooks = []overlook{
 	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
 	{"access.membership", "rowhouse_directory", "tenant_id,user_id"},
+}
+
+// crossIndexes are the indexes that find rows of all tenants.
+func crossIndexes() []string {
+	return []string{
+		"es.command_at",          // whoever is let to ask can tell when anybody's last command was
+		"access.membership_user", // rowhouse_access finds a user's tenants anyway
+	}
 }
 
 // rules returns all rules.
@@ -40,9 +48,10 @@ func rules() []rule {
 			from grants g join walled w on w.oid = g.oid
 			where not exists (select from unnest($3::text[], $4::text[]) o(tab, role) where o.tab = g.name and o.role = g.who)
 				and not exists (select from pg_policy p
+					cross join regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g') asks
 					where p.polrelid = g.oid and not p.polpermissive and p.polcmd = '*' and (g.grantee = any(p.polroles) or p.polroles = '{0}')
-						and pg_get_expr(p.polqual, p.polrelid) = case g.who when 'rowhouse_log' then $2 else $1 end
-						and coalesce(pg_get_expr(p.polwithcheck, p.polrelid), pg_get_expr(p.polqual, p.polrelid)) = pg_get_expr(p.polqual, p.polrelid))`},
+						and asks = case g.who when 'rowhouse_log' then $2 else $1 end
+						and asks = regexp_replace(coalesce(pg_get_expr(p.polwithcheck, p.polrelid), asks), '\s+', ' ', 'g'))`},
 
 		{name: "overlook", args: []any{tables, roles, columns}, sql: `
 			select w.name || '.' || a.attname, o.role || ' sees this column of all tenants'
@@ -62,6 +71,12 @@ func rules() []rule {
 			select w.name, i.indexrelid::regclass || ' is unique over all tenants, so it tells one what another has: put tenant_id into it'
 			from walled w join pg_index i on i.indrelid = w.oid
 			where (i.indisunique or i.indisexclusion) and not w.tenant = any((i.indkey::int2[])[0:i.indnkeyatts - 1])`},
+
+		{name: "index", args: []any{crossIndexes()}, sql: `
+			select distinct w.name, i.indexrelid::regclass || ' finds rows of all tenants, so how a statement fails can tell what they have: put tenant_id first'
+			from walled w join pg_index i on i.indrelid = w.oid join grants g on g.oid = w.oid join ours o on o.oid = g.grantee and o.login
+			where i.indkey[0] <> w.tenant and not i.indexrelid::regclass::text = any($1::text[])
+				and not (i.indisunique or i.indisexclusion)`},
 
 		{name: "reference", sql: `
 			select w.name, k.conname || ' can refer to a row of another tenant: put tenant_id into it'

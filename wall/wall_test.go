@@ -26,6 +26,7 @@ func open(t *testing.T) *dbtest.DB {
 	t.Helper()
 	db := dbtest.Open(t)
 	exec(t, db.Owner(t), `create table crm.note (tenant_id uuid not null, id int not null, body text not null, primary key (tenant_id, id));
+		create index on crm.note (tenant_id, body);
 		select sec.build_wall('crm.note', 'rowhouse_reader', 'rowhouse_projector');
 		grant select on crm.note to rowhouse_reader;
 		grant select, insert, update, delete on crm.note to rowhouse_projector`)
