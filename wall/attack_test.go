@@ -277,7 +277,7 @@ func (i intruder) attack(t *testing.T, seal func(time.Time, uint32) string, sql 
 	if _, err := i.conn.Exec(t.Context(), `select set_config('rowhouse.seal', $1, true)`, seal(time.Now(), pg.PID())); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range strings.SplitSeq(names.Replace(sql), "; ") {
+	for statement := range strings.SplitSeq(names.Replace(sql), "; ") {
 		if strings.HasPrefix(strings.ToLower(statement), "copy") && strings.HasSuffix(statement, "stdout") {
 			_, err := pg.CopyTo(t.Context(), &saw, statement)
 			tell(&saw, err)
