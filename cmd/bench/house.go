@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/embedded"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+	"github.com/rowhouse/rowhouse/keys"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// tenants is how many tenants the house has, and contacts how many records the
+// first of them has to list.
+const (
+	tenants  = 64
+	contacts = 10_000
+)
+
+// tenant is a tenant of the house, and a key to it.
+type tenant struct {
+	id  domain.TenantID
+	key string
+}
+
+// house is a running Rowhouse with tenants, and what it is measured against.
+type house struct {
+	dir     string
+	process *exec.Cmd
+	url     string
+	client  *http.Client
+	tenants []tenant
+
+	wall  *wall.Wall // to reach the engine without HTTP
+	store *postgres.Store
+	ref   *reference
+	bare  *httptest.Server
+	token string
+	org   string
+}
+
+// newHouse starts a binary on a new data directory, sets it up and fills it.
+func newHouse(ctx context.Context, binary string) (_ *house, err error) {
+	h := &house{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.dir, err = os.MkdirTemp("/var/tmp", "rowhouse-bench-"); err != nil {
+		return h, err
+	}
+	if err := os.Chmod(h.dir, 0o755); err != nil { //nolint:gosec // the server's account has to enter it
+		return h, err
+	}
+	if err := h.start(ctx, binary); err != nil {
+		return h, err
+	}
+	if err := h.settle(ctx); err != nil {
+		return h, err
+	}
+	return h, h.reference(ctx)
+}
+
+func (h *house) start(ctx context.Context, binary string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return err
+	}
+	h.url = "http://" + addr
+	logFile, err := os.Create(filepath.Join(h.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()                                                                    //nolint:errcheck // the child has its own
+	h.process = exec.CommandContext(ctx, binary, "serve", "--data", h.dir, "--listen", addr) //nolint:gosec // the binary to measure
+	h.process.Stdout, h.process.Stderr = logFile, logFile
+	h.process.Cancel = func() error { return h.process.Process.Signal(syscall.SIGTERM) }
+	if err := h.process.Start(); err != nil {
+		return err
+	}
+	for range 600 {
+		if err := h.call(ctx, "GET", "/readyz", "", nil, nil); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("the server did not become ready; see %s", logFile.Name())
+}
+
+// settle makes the tenants, and a key for each.
+func (h *house) settle(ctx context.Context) error {
+	token, err := os.ReadFile(filepath.Join(h.dir, "setup-token"))
+	if err != nil {
+		return err
+	}
+	const email, password = "bench@example.com", "a long enough password"
+	var me struct {
+		Organization string          `json:"organization_id"`
+		Tenant       domain.TenantID `json:"tenant_id"`
+		Token        string          `json:"access_token"`
+	}
+	err = h.call(ctx, "POST", "/v1/setup", "", map[string]any{
+		"token": strings.TrimSpace(string(token)), "organization": map[string]string{"name": "Bench"}, "tenant": map[string]string{"name": "0"},
+		"owner": map[string]string{"email": email, "password": password, "name": "Bench"},
+	}, &me)
+	if err != nil {
+		return err
+	}
+	h.org, h.token = me.Organization, me.Token
+	for i := range tenants {
+		id, bearer := me.Tenant, me.Token
+		if i > 0 {
+			if id, err = h.addTenant(ctx); err != nil {
+				return err
+			}
+			err = h.call(ctx, "POST", "/v1/auth/login", "", map[string]any{"email": email, "password": password, "tenant_id": id}, &me)
+			if err != nil {
+				return err
+			}
+			bearer = me.Token
+		}
+		var key struct {
+			Key string `json:"key"`
+		}
+		if err := h.call(ctx, "POST", "/v1/tenants/"+id.String()+"/api_keys", bearer, map[string]string{"name": "bench"}, &key); err != nil {
+			return err
+		}
+		h.tenants = append(h.tenants, tenant{id, key.Key})
+	}
+	return h.fill(ctx)
+}
+
+func (h *house) addTenant(ctx context.Context) (domain.TenantID, error) {
+	var t struct {
+		ID domain.TenantID `json:"id"`
+	}
+	err := h.call(ctx, "POST", "/v1/organizations/"+h.org+"/tenants", h.token, map[string]string{"name": uuid.NewString()}, &t)
+	return t.ID, err
+}
+
+// fill gives the first tenant something to list.
+func (h *house) fill(ctx context.Context) error {
+	for done := 0; done < contacts; done += 500 {
+		ops := make([]map[string]any, 500)
+		for i := range ops {
+			ops[i] = map[string]any{"op": "create", "data": newContact()}
+		}
+		if err := h.call(ctx, "POST", h.path(0, "/contacts/batch"), h.tenants[0].key, map[string]any{"operations": ops}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newContact returns a contact as somebody might type it in: about 500 bytes.
+func newContact() map[string]any {
+	n := uuid.NewString()
+	return map[string]any{
+		"first_name": "Ada", "last_name": "Lovelace " + n, "job_title": "Head of Engines", "language": "en",
+		"emails":    []any{map[string]any{"address": n + "@example.com", "primary": true}},
+		"phones":    []any{map[string]any{"number": "+442079460123"}},
+		"addresses": []any{map[string]any{"line1": "12 St James's Square", "city": "London", "country": "GB"}},
+		"tags":      []string{"bench", "vip"},
+	}
+}
+
+// reference opens the engine, and what it is measured against.
+func (h *house) reference(ctx context.Context) error {
+	root, err := keys.LoadOrCreate(filepath.Join(h.dir, "root.key"))
+	if err != nil {
+		return err
+	}
+	url := embedded.URL(h.dir)
+	if h.wall, err = wall.Open(ctx, wall.Config{URL: url, Root: root, Now: time.Now}); err != nil {
+		return err
+	}
+	h.store = postgres.New(postgres.Config{Wall: h.wall})
+	if h.ref, err = newReference(ctx, url); err != nil {
+		return err
+	}
+	for i, t := range h.tenants {
+		n := 50
+		if i == 0 {
+			n = contacts
+		}
+		if err := h.ref.addTenant(ctx, url, t.id.UUID, n); err != nil {
+			return err
+		}
+	}
+	h.bare = httptest.NewServer(h.ref.handler())
+	return nil
+}
+
+func (h *house) path(i int, rest string) string {
+	return "/v1/tenants/" + h.tenants[i].id.String() + rest
+}
+
+// call sends a request to the server and reads the answer into out, if there is
+// somewhere to put it.
+func (h *house) call(ctx context.Context, method, path, bearer string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(data)
+	}
+	_, err := h.send(ctx, method, h.url+path, bearer, body, out)
+	return err
+}
+
+func (h *house) send(ctx context.Context, method, url, bearer string, body io.Reader, out any) (http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := h.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	if res.StatusCode >= http.StatusMultipleChoices {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 2000))
+		return nil, fmt.Errorf("%s %s: %s: %s", method, url, res.Status, text)
+	}
+	if out != nil {
+		return res.Header, json.NewDecoder(res.Body).Decode(out)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.Header, err
+}
+
+// close ends what was started and removes what was made.
+func (h *house) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var errs []error
+	if h.bare != nil {
+		h.bare.Close()
+	}
+	if h.ref != nil {
+		h.ref.pool.Close()
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close(ctx))
+	}
+	if h.wall != nil {
+		h.wall.Close()
+	}
+	if h.process != nil && h.process.Process != nil {
+		errs = append(errs, h.process.Process.Signal(syscall.SIGTERM), h.process.Wait())
+	}
+	if h.dir != "" {
+		errs = append(errs, os.RemoveAll(h.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func request(ctx context.Context, url, bearer string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err == nil {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	return req, err
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// part is a group of contests.
+type part struct {
+	name string
+	run  func(context.Context, *stage, *house) error
+}
+
+// parts lists all of them.
+var parts = []part{
+	{"create over HTTP", creates},
+	{"append to the log", appends},
+	{"read over HTTP", reads},
+	{"read a page from the database", pages},
+	{"write, then see it in a list", visibility},
+	{"make a tenant", tenantCreation},
+}
+
+// spread says which tenant a client works for.
+func spread(client, over int) int { return client % over }
+
+func creates(ctx context.Context, s *stage, h *house) error {
+	ours := func(over int) op {
+		return func(ctx context.Context, client int) (int, error) {
+			t := spread(client, over)
+			return 1, h.call(ctx, "POST", h.path(t, "/contacts"), h.tenants[t].key, newContact(), nil)
+		}
+	}
+	bare := func(over int) op {
+		return func(ctx context.Context, client int) (int, error) {
+			data, err := json.Marshal(newContact())
+			if err != nil {
+				return 0, err
+			}
+			_, err = h.send(ctx, "POST", h.bare.URL+"/"+h.tenants[spread(client, over)].id.UUID.String(), "", bytes.NewReader(data), nil)
+			return 1, err
+		}
+	}
+	for _, c := range []struct{ clients, over int }{{1, 1}, {16, tenants}, {64, tenants}, {64, 1}} {
+		goals := map[string]float64{}
+		if c.clients == tenants && c.over == tenants {
+			goals["bare create"] = 0.7
+		}
+		err := s.run(ctx, contest{
+			name: "create over " + strconv.Itoa(c.over), clients: c.clients, goals: goals,
+			sides: []side{{"rowhouse", ours(c.over)}, {"bare create", bare(c.over)}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appends(ctx context.Context, s *stage, h *house) error {
+	data := bytes.Repeat([]byte("x"), 480)
+	data = fmt.Appendf(nil, `{"name":%q}`, data)
+	ours := func(over int) op {
+		return func(ctx context.Context, client int) (int, error) {
+			t := h.tenants[spread(client, over)].id
+			stream := eventstore.StreamID{Tenant: t, Kind: "contact", ID: uuid.New()}
+			res := h.store.Append(ctx, t, eventstore.Command{ID: uuid.New(), Writes: []eventstore.Write{{
+				Stream: stream, Events: []eventstore.Event{{ID: uuid.New(), Type: "bench.appended", Schema: 1, Data: data, Meta: []byte(`{}`)}},
+			}}})
+			return 1, res[0].Err
+		}
+	}
+	message := func(categories int) op {
+		return func(ctx context.Context, client int) (int, error) {
+			return 1, h.ref.writeMessage(ctx, "c"+strconv.Itoa((client*7919+int(uuid.New().ID()))%categories), data)
+		}
+	}
+	insert := func(rows int) op {
+		return func(ctx context.Context, _ int) (int, error) { return rows, h.ref.insert(ctx, rows, data) }
+	}
+	for _, c := range []contest{
+		{
+			name: "append", clients: 1, goals: map[string]float64{"message-db": 0.8},
+			sides: []side{{"rowhouse", ours(1)}, {"message-db", message(1000)}, {"bare insert", insert(1)}},
+		},
+		{
+			name: "append over 64", clients: 64, goals: map[string]float64{"message-db": 2},
+			sides: []side{{"rowhouse", ours(tenants)}, {"message-db", message(1000)}, {"bare insert", insert(1)}, {"bare insert of 64", insert(64)}},
+		},
+		{
+			name: "append over 1", clients: 64, goals: map[string]float64{"message-db, one category": 5},
+			sides: []side{{"rowhouse", ours(1)}, {"message-db, one category", message(1)}},
+		},
+	} {
+		if err := s.run(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reads(ctx context.Context, s *stage, h *house) error {
+	list := func(ctx context.Context, _ int) (int, error) {
+		return 1, h.call(ctx, "GET", h.path(0, "/contacts?limit=50"), h.tenants[0].key, nil, nil)
+	}
+	bare := func(ctx context.Context, _ int) (int, error) {
+		_, err := h.send(ctx, "GET", h.bare.URL+"/"+h.tenants[0].id.UUID.String(), "", nil, nil)
+		return 1, err
+	}
+	var page struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := h.call(ctx, "GET", h.path(0, "/contacts?limit=100"), h.tenants[0].key, nil, &page); err != nil {
+		return err
+	}
+	get := func(ctx context.Context, client int) (int, error) {
+		return 1, h.call(ctx, "GET", h.path(0, "/contacts/"+page.Data[client].ID), h.tenants[0].key, nil, nil)
+	}
+	filtered := func(ctx context.Context, _ int) (int, error) {
+		return 1, h.call(ctx, "GET", h.path(0, "/contacts?limit=50&sort=-updated_at&language=en"), h.tenants[0].key, nil, nil)
+	}
+	for _, clients := range []int{1, 16, 64} {
+		goals := map[string]float64{}
+		if clients > 1 {
+			goals["bare list"] = 0.6
+		}
+		err := s.run(ctx, contest{
+			name: "list of 50", clients: clients, goals: goals,
+			sides: []side{{"rowhouse", list}, {"bare list", bare}, {"rowhouse, filtered and sorted", filtered}, {"rowhouse, one record", get}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pages reads the same 50 documents with and without the wall.
+func pages(ctx context.Context, s *stage, h *house) error {
+	t := h.tenants[0].id
+	walled := func(ctx context.Context, _ int) (n int, err error) {
+		err = h.wall.Pipe(ctx, wall.Scope{Tenant: t, Duty: wall.Reader}, func(b *pgx.Batch) {
+			b.Queue(`select id, doc from crm.contacts where tenant_id = $1 and ver = 1 order by id limit 50`, t.UUID).Query(func(rows pgx.Rows) error {
+				for rows.Next() {
+					n += len(rows.RawValues()[1])
+				}
+				return rows.Err()
+			})
+		})
+		return 1, err
+	}
+	open := func(ctx context.Context, _ int) (int, error) {
+		rows, err := h.ref.pool.Query(ctx, `select id, doc from ref.open where tenant_id = $1 order by id limit 50`, t.UUID)
+		if err != nil {
+			return 0, err
+		}
+		for rows.Next() {
+			_ = rows.RawValues()
+		}
+		return 1, rows.Err()
+	}
+	return s.run(ctx, contest{
+		name: "page of 50", clients: 8, goals: map[string]float64{"no row-level security": 0.85},
+		sides: []side{{"behind the wall", walled}, {"no row-level security", open}},
+	})
+}
+
+// visibility measures from a write being asked for until a list shows it.
+func visibility(ctx context.Context, s *stage, h *house) error {
+	write := func(ctx context.Context, client int) (int, error) {
+		t := spread(client, tenants)
+		data, err := json.Marshal(newContact())
+		if err != nil {
+			return 0, err
+		}
+		head, err := h.send(ctx, "POST", h.url+h.path(t, "/contacts"), h.tenants[t].key, bytes.NewReader(data), nil)
+		if err != nil {
+			return 0, err
+		}
+		req, err := request(ctx, h.url+h.path(t, "/contacts?limit=1"), h.tenants[t].key)
+		if err != nil {
+			return 0, err
+		}
+		req.Header.Set("Min-Position", head.Get("Event-Position"))
+		res, err := h.client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		defer res.Body.Close() //nolint:errcheck // nothing in it is of interest
+		if res.StatusCode != 200 {
+			return 0, fmt.Errorf("list after write: %s", res.Status)
+		}
+		return 1, nil
+	}
+	for _, clients := range []int{1, 64} {
+		if err := s.run(ctx, contest{name: "write and see", clients: clients, sides: []side{{"rowhouse", write}}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tenantCreation(ctx context.Context, s *stage, h *house) error {
+	s.rounds, s.turn = 1, min(s.turn, time.Second)
+	return s.run(ctx, contest{name: "new tenant", clients: 1, sides: []side{{"rowhouse", func(ctx context.Context, _ int) (int, error) {
+		_, err := h.addTenant(ctx)
+		return 1, err
+	}}}})
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rowhouse/rowhouse/"
+
+// mayImport says which packages of ours each layer may import. Whatever is not
+// listed is forbidden; a layer may always import itself.
+var mayImport = map[string][]string{
+	"domain":      {},
+	"keys":        {},
+	"embedded":    {},
+	"eventstore":  {"domain", "wall"}, // wall: only in engines, see mayUse
+	"wall":        {"domain", "keys"},
+	"migrations":  {"keys", "wall", "embedded"}, // embedded: only for dbtest
+	"access":      {"domain", "keys", "wall"},
+	"commands":    {"domain", "domain/*", "eventstore"},
+	"projections": {"domain", "domain/*", "eventstore", "wall"},
+	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "wall"},
+	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
+	"cmd":         {"*", "*/*"},
+}
+
+// mayUse says which layers, or packages, may use a library that ties them to
+// something.
+var mayUse = map[string][]string{
+	"net/http":                        {"api", "cmd", "embedded"},
+	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest"},
+	"github.com/go-chi/chi/":          {"api"},
+	"github.com/danielgtaylor/huma/":  {"api"},
+	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "access", "migrations", "embedded", "cmd"},
+	"github.com/jackc/pgx/v5/pgxpool": {"wall"}, // nobody else may get around the wall
+	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "cmd"},
+	"github.com/alecthomas/kong":      {"cmd"},
+	"github.com/pressly/goose/":       {"migrations"},
+	"github.com/golang-jwt/":          {"access"},
+	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "api", "cmd"},
+}
+
+// testOnly are packages that only tests may import.
+func testOnly(pkg string) bool { return strings.HasSuffix(path.Base(pkg), "test") }
+
+// goFiles yields every file of the product, with the package it is in.
+func goFiles(t *testing.T, f func(file, pkg string, imports []string)) {
+	t.Helper()
+	t.Chdir("../..")
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		pkg := filepath.ToSlash(filepath.Dir(file))
+		if testOnly(pkg) || strings.HasPrefix(pkg, ".") {
+			return nil
+		}
+		src, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, spec := range src.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, name)
+		}
+		f(file, pkg, imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	seen := 0
+	goFiles(t, func(file, pkg string, imports []string) {
+		seen++
+		layer, _, _ := strings.Cut(pkg, "/")
+		for _, name := range imports {
+			if ours, ok := strings.CutPrefix(name, module); ok && (testOnly(ours) || !ourImportOK(layer, pkg, ours)) {
+				t.Errorf("%s imports %s, which %s may not", file, ours, layer)
+			}
+			for lib, who := range mayUse {
+				uses := name == lib || strings.HasSuffix(lib, "/") && strings.HasPrefix(name, lib) || strings.HasPrefix(name, lib+"/") && strings.Contains(lib, ".")
+				if uses && !slices.Contains(who, layer) && !slices.Contains(who, pkg) {
+					t.Errorf("%s uses %s, which is for %v", file, name, who)
+				}
+			}
+		}
+	})
+	if seen < 50 {
+		t.Errorf("looked at %d files only", seen)
+	}
+}
+
+func ourImportOK(layer, pkg, imported string) bool {
+	if top, _, _ := strings.Cut(imported, "/"); top == layer {
+		// Records know one another only by ID: domain/deal may import domain,
+		// and not domain/contact.
+		return layer != "domain" || slices.Contains([]string{"domain", "domain/record", pkg}, imported)
+	}
+	return slices.ContainsFunc(mayImport[layer], func(pattern string) bool {
+		ok, _ := path.Match(pattern, imported)
+		return ok
+	})
+}
+
+// TestShape checks that every kind of record lives where people look for it.
+func TestShape(t *testing.T) {
+	t.Chdir("../..")
+	dirs, err := os.ReadDir("domain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := 0
+	for _, d := range dirs {
+		if !d.IsDir() || testOnly(d.Name()) || d.Name() == "record" {
+			continue
+		}
+		kinds++
+		one, many := d.Name(), plural(d.Name())
+		for _, file := range []string{
+			"domain/" + one + "/" + one + ".go",
+			"domain/" + one + "/" + one + "_test.go",
+			"domain/" + one + "/testdata/events.json",
+			"commands/" + many + ".go",
+			"projections/" + many + ".go",
+			"migrations/*_" + many + ".sql",
+			"api/" + many + ".go",
+			"api/" + many + "_test.go",
+		} {
+			if found, err := filepath.Glob(file); err != nil || len(found) != 1 {
+				t.Errorf("%s: no %s", one, file)
+			}
+		}
+		for file, line := range map[string]string{
+			"projections/projections.go": "\t" + strings.ToUpper(many[:1]) + many[1:] + ",",
+			"api/api.go":                 "\t\t" + "s." + many + "(",
+		} {
+			if src, err := os.ReadFile(file); err != nil || !strings.Contains(string(src), line) {
+				t.Errorf("%s: no %q in the index in %s", one, strings.TrimSpace(line), file)
+			}
+		}
+	}
+	if kinds < 5 {
+		t.Errorf("found %d kinds of record only", kinds)
+	}
+}
+
+func plural(s string) string {
+	if stem, ok := strings.CutSuffix(s, "y"); ok {
+		return stem + "ies"
+	}
+	return s + "s"
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rowhouse/rowhouse/embedded"
+	"github.com/rowhouse/rowhouse/keys"
+	"github.com/rowhouse/rowhouse/migrations"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// stopTimeout is how long the private PostgreSQL has for an orderly end.
+const stopTimeout = 20 * time.Second
+
+// databaseFlags say where the data is.
+type databaseFlags struct {
+	Data        string `env:"ROWHOUSE_DATA" placeholder:"DIR" help:"Where data, the root key and the setup token are. Default: /var/lib/rowhouse for root, ~/.local/share/rowhouse otherwise."`
+	DatabaseURL string `env:"ROWHOUSE_DATABASE_URL" placeholder:"URL" help:"Use this PostgreSQL (15 or newer) instead of a private one: postgres://user:password@host/database."`
+	RootKeyFile string `env:"ROWHOUSE_ROOT_KEY_FILE" placeholder:"FILE" help:"The root key of the installation, the same on all nodes. Default: DIR/root.key, made at the first start."`
+}
+
+// database is a PostgreSQL that answers.
+type database struct {
+	dir  string
+	url  string
+	root keys.Root
+	own  *embedded.Server // nil if it is not ours
+}
+
+// open starts the private PostgreSQL, or finds the one in the URL.
+func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*database, error) {
+	db, err := f.locate()
+	if err != nil || db.url != "" {
+		return db, err
+	}
+	if db.own, err = embedded.Start(ctx, embedded.Config{Dir: db.dir, Log: log}); err != nil {
+		return nil, err
+	}
+	db.url = db.own.URL()
+	return db, nil
+}
+
+// join is open for commands that work beside a running server: if the private
+// PostgreSQL runs already, it is used and left running.
+func (f databaseFlags) join(ctx context.Context, log *slog.Logger) (*database, error) {
+	db, err := f.open(ctx, log)
+	if !errors.Is(err, embedded.ErrInUse) {
+		return db, err
+	}
+	if db, err = f.locate(); err != nil {
+		return nil, err
+	}
+	db.url = embedded.URL(db.dir)
+	return db, nil
+}
+
+func (f databaseFlags) locate() (*database, error) {
+	dir, err := f.dir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be made: %w; give another one with --data", err)
+	}
+	file := f.RootKeyFile
+	if file == "" {
+		file = filepath.Join(dir, "root.key")
+	}
+	root, err := keys.LoadOrCreate(file)
+	if err != nil {
+		return nil, err
+	}
+	return &database{dir: dir, url: f.DatabaseURL, root: root}, nil
+}
+
+func (f databaseFlags) dir() (string, error) {
+	if f.Data != "" {
+		return filepath.Abs(f.Data)
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/rowhouse", nil // below /root the server's account could not enter
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "rowhouse"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("there is no home directory for the data; say where it is with --data")
+	}
+	return filepath.Join(home, ".local", "share", "rowhouse"), nil
+}
+
+// wall brings the schema up to date and opens the wall.
+func (db *database) wall(ctx context.Context) (*wall.Wall, error) {
+	if err := migrations.Up(ctx, db.url, db.root); err != nil {
+		return nil, err
+	}
+	return wall.Open(ctx, wall.Config{URL: db.url, Root: db.root, Now: time.Now})
+}
+
+// gone is closed when the private PostgreSQL has ended. For any other it never
+// is: connections to it come and go.
+func (db *database) gone() <-chan struct{} {
+	if db.own == nil {
+		return nil
+	}
+	return db.own.Done()
+}
+
+// close stops the private PostgreSQL.
+func (db *database) close() error {
+	if db.own == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return db.own.Stop(ctx)
+}
+
+type migrateCmd struct {
+	databaseFlags
+}
+
+// Run brings the database to the current schema.
+func (c migrateCmd) Run(ctx context.Context, e *env) error {
+	db, err := c.join(ctx, e.log)
+	if err != nil {
+		return err
+	}
+	w, err := db.wall(ctx)
+	if err == nil {
+		w.Close()
+		fmt.Fprintln(e.stdout, "the database has the current schema")
+	}
+	return errors.Join(err, db.close())
+}
+
+type doctorCmd struct {
+	databaseFlags
+}
+
+// Run reports what is wrong with the wall. It fails if anything is.
+func (c doctorCmd) Run(ctx context.Context, e *env) error {
+	db, err := c.join(ctx, e.log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.examine(ctx, e, db), db.close())
+}
+
+func (doctorCmd) examine(ctx context.Context, e *env, db *database) error {
+	conn, err := pgx.Connect(ctx, db.url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only read from
+	findings, err := wall.Lint(ctx, conn)
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		fmt.Fprintln(e.stdout, f)
+	}
+	if len(findings) > 0 {
+		fmt.Fprintf(e.stderr, "%d findings: the wall between tenants does not stand everywhere\n", len(findings))
+		return exitCode(1)
+	}
+	fmt.Fprintln(e.stdout, "the wall stands")
+	return nil
+}

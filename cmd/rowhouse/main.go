@@ -1,0 +1,122 @@
+// Rowhouse is a CRM backend that keeps the data of many clients under one roof
+// and behind a wall between each two: `rowhouse serve` runs it, and the other
+// commands look after it. See `rowhouse help`.
+//
+// This is the only place that knows which engine keeps the log, where the
+// configuration comes from, what time it is and where log lines go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Version is set when a release is built: -ldflags "-X main.Version=v1.2.3".
+var Version = "dev"
+
+// cli is what can be asked of the binary. Every flag can also be given as an
+// environment variable; help tells its name.
+type cli struct {
+	LogFormat string `enum:"text,json" default:"text" env:"ROWHOUSE_LOG_FORMAT" help:"How log lines look: text or json."`
+
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database to the current schema, and stop."`
+	Doctor      doctorCmd      `cmd:"" help:"Check that the wall between tenants stands, and say what is wrong."`
+	Projections projectionsCmd `cmd:"" help:"Look at the read models, or build them again from the log."`
+	Import      importCmd      `cmd:"" help:"Import a CSV file through the API of a running server."`
+	// Demo        demoCmd        `cmd:"" help:"Load a believable data set into a running server."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+	Help    helpCmd    `cmd:"" help:"Explain a command." hidden:""`
+}
+
+// env is what commands get from outside.
+type env struct {
+	stdout, stderr io.Writer
+	log            *slog.Logger
+}
+
+// An exitCode is an error that has said all there is to say, and only ends the
+// process.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if code, ok := errors.AsType[exitCode](err); ok {
+		os.Exit(int(code))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rowhouse:", err)
+		os.Exit(1)
+	}
+}
+
+// run is main without the globals, so that a test can run it too.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c cli
+	k, err := kong.New(&c,
+		kong.Name("rowhouse"),
+		kong.Description("An event-sourced, multi-tenant CRM backend."),
+		kong.UsageOnError(),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) {}), // help prints, and leaves ending to main
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	if args[0] == "help" {
+		args = append(args[1:], "--help")
+	}
+	command, err := k.Parse(args)
+	if asksForHelp(args) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return command.Run(&env{stdout: stdout, stderr: stderr, log: logger(c.LogFormat, stderr)})
+}
+
+func asksForHelp(args []string) bool {
+	for _, a := range args {
+		if a == "--help" || a == "-h" {
+			return true
+		}
+		if a == "--" {
+			return false
+		}
+	}
+	return false
+}
+
+func logger(format string, w io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+type helpCmd struct{}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(e *env) error {
+	_, err := fmt.Fprintln(e.stdout, "rowhouse", Version)
+	return err
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/api"
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+	"github.com/rowhouse/rowhouse/projections"
+	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/reactions"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+const (
+	// drainTimeout is how long requests under way have to be answered when the
+	// server stops.
+	drainTimeout = 25 * time.Second
+
+	// records is how many records a node keeps folded.
+	records = 50_000
+)
+
+type serveCmd struct {
+	databaseFlags
+
+	Listen string `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+}
+
+// Run serves until ctx is done, and then answers what is under way.
+func (c serveCmd) Run(ctx context.Context, e *env) error {
+	l, err := listen(ctx, c.Listen) // first, because it is cheap and often wrong
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // closed by the HTTP server already
+	db, err := c.open(ctx, e.log)
+	if err != nil {
+		return err
+	}
+	err = serve(ctx, e.log, db, l)
+	return errors.Join(err, db.close())
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use: stop what listens there, or give another address with --listen", addr)
+	}
+	return l, err
+}
+
+// server is everything that runs, put together.
+type server struct {
+	log     *slog.Logger
+	wall    *wall.Wall
+	store   *postgres.Store
+	models  *projections.Models
+	react   *reactions.Router
+	api     *api.Server
+	node    identity
+	handler http.Handler
+	closing chan struct{} // closed when the server is about to stop
+}
+
+// build puts a server together on a database. Whatever has to be stopped is
+// stopped by [server.close].
+func build(ctx context.Context, log *slog.Logger, db *database) (_ *server, err error) {
+	s := &server{log: log, closing: make(chan struct{})}
+	if s.wall, err = db.wall(ctx); err != nil {
+		return nil, err
+	}
+	metrics := prometheus.NewRegistry()
+	s.store = postgres.New(postgres.Config{Wall: s.wall, Log: log, Metrics: metrics, Appended: s.appended})
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := s.derive(db, metrics); err != nil {
+		return nil, err
+	}
+	directory, err := access.New(access.Config{
+		Wall: s.wall, Root: db.root, Now: time.Now, Random: rand.Reader, NewID: newID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := offerSetup(ctx, log, directory, filepath.Join(db.dir, "setup-token")); err != nil {
+		return nil, err
+	}
+	s.api = &api.Server{
+		Access: directory, Commands: commands.NewRunner(s.store, newID, records), Models: s.models, Store: s.store,
+		Wall: s.wall, Log: log, Metrics: metrics, Now: now, NewID: newID,
+		Version: Version, Ready: s.wall.Ping, Closing: s.closing,
+	}
+	routes, err := s.api.Handler()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", routes)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	s.handler = mux
+	return s, nil
+}
+
+// derive builds what follows the log: the read models and the reactions.
+func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) {
+	tracker := postgres.NewTracker(s.wall)
+	if s.node, err = takeIdentity(db.dir); err != nil {
+		return err
+	}
+	s.models = projections.New(projections.Config{
+		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All,
+		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
+		Log: s.log, Now: time.Now,
+	})
+	s.react, err = reactions.NewRouter(s.wall, eventstore.FollowerConfig{
+		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now,
+	}, reactions.All)
+	metrics.MustRegister(s.models,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return err
+}
+
+// appended tells everybody on this node who follows the log how far that of a
+// tenant goes.
+func (s *server) appended(t domain.TenantID, head eventstore.Position) {
+	s.models.Notify(t, head)
+	s.react.Notify(t, head)
+	s.api.Notify(t, head)
+}
+
+// now is the time as it is recorded: to the microsecond, as the database has it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// follow keeps what is derived from the log up to date until ctx is done.
+func (s *server) follow(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.models.Run(ctx) })
+	wg.Go(func() {
+		if err := s.react.Run(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "reactions have stopped", "error", err)
+		}
+	})
+	wg.Wait()
+}
+
+// close answers what the log was given, and lets go of the database.
+func (s *server) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := s.store.Close(ctx); err != nil {
+		s.log.ErrorContext(ctx, "appends were cut off", "error", err)
+	}
+	s.wall.Close()
+	if err := s.node.close(); err != nil {
+		s.log.ErrorContext(ctx, "node name was not given back", "error", err)
+	}
+}
+
+// serve runs a server on a database until ctx is done.
+func serve(ctx context.Context, log *slog.Logger, db *database, l net.Listener) error {
+	s, err := build(ctx, log, db)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+
+	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	var followers sync.WaitGroup
+	followers.Go(func() { s.follow(following) })
+	defer followers.Wait()
+	defer stopFollowing()
+
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       90 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	log.InfoContext(ctx, "serving", "address", "http://"+l.Addr().String(), "version", Version)
+
+	select {
+	case err := <-served:
+		return err
+	case <-db.gone():
+		return errors.New("the private PostgreSQL has ended; its log lines above say why")
+	case <-ctx.Done():
+	}
+	log.InfoContext(ctx, "stopping: no new requests are taken, those under way are answered")
+	close(s.closing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests were cut off: %w", err)
+	}
+	return nil
+}
+
+// offerSetup writes down the token of the first use, until it was used.
+func offerSetup(ctx context.Context, log *slog.Logger, d *access.Directory, file string) error {
+	token, pending, err := d.EnsureSetup(ctx)
+	if err != nil {
+		return err
+	}
+	if !pending {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		return err
+	}
+	// The one secret that is meant to be read in the log: it works once, on a
+	// server that holds nothing yet.
+	log.WarnContext(ctx, "this server is new: POST /v1/setup with this token makes its first user", "setup_token", token, "file", file)
+	return nil
+}
