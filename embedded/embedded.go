@@ -91,21 +91,21 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	return s, nil
 }
 
-// URL returns where the server's database is, for its superuser. There is no
-// secret in it.
-func (s *Server) URL() string { return s.url(Database) }
-
-// URL returns where the database of a server is that another process has
-// started in a directory.
-func URL(dir string) string { return (&Server{dir: dir}).URL() }
-
-// ErrInUse says that another process runs a server in the directory.
+// ErrInUse says that a running server has the directory. It is at [URL].
 var ErrInUse = errors.New("is in use by another process")
 
-func (s *Server) url(database string) string {
+// URL returns where the server's database is, for its superuser. There is no
+// secret in it.
+func (s *Server) URL() string { return URL(s.dir) }
+
+// URL returns where the database of the server in a directory is, whichever
+// process it runs under.
+func URL(dir string) string { return address(dir, Database) }
+
+func address(dir, database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.User(Superuser), Path: "/" + database,
-		RawQuery: url.Values{"host": {s.socketDir()}}.Encode(),
+		RawQuery: url.Values{"host": {socketDir(dir)}}.Encode(),
 	}
 	return u.String()
 }
@@ -136,8 +136,10 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) versionDir() string {
 	return filepath.Join(s.dir, "pg"+strconv.Itoa(s.programs.Major))
 }
-func (s *Server) dataDir() string   { return filepath.Join(s.versionDir(), "data") }
-func (s *Server) socketDir() string { return filepath.Join(s.dir, "run") }
+
+func (s *Server) dataDir() string { return filepath.Join(s.versionDir(), "data") }
+
+func socketDir(dir string) string { return filepath.Join(dir, "run") }
 
 // claim takes the directory for this process.
 func (s *Server) claim(context.Context, Config) error {
@@ -181,7 +183,7 @@ func makeEnterable(dir string) error {
 // run starts the server and waits until it answers.
 func (s *Server) run(ctx context.Context, cfg Config) error {
 	args := []string{"-D", s.dataDir()}
-	for k, v := range settings(cfg, s.socketDir()) {
+	for k, v := range settings(cfg, socketDir(s.dir)) {
 		args = append(args, "-c", k+"="+v)
 	}
 	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", args...)

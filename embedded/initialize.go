@@ -51,7 +51,7 @@ func newestData(dir string) (newest int) {
 // under another name and renamed when it is complete, so that one that was
 // interrupted is never taken for a database.
 func (s *Server) initialize(ctx context.Context, cfg Config) error {
-	if err := s.makeDir(s.socketDir(), 0o700); err != nil {
+	if err := s.makeDir(socketDir(s.dir), 0o700); err != nil {
 		return err
 	}
 	if err := s.makeDir(s.versionDir(), 0o700); err != nil {
@@ -129,7 +129,7 @@ func (s *Server) checkOwner() error {
 func (s *Server) answer(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL())
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "3D000" { // invalid_catalog_name: not there yet
-		if conn, err = pgx.Connect(ctx, s.url("postgres")); err == nil {
+		if conn, err = pgx.Connect(ctx, address(s.dir, "postgres")); err == nil {
 			_, err = conn.Exec(ctx, `create database `+Database)
 		}
 	}

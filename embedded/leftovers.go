@@ -43,7 +43,7 @@ func (s *Server) clearAway(ctx context.Context, _ Config) error {
 		case <-tick.C:
 		}
 	}
-	stale, err := filepath.Glob(filepath.Join(s.socketDir(), ".s.PGSQL.*"))
+	stale, err := filepath.Glob(filepath.Join(socketDir(s.dir), ".s.PGSQL.*"))
 	if err != nil {
 		return err
 	}

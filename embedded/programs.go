@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type Programs struct {
 
 // Source says where programs may come from.
 type Source struct {
-	Bin   string // the directory with initdb and postgres; nothing else is tried if set
+	Bin   string // the directory with initdb and postgres; nothing else is tried if it, or ROWHOUSE_POSTGRES_BIN, is set
 	Cache string // where programs that had to be fetched are kept
 	Major int    // the version that is needed; 0 for any
 	Log   *slog.Logger
@@ -39,8 +40,8 @@ func (src Source) Find(ctx context.Context) (Programs, error) {
 	if src.Log == nil {
 		src.Log = slog.New(slog.DiscardHandler)
 	}
-	if src.Bin != "" {
-		p, err := inspect(ctx, src.Bin)
+	if bin := cmp.Or(src.Bin, os.Getenv("ROWHOUSE_POSTGRES_BIN")); bin != "" {
+		p, err := inspect(ctx, bin)
 		if err != nil {
 			return p, fmt.Errorf("the programs of PostgreSQL that were asked for will not do: %w", err)
 		}
@@ -142,7 +143,7 @@ func inspect(ctx context.Context, dir string) (Programs, error) {
 		return Programs{}, err
 	}
 	dir = filepath.Dir(postgres)
-	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil { //nolint:gosec // the path was found or given
 		return Programs{}, err
 	}
 	out, err := exec.CommandContext(ctx, postgres, "-V").Output() //nolint:gosec // the path was found or given

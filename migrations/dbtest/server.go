@@ -50,7 +50,7 @@ var start = sync.OnceValues(func() (*server, error) {
 	}
 	defer lock.Close() //nolint:errcheck // it has no content
 
-	src := embedded.Source{Bin: os.Getenv("ROWHOUSE_POSTGRES_BIN"), Cache: cache()}
+	src := embedded.Source{Cache: cache()}
 	programs, err := src.Find(ctx)
 	if err != nil {
 		return nil, err

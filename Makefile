@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+
+tool    := go tool -modfile=.tools/go.mod
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The race detector needs a C compiler.
+race := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+.PHONY: help
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Run the server on http://127.0.0.1:8080, with a private PostgreSQL
+	@bin/rowhouse serve
+
+.PHONY: build
+build: ## Build bin/rowhouse
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.Version=$(version)' -o bin/ ./cmd/rowhouse
+
+.PHONY: check
+check: lint test ## Do all that CI does
+
+.PHONY: test
+test: ## Run every test; PostgreSQL's programs are found, or fetched
+	go test $(race) -shuffle=on ./...
+
+.PHONY: lint
+lint: ## Find mistakes, and code that nobody uses
+	$(tool) golangci-lint run
+	@dead=$$($(tool) deadcode -test ./...) && test -z "$$dead" || { echo "$$dead"; exit 1; }
+	go mod tidy -diff
+
+.PHONY: fmt
+fmt: ## Format and modernize the code
+	go fix ./...
+	$(tool) golangci-lint fmt
+
+.PHONY: golden
+golden: ## Accept the stored form of the events as it is now
+	go test ./domain/... -update
+
+.PHONY: bench
+bench: build ## Measure how fast it is beside the limits of the same PostgreSQL
+	go run ./cmd/bench
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (needs vuln.go.dev)
+	$(tool) govulncheck -test ./...
