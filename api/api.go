@@ -26,6 +26,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // Server answers HTTP requests. All fields must be set before [Server.Handler]
@@ -35,6 +36,7 @@ type Server struct {
 	Commands *commands.Runner
 	Models   *projections.Models
 	Store    eventstore.Store // to read the log from
+	Wall     *wall.Wall       // to read usage from
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -52,7 +54,13 @@ type Server struct {
 
 // resources is the index of the kinds of records that are served.
 func (s *Server) resources() []*resource {
-	return []*resource{}
+	return []*resource{
+		s.companies(),
+		s.contacts(),
+		s.deals(),
+		s.pipelines(),
+		s.tasks(),
+	}
 }
 
 // Handler returns what serves the whole API. It fails if two operations or
@@ -60,7 +68,7 @@ func (s *Server) resources() []*resource {
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.bell, s.prefixes = newSchemas(), newBell(), map[string]string{}
 	resources, d := s.resources(), new(document)
-	ops := slices.Concat(s.identity(), s.tenants())
+	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()] = r.view.Prefix()
 		d.tag(r.tag(), r.about)

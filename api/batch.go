@@ -1,13 +1,16 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
@@ -27,9 +30,10 @@ type batch struct {
 }
 
 type batchOperation struct {
-	Op      string             `json:"op" maxLength:"50" doc:"create, update, delete, or the name of another command." example:"update"`
+	Op      string             `json:"op" maxLength:"50" doc:"create, update, upsert, delete, or the name of another command." example:"update"`
 	ID      string             `json:"id,omitempty" maxLength:"100" doc:"The record; not for create, where it belongs into the data."`
 	IfMatch eventstore.Version `json:"if_match,omitempty" minimum:"1" doc:"The version that the record must have."`
+	MatchOn []string           `json:"match_on,omitempty" maxItems:"5" maxLength:"50" doc:"The members by which to find the record; only for upsert."`
 	Data    json.RawMessage    `json:"data,omitempty" doc:"What the body would be if the command came alone."`
 }
 
@@ -59,8 +63,18 @@ func (r *resource) batchOperations() []*operation {
 // order is one command of a batch: ready, or refused already.
 type order struct {
 	op     commands.Operation
-	status int
+	status int // of the answer, if it is carried out; 0 if that depends
 	err    error
+}
+
+// item is one operation of a batch on its way.
+type item struct {
+	batchOperation
+
+	tree any // what the data was parsed into
+	name identity
+	order
+	result commands.Result
 }
 
 func (r *resource) batch(x *exchange) error {
@@ -80,18 +94,40 @@ func (r *resource) batch(x *exchange) error {
 		return err
 	}
 	list, _ := tree.(map[string]any)["operations"].([]any)
-	orders := make([]order, len(in.Operations))
+	items := make([]*item, len(in.Operations))
 	for i, op := range in.Operations {
-		as := name.part(i, x.s.NewID)
-		if in.Atomic {
-			as = identity{} // the whole has a name
+		members, _ := list[i].(map[string]any)
+		items[i] = &item{batchOperation: op, tree: members["data"]}
+		if !in.Atomic { // there it is the whole that has a name
+			items[i].name = name.part(i, x.s.NewID)
 		}
-		orders[i] = r.order(op, list[i].(map[string]any)["data"], as, match{version: op.IfMatch})
 	}
+	r.prepareAll(x, items)
 	if in.Atomic {
-		return r.allOrNone(x, name, orders)
+		return r.allOrNone(x, name, items)
 	}
-	return r.each(x, orders)
+	r.each(x, items)
+	return x.answerBatch(items)
+}
+
+// lookups is how many records are looked for at a time.
+const lookups = 8
+
+// prepareAll makes commands of items. Upserts have to find out which.
+func (r *resource) prepareAll(x *exchange, items []*item) {
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for _, it := range items {
+		if it.Op != toUpsert {
+			it.order = r.order(it.batchOperation, it.tree, it.name, match{version: it.IfMatch})
+			continue
+		}
+		g.Go(func() error {
+			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Data}, it.tree, it.name)
+			return nil
+		})
+	}
+	_ = g.Wait() // the orders have the errors
 }
 
 // order makes a command of an item of a batch. The tree is what its data was
@@ -121,52 +157,67 @@ func (r *resource) order(in batchOperation, tree any, name identity, m match) (o
 	return o
 }
 
-// each carries out the commands that are ready, each by itself.
-func (r *resource) each(x *exchange, orders []order) error {
-	var ready []commands.Operation
-	for _, o := range orders {
-		if o.err == nil {
-			ready = append(ready, o.op)
+// each carries out the commands that are ready, each by itself. Upserts of a
+// record that has come to be in between find it the next time.
+func (r *resource) each(x *exchange, items []*item) {
+	for attempt := 1; len(items) > 0; attempt++ {
+		var ops []commands.Operation
+		items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.err != nil })
+		for _, it := range items {
+			ops = append(ops, it.op)
 		}
+		var again []*item
+		for i, res := range r.s.Commands.All(x.ctx(), x.origin, ops) {
+			items[i].result, items[i].err = res, r.explain(res.Err)
+			if items[i].Op == toUpsert && raced(res.Err) && attempt < maxRaces {
+				again = append(again, items[i])
+			}
+		}
+		r.prepareAll(x, again)
+		items = again
 	}
-	done := r.s.Commands.All(x.ctx(), x.origin, ready)
-	out := batchResults{Results: make([]batchResult, len(orders))}
-	status, replayed, at := http.StatusOK, len(ready) > 0, eventstore.Position(0)
-	for i, o := range orders {
-		var res commands.Result
-		if o.err == nil {
-			res, done = done[0], done[1:]
-			o.err = r.explain(res.Err)
-		}
-		out.Results[i] = x.result(i, o, res.Outcome)
-		if o.err != nil {
-			status = http.StatusMultiStatus
-		}
-		replayed = replayed && res.Outcome.Repeated
-		at = max(at, res.Outcome.Position)
-	}
-	return x.answerBatch(status, out, replayed, at)
 }
 
-// result says what became of one command.
-func (x *exchange) result(i int, o order, out commands.Outcome) batchResult {
-	if o.err == nil {
-		return batchResult{Index: i, Status: o.status, ID: out.ID, Version: out.Version}
+// answerBatch answers with what became of each item.
+func (x *exchange) answerBatch(items []*item) error {
+	out := batchResults{Results: make([]batchResult, len(items))}
+	status, replayed, at := http.StatusOK, true, eventstore.Position(0)
+	for i, it := range items {
+		out.Results[i] = x.result(i, it)
+		if it.err != nil {
+			status = http.StatusMultiStatus
+		}
+		replayed = replayed && it.result.Outcome.Repeated
+		at = max(at, it.result.Outcome.Position)
 	}
-	p, isFault := problemOf(o.err, x.id)
+	if at > 0 {
+		x.setPosition(at)
+	}
+	if replayed {
+		x.set(headerReplayed, "true")
+	}
+	return x.answerJSON(status, out)
+}
+
+// result says what became of one item.
+func (x *exchange) result(i int, it *item) batchResult {
+	if out := it.result.Outcome; it.err == nil {
+		return batchResult{Index: i, Status: cmp.Or(it.status, statusOf(out)), ID: out.ID, Version: out.Version}
+	}
+	p, isFault := problemOf(it.err, x.id)
 	if isFault {
-		x.s.Log.ErrorContext(x.ctx(), "operation of a batch failed", "request_id", x.id, "index", i, "error", o.err)
+		x.s.Log.ErrorContext(x.ctx(), "operation of a batch failed", "request_id", x.id, "index", i, "error", it.err)
 	}
 	return batchResult{Index: i, Status: p.Status, Problem: &p}
 }
 
-// allOrNone carries out all of the commands, or none.
-func (r *resource) allOrNone(x *exchange, name identity, orders []order) error {
+// allOrNone carries out all items, or none.
+func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
 	var errs []error
-	ops := make([]commands.Operation, len(orders))
-	for i, o := range orders {
-		ops[i] = o.op
-		errs = append(errs, inData(i, o.err))
+	ops := make([]commands.Operation, len(items))
+	for i, it := range items {
+		ops[i] = it.op
+		errs = append(errs, inData(i, it.err))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -175,13 +226,11 @@ func (r *resource) allOrNone(x *exchange, name identity, orders []order) error {
 	if err != nil {
 		return placed(err)
 	}
-	res, at := batchResults{Results: make([]batchResult, len(outs))}, eventstore.Position(0)
 	for i, out := range outs {
-		res.Results[i] = x.result(i, orders[i], out)
-		at = max(at, out.Position)
+		items[i].result.Outcome = out
 	}
 	x.set(headerCommandID, name.id.String())
-	return x.answerBatch(http.StatusOK, res, outs[0].Repeated, at)
+	return x.answerBatch(items)
 }
 
 // inData puts what is wrong with the data of a command where the data is in the
@@ -209,16 +258,6 @@ func placed(err error) error {
 		return err
 	}
 	return errors.Join(all...)
-}
-
-func (x *exchange) answerBatch(status int, out batchResults, replayed bool, at eventstore.Position) error {
-	if at > 0 {
-		x.setPosition(at)
-	}
-	if replayed {
-		x.set(headerReplayed, "true")
-	}
-	return x.answerJSON(status, out)
 }
 
 // exampleUUID is in the IDs of examples.

@@ -24,7 +24,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	return r.carryOut(x, http.StatusCreated, op)
+	return r.carryOut(x, op)
 }
 
 // prepareNew returns a command that makes a record.
@@ -64,7 +64,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	return r.carryOut(x, http.StatusOK, op)
+	return r.carryOut(x, op)
 }
 
 // target says which record a command is for, and on what terms.
@@ -77,24 +77,39 @@ func target(id domain.ID, name identity, m match) commands.Target {
 }
 
 // carryOut carries out one command and answers with what became of the record.
-func (r *resource) carryOut(x *exchange, status int, op commands.Operation) error {
+func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 	res := r.s.Commands.All(x.ctx(), x.origin, []commands.Operation{op})[0]
 	if res.Err != nil {
 		return r.explain(res.Err)
 	}
-	doc, err := r.after(x, res.Outcome)
-	if err != nil {
-		return r.explain(err)
+	out, status := res.Outcome, statusOf(res.Outcome)
+	doc, err := r.after(x, out)
+	gone := errors.Is(err, domain.NotFound)
+	if err != nil && !gone {
+		return err
 	}
-	out := res.Outcome
 	x.set(headerCommandID, out.Command.String())
 	if out.Repeated {
 		x.set(headerReplayed, "true")
+	}
+	if gone {
+		x.setPosition(out.Position)
+		x.WriteHeader(http.StatusNoContent)
+		return nil
 	}
 	if status == http.StatusCreated {
 		x.set("Location", "/v1/tenants/"+x.origin.Tenant.String()+"/"+r.view.Name()+"/"+out.ID.String())
 	}
 	return x.answerRecord(status, doc, max(out.Position, doc.Position))
+}
+
+// statusOf says whether a command made a record or changed it. It says the same
+// when the command is repeated.
+func statusOf(out commands.Outcome) int {
+	if len(out.Events) > 0 && out.Events[0].Version == 1 {
+		return http.StatusCreated
+	}
+	return http.StatusOK
 }
 
 // explain gives one answer about records that are not there, whoever found out.

@@ -82,7 +82,10 @@ func takes[T any](s *Server, example string, media ...string) part {
 func takesSchema(s *Server, schema *huma.Schema, example string, media ...string) part {
 	content := map[string]*huma.MediaType{}
 	for _, m := range append(media, mediaJSON) {
-		content[m] = &huma.MediaType{Schema: schema, Example: json.RawMessage(example)}
+		content[m] = &huma.MediaType{Schema: schema}
+		if example != "" {
+			content[m].Example = json.RawMessage(example)
+		}
 	}
 	required := len(s.schemas.resolve(schema).Required) > 0
 	return func(op *operation) { op.RequestBody = &huma.RequestBody{Required: required, Content: content} }
@@ -107,7 +110,9 @@ func givesSchema(status int, doc string, schema *huma.Schema, headers ...string)
 }
 
 // givesNothing says that the answer has no body.
-func givesNothing(doc string) part { return givesSchema(http.StatusNoContent, doc, nil) }
+func givesNothing(doc string, headers ...string) part {
+	return givesSchema(http.StatusNoContent, doc, nil, headers...)
+}
 
 // givesText says that the answer is text of some type.
 func givesText(media, doc string) part {

@@ -27,20 +27,20 @@ type document struct {
 func (s *Server) about(d *document) []*operation {
 	const tag = "Service"
 	return []*operation{
-		get("/v1/meta", everybody, tag, "get_meta", "What this server is", "Its version, and how it keeps tenants apart.",
+		get("/v1/meta", everybody, tag, "service.meta", "What this server is", "Its version, and how it keeps tenants apart.",
 			gives[Meta](s, http.StatusOK, "About the server."), serve(meta)),
-		get("/v1/openapi.json", everybody, tag, "get_openapi", "This document", "OpenAPI 3.1.",
+		get("/v1/openapi.json", everybody, tag, "service.openapi", "This document", "OpenAPI 3.1.",
 			params(ifNoneMatchParam), gives[map[string]any](s, http.StatusOK, "The document.", "ETag"),
 			serve(func(x *exchange) error { return x.answerFile(mediaJSON, d.jsonETag, d.json) })),
-		get("/docs", everybody, tag, "get_docs", "This document, to read", "A page that loads nothing from elsewhere.",
+		get("/docs", everybody, tag, "service.docs", "This document, to read", "A page that loads nothing from elsewhere.",
 			params(ifNoneMatchParam), givesText("text/html", "The page."),
 			serve(func(x *exchange) error {
 				x.set("Content-Security-Policy", pagePolicy)
 				return x.answerFile("text/html; charset=utf-8", d.pageETag, d.page)
 			})),
-		get("/livez", everybody, tag, "get_livez", "Whether the process is alive", "It is if it answers.",
+		get("/livez", everybody, tag, "service.livez", "Whether the process is alive", "It is if it answers.",
 			givesText("text/plain", "It is."), serve(func(x *exchange) error { return x.answerText("alive\n") })),
-		get("/readyz", everybody, tag, "get_readyz", "Whether requests can be served", "They can if the database answers; otherwise the answer is 503.",
+		get("/readyz", everybody, tag, "service.readyz", "Whether requests can be served", "They can if the database answers; otherwise the answer is 503.",
 			givesText("text/plain", "They can."), serve(ready)),
 	}
 }

@@ -57,7 +57,7 @@ func throughDoor(x *exchange, resources []*resource) error {
 		if o.err != nil {
 			return domain.At("/data", o.err)
 		}
-		return domain.At("/data", r.carryOut(x, o.status, o.op))
+		return domain.At("/data", r.carryOut(x, o.op))
 	}
 	return domain.Check(false, "/type", "unknown_value", "must be the name of a command, such as deal.win")
 }

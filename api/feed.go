@@ -106,7 +106,13 @@ func (s *Server) readFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.setPosition(p.LastPosition)
+	at := p.LastPosition
+	if p.End && len(p.Data) == 0 { // after may be anything
+		if at, err = s.Store.Head(x.ctx(), x.origin.Tenant); err != nil {
+			return err
+		}
+	}
+	x.setPosition(at)
 	x.set("Vary", "Accept")
 	if !strings.Contains(x.r.Header.Get("Accept"), mediaLines) {
 		return x.answerJSON(http.StatusOK, p)

@@ -11,20 +11,20 @@ import (
 func (s *Server) identity() []*operation {
 	const tag = "Identity"
 	return []*operation{
-		post("/v1/setup", everybody, tag, "setup", "Set up a new installation",
+		post("/v1/setup", everybody, tag, "setup.complete", "Set up a new installation",
 			"Makes the organization, its first tenant, and a user who owns both. The token is in the log of the server, and in the file `setup-token` in its data directory. It works once.",
 			takes[access.SetupRequest](s, `{"token":"5b0f6c1de9a54c3e8f7a21d0c4b39e6f12d8a7b0","organization":{"name":"Acme Outsourcing"},"tenant":{"name":"Globex"},"owner":{"email":"ada@example.org","password":"correct horse battery staple","name":"Ada Lovelace"}}`),
 			gives[access.Session](s, http.StatusCreated, "An access token of the owner."),
 			refuses(domain.Unauthenticated, domain.Conflict, domain.Invalid), serve(setup)),
-		post("/v1/auth/login", everybody, tag, "login", "Log in",
+		post("/v1/auth/login", everybody, tag, "auth.login", "Log in",
 			"Gives an access token that is good for one tenant and a quarter of an hour. Without `tenant_id` it is for the tenant that the user has belonged to for longest.",
 			takes[login](s, `{"email":"ada@example.org","password":"correct horse battery staple"}`),
 			gives[access.Session](s, http.StatusOK, "An access token."),
 			refuses(domain.Unauthenticated, domain.Forbidden, domain.Invalid, domain.RateLimited), serve(logIn)),
-		get("/v1/auth/jwks.json", everybody, tag, "get_jwks", "The keys that access tokens are signed with",
+		get("/v1/auth/jwks.json", everybody, tag, "auth.jwks", "The keys that access tokens are signed with",
 			"A JSON Web Key Set (RFC 7517).",
 			gives[map[string]any](s, http.StatusOK, "The keys."), serve(jwks)),
-		get("/v1/me", anybody, tag, "get_me", "Who you are",
+		get("/v1/me", anybody, tag, "me.get", "Who you are",
 			"Tells what the credentials of the request stand for.",
 			gives[me](s, http.StatusOK, "Who asks."), serve(whoami)),
 	}

@@ -103,7 +103,7 @@ func (x *exchange) identify() (err error) {
 	}
 	x.origin = domain.Origin{
 		Tenant: x.caller.Tenant, Actor: x.caller.Actor, May: x.caller.May,
-		Time: x.s.Now().UTC(), Correlation: x.id,
+		Time: x.s.Now().UTC().Truncate(time.Microsecond), Correlation: x.id,
 	}
 	if x.op.who != tenant {
 		return nil

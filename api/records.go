@@ -26,11 +26,6 @@ var (
 		queryParam("deleted", "Whether to show deleted records.", choice("exclude", "include", "only"), "exclude"),
 		queryParam("count", "Whether to count the records, and how exactly.", choice("none", "estimate", "exact"), "none"),
 		queryParam("fields", "The members to answer with, separated by commas; all if it is left out.", text(), nil),
-		{
-			Name: "equal", In: "query", Style: "form", Explode: new(true), Example: json.RawMessage(`{}`),
-			Description: "Any field with a value that it must have, such as `status=won`.",
-			Schema:      &huma.Schema{Type: huma.TypeObject, AdditionalProperties: text()},
-		},
 	}
 	asOfParam = queryParam("as_of", "A time (RFC 3339) or a position: shows the record as it was then.", text(), "2026-03-01T10:00:00Z")
 )
@@ -47,7 +42,7 @@ func (r *resource) readOperations() []*operation {
 	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, and any field with a value that it must have."}
 	return []*operation{
 		get(r.path(""), tenant, tag, r.id("list"), "List them", "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
-			r.mayRead(), params(listParams...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
+			r.mayRead(), params(listParams...), params(r.columnParams()...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
 		post(r.path("/query"), tenant, tag, r.id("query"), "List them, asking in JSON", "The same as the list, for filters that are too long for a URL.",
 			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"version","op":"gte","value":1},"sort":["-updated_at"],"limit":10}`),
 			list, refuses(domain.Invalid), serve(r.query)),
@@ -62,6 +57,14 @@ func (r *resource) readOperations() []*operation {
 		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "Its events", "The events that the "+of+" follows from, as they are in the log, from the first on.",
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[Event](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.events)),
 	}
+}
+
+// columnParams returns the parameters that ask for a value of a column.
+func (r *resource) columnParams() (list []*huma.Param) {
+	for name, values := range r.view.Columns().All() {
+		list = append(list, queryParam(name, "Only those where it is this: "+values+".", text(), nil))
+	}
+	return list
 }
 
 func (r *resource) exampleID() string {

@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,6 +24,7 @@ type resource struct {
 	view  projections.Projection
 	row   *huma.Schema // of a record
 	verbs []*verb
+	match matcher
 }
 
 // A verb is a command, as clients give it.
@@ -36,11 +39,12 @@ type verb struct {
 	prepare func(to commands.Target, tree any, data []byte) (commands.Operation, error)
 }
 
-// The commands that have a route of their own, because HTTP has a word for them.
+// The commands that are not served like all others.
 const (
 	toCreate = "create"
 	toUpdate = "update"
 	toDelete = "delete"
+	toPurge  = "purge" // after which there is nothing to answer with
 )
 
 // line is one line of the description of a resource: a command.
@@ -49,21 +53,35 @@ type line[S any] func(*Server, *commands.Policy[S]) *verb
 // command serves a command. The example is of its data.
 func command[C domain.Command[S], S any](name, summary, example string) line[S] {
 	return func(s *Server, p *commands.Policy[S]) *verb {
-		schema := s.schemas.of(reflect.TypeFor[C]())
 		var none C
-		takes, _ := p.Permission(none)
-		return &verb{
-			name: name, summary: summary, example: example, schema: schema, takes: takes,
-			prepare: func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
-				var cmd C
-				if err := s.schemas.read(schema, tree, data, &cmd); err != nil {
-					return nil, err
+		v := &verb{name: name, summary: summary, example: example, schema: s.schemas.of(reflect.TypeFor[C]())}
+		v.takes, _ = p.Permission(none)
+		read := func(tree any, data []byte) (cmd C, err error) { return cmd, s.schemas.read(v.schema, tree, data, &cmd) }
+		if shaped, ok := any(none).(shaper); ok {
+			v.schema = s.schemas.partial(shaped.Shape())
+			read = func(tree any, data []byte) (cmd C, err error) {
+				// What the patch will be applied to is not known yet, but
+				// much of what can be wrong with it is.
+				if err := s.schemas.read(v.schema, tree, data, reflect.New(shaped.Shape()).Interface()); err != nil {
+					return cmd, err
 				}
-				return p.Prepare(to, cmd), nil
-			},
+				return cmd, domain.Unmarshal(data, &cmd)
+			}
 		}
+		v.prepare = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
+			cmd, err := read(tree, data)
+			if err != nil {
+				return nil, err
+			}
+			return p.Prepare(to, cmd), nil
+		}
+		return v
 	}
 }
+
+// shaper is implemented by commands whose JSON is a merge patch: Shape returns
+// the type that has the members that may be in it.
+type shaper interface{ Shape() reflect.Type }
 
 func create[C domain.Command[S], S any](example string) line[S] {
 	return command[C](toCreate, "Make one", example)
@@ -118,36 +136,43 @@ func (r *resource) id(action string) string { return r.view.Kind() + "." + actio
 var stored = []string{"ETag", headerPosition}
 
 func (r *resource) writeOperations() (ops []*operation) {
-	write := params(ifMatchParam, preferParam, idempotencyParam)
-	changed := append([]string{headerCommandID, headerReplayed}, stored...)
 	for _, v := range r.verbs {
-		parts := []part{
-			givesSchema(http.StatusOK, "The record as it is then.", r.row, changed...),
-			refuses(domain.NotFound, domain.Conflict, domain.Stale, domain.Invalid), write,
-			serve(func(x *exchange) error { return r.change(x, v) }),
-		}
-		if len(r.s.schemas.resolve(v.schema).Properties) > 0 || v.name == toCreate {
-			parts = append(parts, takesSchema(r.s, v.schema, v.example))
-		}
-		about := "Takes the permission `" + string(v.takes) + "`."
-		switch v.name {
-		case toCreate:
-			ops = append(ops, post(r.path(""), tenant, r.tag(), r.id(v.name), v.summary, about,
-				givesSchema(http.StatusCreated, "The new record.", r.row, append(changed, "Location")...),
-				takesSchema(r.s, r.withID(v.schema), v.example), params(idempotencyParam),
-				refuses(domain.Conflict, domain.Invalid), serve(func(x *exchange) error { return r.create(x, v) })))
-		case toUpdate:
-			about += " The body is a merge patch (RFC 7396): what it does not mention stays, null removes."
-			ops = append(ops, patch(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about,
-				append(parts, takesSchema(r.s, v.schema, v.example, mediaPatch))...))
-		case toDelete:
-			about += " It can be restored."
-			ops = append(ops, remove(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about, parts...))
-		default:
-			ops = append(ops, post(r.path("/{id}/"+v.name), tenant, r.tag(), r.id(v.name), v.summary, about, parts...))
-		}
+		ops = append(ops, r.writeOperation(v))
 	}
-	return append(ops, r.batchOperations()...)
+	return slices.Concat(ops, r.upsertOperations(), r.batchOperations())
+}
+
+// writeOperation returns what gives a command.
+func (r *resource) writeOperation(v *verb) *operation {
+	changed := append([]string{headerCommandID, headerReplayed}, stored...)
+	about := "Takes the permission `" + string(v.takes) + "`."
+	if v.name == toCreate {
+		return post(r.path(""), tenant, r.tag(), r.id(v.name), v.summary, about,
+			params(idempotencyParam), takesSchema(r.s, r.withID(v.schema), v.example),
+			givesSchema(http.StatusCreated, "The new record.", r.row, append(changed, "Location")...),
+			refuses(domain.Conflict, domain.Invalid), serve(func(x *exchange) error { return r.create(x, v) }))
+	}
+	parts := []part{
+		params(ifMatchParam, preferParam, idempotencyParam),
+		refuses(domain.NotFound, domain.Conflict, domain.Stale, domain.Invalid),
+		serve(func(x *exchange) error { return r.change(x, v) }),
+	}
+	if v.name == toPurge {
+		parts = append(parts, givesNothing("The record is gone.", headerCommandID, headerReplayed, headerPosition))
+	} else {
+		parts = append(parts, givesSchema(http.StatusOK, "The record as it is then.", r.row, changed...))
+	}
+	if v.name == toUpdate {
+		about += " The body is a merge patch (RFC 7396): what it does not mention stays, null removes."
+		return patch(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about, append(parts, takesSchema(r.s, v.schema, v.example, mediaPatch))...)
+	}
+	if len(r.s.schemas.resolve(v.schema).Properties) > 0 {
+		parts = append(parts, takesSchema(r.s, v.schema, v.example))
+	}
+	if v.name == toDelete {
+		return remove(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about+" It can be restored.", parts...)
+	}
+	return post(r.path("/{id}/"+v.name), tenant, r.tag(), r.id(v.name), v.summary, about, parts...)
 }
 
 // withID returns a schema with one more member: an ID that the client chooses.
@@ -166,14 +191,14 @@ func (r *resource) withID(s *huma.Schema) *huma.Schema {
 func (r *resource) takeID(tree any, data []byte) (id domain.ID, rest []byte, err error) {
 	members, _ := tree.(map[string]any)
 	chosen, ok := members["id"]
-	if !ok || chosen == nil {
+	if !ok {
 		return domain.ID{}, data, nil
 	}
-	text, _ := chosen.(string)
-	if id, err = domain.ParseID(text); err != nil || id.Prefix != r.view.Prefix() {
-		return id, nil, domain.Check(false, "/id", "invalid_id", "must be an id that begins with "+r.view.Prefix()+"_")
+	if text, isText := chosen.(string); chosen != nil {
+		id, err = domain.ParseID(text)
+		err = domain.Check(isText && err == nil && id.Prefix == r.view.Prefix(), "/id", "invalid_id", "must be an id that begins with "+r.view.Prefix()+"_")
 	}
 	delete(members, "id")
-	rest, err = json.Marshal(members)
-	return id, rest, err
+	rest, wrong := json.Marshal(members)
+	return id, rest, errors.Join(err, wrong)
 }

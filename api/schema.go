@@ -23,20 +23,47 @@ const schemaPrefix = "#/components/schemas/"
 // schemas makes the schemas of Go types, and checks values against them. What
 // is checked and what the document shows are therefore the same. It is complete
 // before the first request, and not changed after that.
-type schemas struct{ huma.Registry }
+type schemas struct {
+	huma.Registry
+	refined map[string]bool // by name
+}
 
 func newSchemas() *schemas {
-	return &schemas{huma.NewMapRegistry(schemaPrefix, schemaName)}
+	return &schemas{huma.NewMapRegistry(schemaPrefix, schemaName), map[string]bool{}}
 }
 
 // schemaName names the schema of a type: deal.Win is DealWin, and what is not
-// of one kind of record only has its own name.
+// of one kind of record only has its own name. What all kinds have in common is
+// named after the kind that it is of: record.Delete[deal.Deal, …] is DealDelete.
 func schemaName(t reflect.Type, hint string) string {
-	name := huma.DefaultSchemaNamer(t, hint)
-	if dir, pkg := path.Split(t.PkgPath()); path.Base(dir) == "domain" && !strings.EqualFold(pkg, name) && pkg != "record" {
-		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	of := t.PkgPath()
+	name, args, generic := strings.Cut(t.Name(), "[")
+	if !generic {
+		name = huma.DefaultSchemaNamer(t, hint)
+	} else {
+		of, _, _ = strings.Cut(args, ",")
+		of = of[:max(0, strings.LastIndex(of, "."))]
 	}
-	return name
+	dir, pkg := path.Split(of)
+	if path.Base(dir) != "domain" || strings.EqualFold(pkg, name) {
+		return name
+	}
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+}
+
+// partial returns the schema of a merge patch of a type: it may have any of its
+// members, and null for those that are to go.
+func (r *schemas) partial(t reflect.Type) *huma.Schema {
+	whole := *r.resolve(r.of(t))
+	whole.Required, whole.Properties = nil, maps.Clone(whole.Properties)
+	for name, p := range whole.Properties {
+		if p.Ref == "" && p.Type != "" {
+			nullable := *p
+			nullable.Nullable = true
+			whole.Properties[name] = &nullable
+		}
+	}
+	return &whole
 }
 
 // check says everything that is wrong with the shape of a value. Members that
@@ -229,7 +256,26 @@ func samePlace(a, b error) bool {
 }
 
 // of returns the schema of a type.
-func (r *schemas) of(t reflect.Type) *huma.Schema { return r.Schema(t, true, t.Name()) }
+func (r *schemas) of(t reflect.Type) *huma.Schema {
+	s := r.Schema(t, true, t.Name())
+	for name, schema := range r.Map() {
+		if !r.refined[name] {
+			r.refined[name] = true
+			refine(schema, r.TypeFromRef(schemaPrefix+name))
+		}
+	}
+	return s
+}
+
+// refine adds what tags of ours say and huma does not know: what an ID names.
+func refine(s *huma.Schema, t reflect.Type) {
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if prefix := f.Tag.Get("prefix"); prefix != "" && s.Properties[name] != nil {
+			s.Properties[name].Pattern = "^" + prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}$"
+		}
+	}
+}
 
 // resolve follows references.
 func (r *schemas) resolve(s *huma.Schema) *huma.Schema {

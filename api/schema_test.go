@@ -18,14 +18,14 @@ type sample struct {
 	Small   int32             `json:"small,omitempty"`
 	Ratio   float64           `json:"ratio,omitempty"`
 	Yes     bool              `json:"yes,omitempty"`
-	List    []item            `json:"list,omitempty" maxItems:"2"`
+	List    []entry           `json:"list,omitempty" maxItems:"2"`
 	Map     map[string]string `json:"map,omitempty" maxProperties:"2"`
 	Date    domain.Date       `json:"date,omitempty"`
 	At      *time.Time        `json:"at,omitempty"`
 	Company domain.ID         `json:"company_id,omitzero" prefix:"cmp"`
 }
 
-type item struct {
+type entry struct {
 	A string `json:"a"`
 }
 

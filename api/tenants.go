@@ -11,21 +11,21 @@ import (
 func (s *Server) tenants() []*operation {
 	const tag = "Tenants"
 	return []*operation{
-		get("/v1/organizations/{org_id}/tenants", anybody, tag, "list_tenants", "The tenants of an organization",
+		get("/v1/organizations/{org_id}/tenants", anybody, tag, "tenant.list", "The tenants of an organization",
 			"In the order of their IDs.",
 			params(limitParam, cursorParam), givesPage[access.Tenant](s), refuses(domain.NotFound, domain.Invalid), serve(listTenants)),
-		post("/v1/organizations/{org_id}/tenants", anybody, tag, "create_tenant", "Make a tenant",
+		post("/v1/organizations/{org_id}/tenants", anybody, tag, "tenant.create", "Make a tenant",
 			"It can be used at once. Whoever makes it owns it, and logs in to it with its `tenant_id`. A client that chooses the `id` can safely ask again.",
 			takes[access.TenantRequest](s, `{"name":"Initech"}`), gives[access.Tenant](s, http.StatusCreated, "The tenant."),
 			refuses(domain.NotFound, domain.Conflict, domain.Invalid), serve(createTenant)),
-		get("/v1/tenants/{tenant_id}/api_keys", tenant, tag, "list_api_keys", "The API keys of a tenant",
+		get("/v1/tenants/{tenant_id}/api_keys", tenant, tag, "api_key.list", "The API keys of a tenant",
 			"In the order in which they were made, also those that were revoked.",
 			params(limitParam, cursorParam), givesPage[access.Key](s), refuses(domain.Invalid), serve(listKeys)),
-		post("/v1/tenants/{tenant_id}/api_keys", tenant, tag, "create_api_key", "Make an API key",
+		post("/v1/tenants/{tenant_id}/api_keys", tenant, tag, "api_key.create", "Make an API key",
 			"The key is shown once. It may do what its role may, as far as whoever made it may do that too. A key cannot make keys.",
 			takes[access.KeyRequest](s, `{"name":"Nightly import","role":"member"}`), gives[newKey](s, http.StatusCreated, "The key."),
 			refuses(domain.Invalid), serve(createKey)),
-		remove("/v1/tenants/{tenant_id}/api_keys/{key_id}", tenant, tag, "revoke_api_key", "Revoke an API key",
+		remove("/v1/tenants/{tenant_id}/api_keys/{key_id}", tenant, tag, "api_key.revoke", "Revoke an API key",
 			"It is worthless within five seconds, and for good.",
 			givesNothing("The key is revoked."), refuses(domain.NotFound), serve(revokeKey)),
 	}

@@ -1,0 +1,172 @@
+// Package apitest runs the whole backend in a test, on a database of its own
+// behind the wall, and talks to it over HTTP.
+package apitest
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/api"
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/projections"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+// Server is a backend that nobody else uses. Its read models follow its log as
+// they do in earnest.
+type Server struct {
+	URL     string
+	Store   eventstore.Store
+	Models  *projections.Models
+	Metrics *prometheus.Registry
+	Token   string        // for the first use; see [Unused]
+	Close   chan struct{} // to be closed to tell streams to end
+
+	t            testing.TB
+	organization domain.ID
+	home         domain.TenantID
+	mu           sync.Mutex
+	seen         map[domain.TenantID]*atomic.Int64 // the last position that anybody has seen
+}
+
+// The owner of the organization that [New] makes.
+const (
+	Email    = "ada@example.org"
+	Password = "the analytical engine"
+)
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// Unused starts a backend that was not set up yet. It goes away with the test.
+func Unused(t testing.TB) *Server {
+	t.Helper()
+	db := dbtest.Open(t)
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s := &Server{t: t, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
+
+	// The store tells the others what is new, and they read from the store.
+	var notify func(domain.TenantID, eventstore.Position)
+	store := postgres.New(postgres.Config{
+		Wall:     db.Wall,
+		Appended: func(t domain.TenantID, p eventstore.Position) { notify(t, p) },
+	})
+	s.Store = store
+	s.Models = projections.New(projections.Config{
+		Wall: db.Wall, Store: store, Tracker: postgres.NewTracker(db.Wall), All: projections.All,
+		Owner: "test", Build: "test", Signer: query.NewSigner([32]byte{1}), Log: log, Now: time.Now,
+	})
+	directory, err := access.New(access.Config{
+		Wall: db.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
+		Password: access.Argon2{MemoryKiB: 64, Time: 1, Threads: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &api.Server{
+		Access: directory, Commands: commands.NewRunner(store, newID, 1000), Models: s.Models, Store: store, Wall: db.Wall,
+		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",
+		Ready: db.Wall.Ping, Closing: s.Close,
+	}
+	notify = func(t domain.TenantID, p eventstore.Position) {
+		s.Models.Notify(t, p)
+		server.Notify(t, p)
+	}
+	h, err := server.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Token, _, err = directory.EnsureSetup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(h)
+	return s
+}
+
+// serve serves and projects until the test ends.
+func (s *Server) serve(h http.Handler) {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.Models.Run(ctx) })
+	web := httptest.NewServer(h)
+	s.URL = web.URL
+	s.t.Cleanup(func() {
+		web.CloseClientConnections()
+		web.Close()
+		stop()
+		running.Wait()
+	})
+}
+
+// New starts a backend with an organization that has one tenant, and goes away
+// with the test.
+func New(t testing.TB) *Server {
+	t.Helper()
+	s := Unused(t)
+	var session access.Session
+	s.Nobody().Post("/v1/setup", `{"token":"`+s.Token+`","organization":{"name":"Acme"},"tenant":{"name":"First"},
+		"owner":{"email":"`+Email+`","password":"`+Password+`","name":"Ada"}}`).Want(http.StatusCreated).Into(&session)
+	s.organization, s.home = session.OrganizationID, session.TenantID
+	return s
+}
+
+// Dial opens a connection to the server, for those who do not want to be
+// understood. It is closed with the test.
+func (s *Server) Dial() *net.TCPConn {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return conn.(*net.TCPConn)
+}
+
+// Nobody returns a client without credentials.
+func (s *Server) Nobody() Client {
+	return Client{t: s.t, s: s, header: http.Header{}, seen: new(atomic.Int64)}
+}
+
+// Home returns the owner of the first tenant.
+func (s *Server) Home() Client { return s.login(s.home) }
+
+// Tenant makes a tenant and returns its owner.
+func (s *Server) Tenant() Client {
+	s.t.Helper()
+	var t access.Tenant
+	s.Home().Post("/v1/organizations/"+s.organization.String()+"/tenants", `{"name":"Another"}`).Want(http.StatusCreated).Into(&t)
+	return s.login(t.ID)
+}
+
+func (s *Server) login(t domain.TenantID) Client {
+	s.t.Helper()
+	var session access.Session
+	s.Nobody().Post("/v1/auth/login", `{"email":"`+Email+`","password":"`+Password+`","tenant_id":"`+t.String()+`"}`).
+		Want(http.StatusOK).Into(&session)
+	return s.client(t, session.AccessToken)
+}
+
+func (s *Server) client(t domain.TenantID, bearer string) Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[t] == nil {
+		s.seen[t] = new(atomic.Int64)
+	}
+	return Client{t: s.t, s: s, Tenant: t, header: http.Header{"Authorization": {"Bearer " + bearer}}, seen: s.seen[t]}
+}

@@ -1,0 +1,178 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// upsert makes a record, or changes the one that is there already.
+type upsert struct {
+	MatchOn []string        `json:"match_on" minItems:"1" maxItems:"5" maxLength:"50" doc:"The members by which to find the record."`
+	Data    json.RawMessage `json:"data" doc:"What it shall have: the body of create, or of update."`
+}
+
+// matchers lists the members by which records can be found, because no two have
+// the same.
+type matcher struct {
+	members []string
+	claims  func(data []byte) []domain.Claim // of a record with this data
+}
+
+// matches lets clients find records by these members, which a record of its kind
+// claims for itself.
+func matches[F any, S any, K interface {
+	*S
+	Begin(F)
+	domain.Claimer
+}](members ...string) matcher {
+	return matcher{members, func(data []byte) []domain.Claim {
+		var f F
+		if json.Unmarshal(data, &f) != nil {
+			return nil // the command will say what is wrong
+		}
+		k := K(new(S))
+		k.Begin(f)
+		return k.Claims()
+	}}
+}
+
+// matching lets clients find records of the resource by what they have.
+func (r *resource) matching(m matcher) *resource {
+	r.match = m
+	return r
+}
+
+func (r *resource) upsertOperations() []*operation {
+	if r.match.members == nil {
+		return nil
+	}
+	about := "Finds the record by what it alone can have, `" + strings.Join(r.match.members, "` or `") + "`, and changes it, or makes it if there is none. If several are found, nothing is done."
+	example := `{"match_on":["external_ids"],"data":` + r.verb(toCreate).example + `}`
+	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Make one, or change it", about,
+		params(idempotencyParam), takes[upsert](r.s, example),
+		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),
+		givesSchema(http.StatusCreated, "The new record.", r.row, append(stored, headerCommandID, headerReplayed, "Location")...),
+		refuses(domain.Conflict, domain.Invalid), serve(r.upsert))}
+}
+
+func (r *resource) upsert(x *exchange) error {
+	data, tree, err := x.body()
+	if err != nil {
+		return err
+	}
+	var in upsert
+	if err := x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &in); err != nil {
+		return err
+	}
+	name, err := x.identity(tree)
+	if err != nil {
+		return err
+	}
+	fields := tree.(map[string]any)["data"]
+	for attempt := 1; ; attempt++ {
+		o := r.upsertOrder(x.ctx(), x.origin.Tenant, in, fields, name)
+		if o.err != nil {
+			return domain.At("/data", o.err)
+		}
+		err := r.carryOut(x, o.op)
+		if !raced(err) || attempt == maxRaces {
+			return domain.At("/data", err)
+		}
+	}
+}
+
+// maxRaces is how often to look again when somebody else made the record in
+// between.
+const maxRaces = 3
+
+// raced reports whether a record has come to be since it was looked for.
+func raced(err error) bool {
+	e, ok := errors.AsType[*domain.Error](err)
+	return ok && e.Code == "duplicate"
+}
+
+// toUpsert is to create or to update, whichever it comes to.
+const toUpsert = "upsert"
+
+// upsertOrder returns the command that an upsert comes to.
+func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in upsert, tree any, name identity) order {
+	if tree == nil {
+		return order{err: domain.Check(false, "", "required", "is required")}
+	}
+	if unknown := slices.IndexFunc(in.MatchOn, func(m string) bool { return !slices.Contains(r.match.members, m) }); unknown >= 0 {
+		return order{err: domain.Check(false, "", "unknown_match", "can be found only by "+strings.Join(r.match.members, " or "))}
+	}
+	found, err := r.repeatedUpsert(ctx, tenant, name)
+	if err == nil && found == nil {
+		found, err = r.holders(ctx, tenant, in)
+	}
+	switch {
+	case err != nil:
+		return order{err: err}
+	case len(found) > 1:
+		return order{err: &domain.Error{
+			Kind: domain.Conflict, Code: "several_matches", Detail: "several records match",
+			Data: map[string]any{"candidates": found},
+		}}
+	case len(found) == 1:
+		op, err := r.verb(toUpdate).prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, in.Data)
+		return order{op: op, err: err}
+	}
+	op, err := r.prepareNew(r.verb(toCreate), name, tree, in.Data)
+	return order{op: op, err: err}
+}
+
+// holders returns the records that have what the data has.
+func (r *resource) holders(ctx context.Context, tenant domain.TenantID, in upsert) (found []domain.ID, err error) {
+	looked := false
+	for _, c := range r.match.claims(in.Data) {
+		member, _, _ := strings.Cut(strings.TrimPrefix(c.Pointer, "/"), "/")
+		if !slices.Contains(in.MatchOn, member) {
+			continue
+		}
+		looked = true
+		s, ok, err := r.s.Store.Holder(ctx, tenant, c.Scope, c.Key)
+		if err != nil {
+			return nil, err
+		}
+		id := domain.ID{Prefix: r.view.Prefix(), UUID: s.ID}
+		if ok && s.Kind == r.view.Kind() && !slices.Contains(found, id) {
+			found = append(found, id)
+		}
+	}
+	return found, domain.Check(looked, "", "nothing_to_match", "has nothing of what to match on")
+}
+
+// repeatedUpsert returns the record that an upsert was about when it came for
+// the first time: it may not match any more.
+func (r *resource) repeatedUpsert(ctx context.Context, tenant domain.TenantID, name identity) ([]domain.ID, error) {
+	if name.hash == nil {
+		return nil, nil
+	}
+	rc, ok, err := r.s.Store.Recall(ctx, tenant, name.id, name.hash)
+	if err != nil || !ok || rc.Last < rc.First {
+		return nil, ignoreReused(err)
+	}
+	events, err := r.s.Store.Read(ctx, tenant, rc.First-1, 1)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	return []domain.ID{{Prefix: r.view.Prefix(), UUID: events[0].Stream.ID}}, nil
+}
+
+// ignoreReused leaves it to the command to refuse a key that was used for
+// something else.
+func ignoreReused(err error) error {
+	if errors.Is(err, eventstore.ErrReused) {
+		return nil
+	}
+	return err
+}
