@@ -1,0 +1,159 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Tenant is one tenant's space on a server.
+type Tenant struct {
+	client *Client
+	ID     string
+}
+
+// Tenant returns the space of a tenant. The bearer must belong to it.
+func (c *Client) Tenant(id string) Tenant { return Tenant{client: c, ID: id} }
+
+// Client returns the client that asks.
+func (t Tenant) Client() *Client { return t.client }
+
+// path returns the path of something of the tenant, each part escaped.
+func (t Tenant) path(parts ...string) string {
+	for i, part := range parts {
+		parts[i] = url.PathEscape(part)
+	}
+	return "/v1/tenants/" + url.PathEscape(t.ID) + "/" + strings.Join(parts, "/")
+}
+
+// MaxBatch is how many operations a batch may have.
+const MaxBatch = 1000
+
+// Operation is one operation of a batch: create, update, upsert, delete, or the
+// name of a command.
+type Operation struct {
+	Op      string          `json:"op"`
+	ID      string          `json:"id,omitempty"`       // what it is done to; of a new record it is in the data
+	IfMatch int             `json:"if_match,omitempty"` // the version that it must be at
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+// Result is the outcome of one operation: a problem, or the record it led to.
+type Result struct {
+	Index   int      `json:"index"`
+	Status  int      `json:"status"`
+	ID      string   `json:"id"`
+	Version int      `json:"version"`
+	Problem *Problem `json:"problem"`
+}
+
+// Batch carries out operations, each by itself, and returns as many results in
+// the same order. The key makes it safe to ask again; without one, the
+// operations must be such that repeating them does no harm.
+func (t Tenant) Batch(ctx context.Context, collection, key string, ops []Operation) ([]Result, Answer, error) {
+	body := struct {
+		Operations []Operation `json:"operations"`
+	}{ops}
+	var out struct {
+		Results []Result `json:"results"`
+	}
+	answer, err := t.client.Do(ctx, Request{
+		Method: http.MethodPost, Path: t.path(collection, "batch"),
+		Body: body, Key: key, Repeatable: true,
+	}, &out)
+	if err != nil {
+		return nil, answer, err
+	}
+	results := make([]Result, len(ops))
+	for _, r := range out.Results {
+		if r.Index < 0 || r.Index >= len(ops) || results[r.Index].Status != 0 {
+			return nil, answer, fmt.Errorf("the server answers operation %d of %d, or answers it twice", r.Index, len(ops))
+		}
+		if r.Problem != nil && r.Problem.Status == 0 {
+			r.Problem.Status = r.Status
+		}
+		if r.Problem == nil && r.Status > 299 {
+			r.Problem = &Problem{Status: r.Status, Title: http.StatusText(r.Status)}
+		}
+		results[r.Index] = r
+	}
+	for i, r := range results {
+		if r.Status == 0 {
+			return nil, answer, fmt.Errorf("the server does not answer operation %d of %d", i, len(ops))
+		}
+	}
+	return results, answer, nil
+}
+
+// Record is the representation of a record. Decode it into what is needed.
+type Record = json.RawMessage
+
+// Get returns a record.
+func (t Tenant) Get(ctx context.Context, collection, id string, out any) error {
+	_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path(collection, id)}, out)
+	return err
+}
+
+// Known finds out which of up to 500 records there are, and of each whether it
+// is deleted.
+func (t Tenant) Known(ctx context.Context, collection string, ids []string) (map[string]bool, error) {
+	body := struct {
+		IDs []string `json:"ids"`
+	}{ids}
+	var out struct {
+		Data []struct {
+			ID        string  `json:"id"`
+			DeletedAt *string `json:"deleted_at"`
+		} `json:"data"`
+	}
+	_, err := t.client.Do(ctx, Request{Method: http.MethodPost, Path: t.path(collection, "batch_get"), Body: body, Repeatable: true}, &out)
+	known := make(map[string]bool, len(out.Data))
+	for _, r := range out.Data {
+		known[r.ID] = r.DeletedAt != nil
+	}
+	return known, err
+}
+
+// List yields all records of a collection that the query asks for, page by
+// page. What is changed meanwhile may or may not be seen.
+func (t Tenant) List(ctx context.Context, collection string, query url.Values) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		q := url.Values{"limit": {strconv.Itoa(pageSize)}}
+		maps.Copy(q, query)
+		for {
+			var page struct {
+				Data []Record `json:"data"`
+				Next string   `json:"next_cursor"`
+			}
+			_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path(collection) + "?" + q.Encode()}, &page)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Data {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			q.Set("cursor", page.Next)
+		}
+	}
+}
+
+// pageSize is the largest page that there is.
+const pageSize = 500
+
+// Create makes a record.
+func (t Tenant) Create(ctx context.Context, collection, key string, data any) error {
+	_, err := t.client.Do(ctx, Request{Method: http.MethodPost, Path: t.path(collection), Body: data, Key: key}, nil)
+	return err
+}

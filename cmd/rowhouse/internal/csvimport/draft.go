@@ -1,0 +1,515 @@
+package csvimport
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// draft is a row on its way to become a record. What is wrong with it is
+// collected, so that people learn of everything at once.
+type draft struct {
+	plan  *plan
+	cells []string
+
+	data   map[string]any // of the record
+	from   map[string]int // JSON pointers into data, to the columns they came from
+	orders []client.Operation
+	faults []fault // the row cannot be imported
+	losses []fault // it can, without these values
+
+	news   []*company // to be made before
+	others []*company // that other rows make
+}
+
+func newDraft(p *plan, cells []string) *draft {
+	return &draft{plan: p, cells: cells, data: make(map[string]any, 12), from: make(map[string]int, 16)}
+}
+
+// refuse says that the row cannot be imported because of a column, or because
+// of all of it if the column is -1.
+func (d *draft) refuse(column int, code, reason string) {
+	d.faults = append(d.faults, fault{d.plan.name(column), code, reason})
+}
+
+// lose says that a value cannot be imported, and the row can.
+func (d *draft) lose(column int, code, reason string) {
+	d.losses = append(d.losses, fault{d.plan.name(column), code, reason})
+}
+
+// then adds a command that follows once the record is there.
+func (d *draft) then(op client.Operation) { d.orders = append(d.orders, op) }
+
+// cell returns what is in a column, without blanks around it. The way in which
+// HubSpot exports nothing is nothing.
+func (d *draft) cell(column int) string {
+	c := strings.TrimSpace(d.cells[column])
+	if strings.EqualFold(c, "(no value)") {
+		return ""
+	}
+	return c
+}
+
+// column returns the column that holds a field, unless it is empty here.
+func (d *draft) column(field string) (int, bool) {
+	for _, c := range d.plan.columns[field] {
+		if d.cell(c) != "" {
+			return c, true
+		}
+	}
+	return -1, false
+}
+
+// value is like column, for values that are no text: there, many ways of
+// saying nothing are known.
+func (d *draft) value(field string) (text string, column int, ok bool) {
+	if column, ok = d.column(field); !ok {
+		return "", -1, false
+	}
+	text = d.cell(column)
+	return text, column, !isNothing(text)
+}
+
+func isNothing(text string) bool {
+	switch strings.ToLower(text) {
+	case "", "-", "--", "—", "n/a", "na", "#n/a", "null", "none", "nil", "undefined", "unknown", "0000-00-00":
+		return true
+	}
+	return false
+}
+
+// given returns the text of a field without putting it into the record.
+func (d *draft) given(field string) string {
+	if c, ok := d.column(field); ok {
+		return d.cell(c)
+	}
+	return ""
+}
+
+func (d *draft) put(member string, value any, column int) {
+	if value == "" {
+		return
+	}
+	d.data[member], d.from["/"+member] = value, column
+}
+
+// text takes a field over as it is.
+func (d *draft) text(field string) string {
+	c, ok := d.column(field)
+	if !ok {
+		return ""
+	}
+	text := d.cell(c)
+	d.put(field, text, c)
+	return text
+}
+
+// required is text that must be there.
+func (d *draft) required(field string) {
+	if d.text(field) == "" {
+		column := -1
+		if columns := d.plan.columns[field]; len(columns) > 0 {
+			column = columns[0]
+		}
+		d.refuse(column, "required", "is empty")
+	}
+}
+
+func (d *draft) externalID() {
+	ids := map[string]any{}
+	if c, ok := d.column("external_id"); ok {
+		ids[d.plan.source] = d.cell(c)
+		d.from["/external_ids/"+d.plan.source] = c
+	}
+	for field, columns := range d.plan.columns {
+		if source, ok := strings.CutPrefix(field, "external_ids."); ok && d.cell(columns[0]) != "" {
+			ids[source] = d.cell(columns[0])
+			d.from["/external_ids/"+source] = columns[0]
+		}
+	}
+	if len(ids) > 0 {
+		d.data["external_ids"] = ids
+	}
+}
+
+func (d *draft) emails() bool {
+	var list []any
+	seen := map[string]bool{}
+	for _, c := range d.plan.columns["emails"] {
+		for text := range strings.FieldsFuncSeq(d.cell(c), func(r rune) bool { return strings.ContainsRune(";, \t\n", r) }) {
+			if i := strings.IndexByte(text, '<'); i >= 0 || strings.HasSuffix(text, ">") {
+				text = strings.Trim(text[i+1:], "<>")
+			} else if !strings.Contains(text, "@") && strings.Contains(d.cell(c), "<") {
+				continue // the name in: Ada Lovelace <ada@example.com>
+			}
+			text = strings.TrimPrefix(strings.TrimPrefix(text, "mailto:"), "'")
+			if isNothing(text) {
+				continue
+			}
+			e, err := domain.ParseEmail(text)
+			if err != nil {
+				d.refuse(c, "invalid_email", "is not an e-mail address")
+				continue
+			}
+			if !seen[e.Normalized()] {
+				seen[e.Normalized()] = true
+				d.from[fmt.Sprintf("/emails/%d", len(list))] = c
+				list = append(list, map[string]any{"address": string(e), "primary": len(list) == 0})
+			}
+		}
+	}
+	if len(list) > 0 {
+		d.data["emails"] = list
+	}
+	return len(list) > 0
+}
+
+// phoneFields are the fields that hold a contact's telephone numbers, each with
+// the kind of number that it holds.
+var phoneFields = []struct{ field, kind string }{{"phones", "work"}, {"phones.mobile", "mobile"}, {"phones.home", "home"}, {"phones.other", "other"}}
+
+func (d *draft) phones() bool {
+	var list []any
+	seen := map[domain.Phone]bool{}
+	for _, f := range phoneFields {
+		for _, c := range d.plan.columns[f.field] {
+			for text := range strings.FieldsFuncSeq(d.cell(c), func(r rune) bool { return strings.ContainsRune(";,\n", r) }) {
+				p, ok := d.parsePhone(text, c)
+				if ok && !seen[p] {
+					seen[p] = true
+					d.from[fmt.Sprintf("/phones/%d", len(list))] = c
+					list = append(list, map[string]any{"number": string(p), "kind": f.kind, "primary": len(list) == 0})
+				}
+			}
+		}
+	}
+	if len(list) > 0 {
+		d.data["phones"] = list
+	}
+	return len(list) > 0
+}
+
+func (d *draft) phone(field string) {
+	if text, c, ok := d.value(field); ok {
+		if p, ok := d.parsePhone(text, c); ok {
+			d.put(field, string(p), c)
+		}
+	}
+}
+
+// parsePhone reads a number. One that cannot be dialled from abroad, because
+// nobody knows of which country it is, is left out, and so is an extension.
+func (d *draft) parsePhone(text string, column int) (domain.Phone, bool) {
+	if text = strings.TrimSpace(text); isNothing(text) {
+		return "", false
+	}
+	n, ok := parsePhone(text, d.country())
+	switch {
+	case !ok:
+		d.refuse(column, "invalid_phone", "is not a telephone number")
+		return "", false
+	case n.local:
+		d.lose(column, "no_country_code", "the telephone number has no country code, and the row names no country (--country says which one is meant)")
+		return "", false
+	case n.extension != "":
+		d.lose(column, "extension", "the number was imported without its extension, which has no place in E.164")
+	}
+	return n.phone, true
+}
+
+// country returns the country that the row is about, as far as it says so.
+func (d *draft) country() string {
+	for _, field := range []string{"address.country", "billing_address.country", "home_address.country", "other_address.country", "shipping_address.country"} {
+		if c, ok := d.column(field); ok {
+			if code := d.plan.atlas.country(d.cell(c)); code != "" {
+				return code
+			}
+		}
+	}
+	return d.plan.country
+}
+
+func (d *draft) date(field string) {
+	if text, c, ok := d.value(field); ok {
+		date, ok := parseDate(text, d.plan.orders[c])
+		if !ok {
+			d.refuse(c, "invalid_date", "is not a date that is understood, such as 2026-03-01")
+			return
+		}
+		d.put(field, string(date), c)
+	}
+}
+
+// moment is a point in time. A day without a time of day is its beginning.
+func (d *draft) moment(field string) {
+	if text, c, ok := d.value(field); ok {
+		t, ok := parseTime(text, d.plan.orders[c])
+		if !ok || t.Year() < 1 || t.Year() > 9999 {
+			d.refuse(c, "invalid_time", "is not a time that is understood, such as 2026-03-01 14:30")
+			return
+		}
+		d.put(field, t.UTC().Format("2006-01-02T15:04:05Z"), c)
+	}
+}
+
+func (d *draft) money(field, currencyField string) {
+	text, c, ok := d.value(field)
+	if !ok {
+		return
+	}
+	amount, code, ok := parseAmount(text, d.plan.points[c])
+	if !ok {
+		d.refuse(c, "invalid_amount", "is not an amount that is understood, such as 1,234.50")
+		return
+	}
+	from := c
+	if own, column, ok := d.value(currencyField); ok {
+		if code = currencyNamed(own); code == "" {
+			d.refuse(column, "invalid_currency", "is not a currency code of ISO 4217, such as EUR")
+			return
+		}
+		from = column
+	} else if code == "" || code == "USD" && !strings.Contains(strings.ToUpper(text), "US") && isDollar(d.plan.currency) {
+		code = d.plan.currency // there are many dollars
+	}
+	m, err := domain.ParseMoney(amount, code)
+	if err != nil {
+		d.refuse(c, "invalid_amount", "is not an amount of at most 14 digits and 4 decimals in a currency of ISO 4217")
+		return
+	}
+	d.data[field] = map[string]any{"amount": m.Amount, "currency": m.Currency}
+	d.from["/"+field], d.from["/"+field+"/currency"] = c, from
+}
+
+func isDollar(code string) bool { return strings.HasSuffix(code, "D") && len(code) == 3 }
+
+// count is a whole number.
+func (d *draft) count(field string) {
+	text, c, ok := d.value(field)
+	if !ok {
+		return
+	}
+	amount, code, ok := parseAmount(strings.TrimSuffix(text, "+"), 0)
+	n, err := strconv.ParseInt(amount, 10, 32)
+	if !ok || err != nil || code != "" || n < 0 {
+		d.refuse(c, "invalid_number", "is not a whole number")
+		return
+	}
+	d.put(field, n, c)
+}
+
+// percent is a number from 0 to 100. HubSpot writes 0.6, and Salesforce 60.
+func (d *draft) percent(field string) {
+	text, c, ok := d.value(field)
+	if !ok {
+		return
+	}
+	number, isPercent := strings.CutSuffix(text, "%")
+	f, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(number), ",", "."), 64)
+	if err == nil && !isPercent && f > 0 && (f < 1 || f == 1 && strings.Contains(number, ".")) {
+		f *= 100
+	}
+	if err != nil || f < 0 || f > 100 || math.IsNaN(f) {
+		d.refuse(c, "invalid_probability", "is not a number from 0 to 100")
+		return
+	}
+	d.put(field, int(math.Round(f)), c)
+}
+
+func (d *draft) language(field string) {
+	if text, c, ok := d.value(field); ok {
+		tag := d.plan.atlas.language(text)
+		if tag == "" {
+			d.refuse(c, "invalid_language", "is not a language that is understood, such as de or pt-BR")
+			return
+		}
+		d.put(field, tag, c)
+	}
+}
+
+// picked returns our word for one of the words of a list, or "" if it is for
+// none of ours, or empty.
+func (d *draft) picked(field string, words map[string]string) string {
+	text, c, ok := d.value(field)
+	if !ok {
+		return ""
+	}
+	ours, known := words[squeeze(text)]
+	if !known {
+		d.refuse(c, "unknown_value", "is not a value that is understood")
+	}
+	return ours
+}
+
+func (d *draft) choice(field string, words map[string]string) {
+	if ours := d.picked(field, words); ours != "" {
+		c, _ := d.column(field)
+		d.put(field, ours, c)
+	}
+}
+
+// truths are ways of saying yes and no.
+var truths = map[string]bool{
+	"true": true, "yes": true, "y": true, "1": true, "x": true, "on": true, "ja": true, "oui": true, "si": true, "sí": true, "wahr": true, "vrai": true, "t": true,
+	"false": false, "no": false, "n": false, "0": false, "off": false, "nein": false, "non": false, "falsch": false, "faux": false, "nee": false, "f": false,
+}
+
+func (d *draft) flag(field string) {
+	if text, c, ok := d.value(field); ok {
+		truth, known := truths[strings.ToLower(text)]
+		if !known {
+			d.refuse(c, "invalid_boolean", "is neither yes nor no")
+			return
+		}
+		d.put(field, truth, c)
+	}
+}
+
+// tags are words, of several columns.
+func (d *draft) tags() {
+	var list []string
+	for _, c := range d.plan.columns["tags"] {
+		for _, item := range splitList(d.cell(c)) {
+			list = appendNew(list, item)
+			d.from[fmt.Sprintf("/tags/%d", len(list)-1)] = c
+		}
+	}
+	if len(list) > 0 {
+		d.data["tags"] = list
+	}
+}
+
+// splitList divides text at each ; or, if there is none, at commas.
+func splitList(text string) []string {
+	sep := ";"
+	if !strings.Contains(text, sep) {
+		sep = ","
+	}
+	var items []string
+	for item := range strings.SplitSeq(text, sep) {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func appendNew(list []string, item string) []string {
+	for _, have := range list {
+		if strings.EqualFold(have, item) {
+			return list
+		}
+	}
+	return append(list, item)
+}
+
+// domains are host names, also out of URLs.
+func (d *draft) domains(field string) {
+	var list []string
+	for _, c := range d.plan.columns[field] {
+		for _, item := range splitList(d.cell(c)) {
+			if isNothing(item) {
+				continue
+			}
+			host, err := domain.ParseHostname(hostOf(item))
+			if err != nil {
+				d.refuse(c, "invalid_domain", "is not a domain name or the URL of a web site")
+				continue
+			}
+			list = appendNew(list, string(host))
+			d.from[fmt.Sprintf("/%s/%d", field, len(list)-1)] = c
+		}
+	}
+	if len(list) > 0 {
+		d.data[field] = list
+	}
+}
+
+func hostOf(text string) string {
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		text = rest
+	}
+	text, _, _ = strings.Cut(text, "/")
+	text, _, _ = strings.Cut(text, "?")
+	text, _, _ = strings.Cut(text, ":")
+	return strings.TrimPrefix(strings.ToLower(text), "www.")
+}
+
+// address adds an address, if the row has a part of it.
+func (d *draft) address(group, kind string) {
+	parts := map[string]any{}
+	list, _ := d.data["addresses"].([]any)
+	at := fmt.Sprintf("/addresses/%d", len(list))
+	put := func(part, text string, column int) {
+		if text != "" {
+			parts[part], d.from[at+"/"+part] = text, column
+		}
+	}
+	for _, part := range []string{"line1", "line2", "city", "region", "postal_code", "country"} {
+		c, ok := d.column(group + "." + part)
+		if !ok {
+			continue
+		}
+		text := d.cell(c)
+		switch part {
+		case "line1":
+			first, rest, _ := strings.Cut(strings.ReplaceAll(text, "\r", ""), "\n")
+			put("line1", strings.TrimSpace(first), c)
+			put("line2", strings.Join(strings.FieldsFunc(rest, func(r rune) bool { return r == '\n' }), ", "), c)
+		case "line2":
+			if have, ok := parts["line2"].(string); ok {
+				text = have + ", " + text
+			}
+			put(part, text, c)
+		case "country":
+			code := d.plan.atlas.country(text)
+			if code == "" && !isNothing(text) {
+				d.refuse(c, "invalid_country", "is not the name or the code of a country")
+			}
+			put(part, code, c)
+		default:
+			put(part, text, c)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	if kind != "" {
+		parts["kind"] = kind
+	}
+	d.data["addresses"] = append(list, parts)
+}
+
+// columnAt returns the column that a JSON pointer into the record came from, or
+// -1.
+func (d *draft) columnAt(pointer string) int {
+	for p := pointer; p != ""; p = p[:strings.LastIndexByte(p, '/')] {
+		if c, ok := d.from[p]; ok {
+			return c
+		}
+		if !strings.HasPrefix(p, "/") {
+			break
+		}
+	}
+	// A problem with the whole of a list is one of its first part.
+	for _, suffix := range []string{"/0", "/0/address", "/0/number"} {
+		if c, ok := d.from[pointer+suffix]; ok {
+			return c
+		}
+	}
+	return -1
+}
+
+// mustJSON encodes what can be encoded.
+func mustJSON(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the importer makes strings, numbers, maps and lists only
+	}
+	return b
+}

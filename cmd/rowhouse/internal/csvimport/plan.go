@@ -1,0 +1,245 @@
+package csvimport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+)
+
+// plan is all that is known before the first row is imported: what the columns
+// hold, how their values are written, and what they refer to.
+type plan struct {
+	*mapping
+	*file
+	options Options
+
+	source   string // whose IDs the external IDs are
+	currency string // of amounts that name none
+	country  string // of telephone numbers that name none
+
+	orders map[int]dateOrder // of the dates in a column
+	points map[int]byte      // the decimal separators of a column
+
+	rows int // how many there are
+
+	atlas     *atlas
+	funnels   *funnels
+	companies *companyLinks
+	people    *directory
+
+	notes []string // assumptions that people should know of
+}
+
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// makePlan looks through the whole file once.
+func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *wanted, error) {
+	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}}
+	p.source = firstOf(o.Source, m.product, "csv")
+	if o.LinkCompanies == "off" {
+		p.unmap("company", "company.external_id")
+	}
+	if names := m.unmapped(); len(names) > 0 {
+		if o.Strict {
+			return nil, nil, fmt.Errorf("columns that hold nothing that %s have: %s (map them with --map \"CSV column=field\", or \"CSV column=-\" to leave one out)", m.object.collection, strings.Join(names, ", "))
+		}
+		p.note("not imported: %s", strings.Join(names, ", "))
+	}
+	if f.guessed && f.encoding.name == "windows-1252" {
+		p.note("the file is not UTF-8 and is read as Windows-1252 (--encoding says otherwise)")
+	}
+	s := newSurvey(p)
+	if err := s.read(ctx); err != nil {
+		return nil, nil, err
+	}
+	return p, &s.wanted, s.conclude()
+}
+
+// unmap leaves fields out.
+func (p *plan) unmap(fields ...string) {
+	for _, name := range fields {
+		for _, c := range p.columns[name] {
+			p.fields[c] = ""
+		}
+		delete(p.columns, name)
+	}
+}
+
+func firstOf(texts ...string) string {
+	i := slices.IndexFunc(texts, func(t string) bool { return t != "" })
+	if i < 0 {
+		return ""
+	}
+	return texts[i]
+}
+
+// survey looks through all rows for what a single one does not tell.
+type survey struct {
+	*plan
+	dates   map[int]*dateEvidence
+	amounts map[int]*pointEvidence
+	phones  map[int]bool
+	phone   phoneEvidence
+	money   bool // some amount has no currency
+	wanted  wanted
+}
+
+func newSurvey(p *plan) *survey {
+	s := &survey{plan: p, dates: map[int]*dateEvidence{}, amounts: map[int]*pointEvidence{}, phones: map[int]bool{}}
+	for c, name := range p.fields {
+		f := p.object.field(name)
+		if f == nil {
+			continue
+		}
+		switch f.kind {
+		case aDate:
+			s.dates[c] = &dateEvidence{}
+		case anAmount:
+			s.amounts[c] = &pointEvidence{}
+		case aPhone:
+			s.phones[c] = true
+		}
+	}
+	return s
+}
+
+func (s *survey) read(ctx context.Context) error {
+	rows, in, err := s.file.rows()
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // it was only read
+	for {
+		r, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s.rows++; s.rows%1000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.fault == nil {
+			s.look(&draft{plan: s.plan, cells: r.cells})
+		}
+	}
+}
+
+func (s *survey) look(d *draft) {
+	for c, e := range s.dates {
+		e.add(d.cell(c))
+	}
+	for c, e := range s.amounts {
+		if text := d.cell(c); text != "" {
+			e.add(text)
+			if _, code, _ := splitCurrency(text); code == "" && d.given("currency") == "" && !isNothing(text) {
+				s.money = true
+			}
+		}
+	}
+	for c := range s.phones {
+		if text := d.cell(c); text != "" && d.country() == "" {
+			s.phone.add(text)
+		}
+	}
+	if s.object == &deals {
+		s.wanted.add(d.given("pipeline"), d.given("stage"))
+	}
+}
+
+// conclude settles what the rows tell, and says what had to be assumed.
+func (s *survey) conclude() error {
+	p, o := s.plan, s.options
+	fallback := dayFirst
+	if p.comma == ',' {
+		fallback = monthFirst
+	}
+	for _, c := range sortedKeys(s.dates) {
+		order, assumed := s.dates[c].order(fallback)
+		if o.DateOrder == string(dayFirst) || o.DateOrder == string(monthFirst) {
+			order, assumed = dateOrder(o.DateOrder), false
+		}
+		if p.orders[c] = order; assumed {
+			p.note("dates such as 03/04/2026 in %q are read as %s (--date-order says otherwise)", p.name(c), map[dateOrder]string{monthFirst: "4 March", dayFirst: "3 April"}[order])
+		}
+	}
+	for c, e := range s.amounts {
+		p.points[c] = e.decimal()
+	}
+	p.currency = firstOf(o.Currency, "USD")
+	if currencyNamed(p.currency) == "" {
+		return fmt.Errorf("%q is not a currency code of ISO 4217, such as EUR", p.currency)
+	}
+	p.currency = currencyNamed(p.currency)
+	if s.money && o.Currency == "" {
+		p.note("amounts that name no currency are read as %s (--currency says otherwise)", p.currency)
+	}
+	if o.Country != "" {
+		if p.country = p.atlas.country(o.Country); p.country == "" {
+			return fmt.Errorf("%q is not a country code of ISO 3166, such as US", o.Country)
+		}
+	} else if p.country = s.phone.country(); p.country != "" {
+		p.note("telephone numbers without a country code look like those of the United States and are read as such (--country says otherwise)")
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[int]V) []int {
+	keys := make([]int, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// resolve finds what the file refers to, and makes the pipelines it needs.
+func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) (err error) {
+	if p.object == &deals {
+		if p.funnels, err = readFunnels(ctx, t, w, p.options.Pipeline); err != nil {
+			return err
+		}
+	}
+	has := func(fields ...string) bool {
+		return slices.ContainsFunc(fields, func(f string) bool { return len(p.columns[f]) > 0 })
+	}
+	if p.object != &companies && has("company", "company.external_id") {
+		dir, err := readDirectory(ctx, t, "companies", "id,name,external_ids")
+		if err != nil {
+			return fmt.Errorf("the companies cannot be read: %w", err)
+		}
+		p.companies = &companyLinks{directory: dir, tenant: t.ID, create: p.options.LinkCompanies != "existing", coming: map[string]*company{}}
+	}
+	if p.object != &contacts && has("contact", "contact.external_id") {
+		if p.people, err = readDirectory(ctx, t, "contacts", "id,first_name,last_name,emails,external_ids"); err != nil {
+			return fmt.Errorf("the contacts cannot be read: %w", err)
+		}
+	}
+	return nil
+}
+
+// draft makes a record of a row, as far as it can be one.
+func (p *plan) draft(cells []string) *draft {
+	d := newDraft(p, cells)
+	for c, text := range cells {
+		switch {
+		case !utf8.ValidString(text), p.encoding.replaces && strings.ContainsRune(text, utf8.RuneError):
+			d.refuse(c, "wrong_encoding", "has characters that are not in the encoding of the file ("+p.encoding.name+")")
+		case strings.IndexByte(text, 0) >= 0:
+			d.refuse(c, "invalid_character", "has a NUL character")
+		}
+	}
+	if len(d.faults) == 0 {
+		p.object.build(d)
+	}
+	return d
+}

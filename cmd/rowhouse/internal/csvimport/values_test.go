@@ -1,0 +1,326 @@
+package csvimport
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+func TestParseDate(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2026-03-01":                   "2026-03-01",
+		"2026-03-01T14:30:00Z":         "2026-03-01",
+		"2026-03-01 14:30":             "2026-03-01",
+		"2026-03-01 23:30:00 -0500":    "2026-03-02",
+		"2026-03-01T14:30:00.123Z":     "2026-03-01",
+		"2026/3/1":                     "2026-03-01",
+		"20260301":                     "2026-03-01",
+		"03/01/2026":                   "2026-03-01 mdy, 2026-01-03 dmy",
+		"3/1/26":                       "2026-03-01 mdy, 2026-01-03 dmy",
+		"3/1/2026 2:30 PM":             "2026-03-01 mdy, 2026-01-03 dmy",
+		"13/02/2026":                   "2026-02-13",
+		"02/13/2026":                   "2026-02-13",
+		"01.03.2026":                   "2026-03-01",
+		"1.3.68":                       "1968-03-01",
+		"01-03-2026":                   "2026-01-03 mdy, 2026-03-01 dmy",
+		"1 Mar 2026":                   "2026-03-01",
+		"Mar 1, 2026":                  "2026-03-01",
+		"March 1st, 2026":              "2026-03-01",
+		"01-Mar-26":                    "2026-03-01",
+		"1. März 2026":                 "2026-03-01",
+		"1er mars 2026":                "",
+		"1 mars 2026":                  "2026-03-01",
+		"Sun, 1 Mar 2026 10:00:00 GMT": "2026-03-01",
+		"1772323200000":                "2026-03-01",
+		"1772323200":                   "2026-03-01",
+		"31.02.2026":                   "",
+		"2026-13-01":                   "",
+		"13/13/2026":                   "",
+		"tomorrow":                     "",
+		"0001-01-01":                   "0001-01-01",
+		"0000-01-01":                   "",
+		"99999-01-01":                  "",
+		"-1":                           "",
+		"":                             "",
+		"2026-03-01 25:00":             "",
+	} {
+		m, okM := parseDate(text, monthFirst)
+		d, okD := parseDate(text, dayFirst)
+		got := string(m)
+		if m != d || okM != okD {
+			got = string(m) + " mdy, " + string(d) + " dmy"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestDateOrder(t *testing.T) {
+	t.Parallel()
+	for texts, want := range map[string]string{
+		"03/04/2026":                       "mdy assumed",
+		"03/04/2026 03/14/2026":            "mdy",
+		"03/04/2026 14/03/2026 01/01/2026": "dmy",
+		"2026-01-02":                       "mdy",
+		"01.02.2026":                       "mdy",
+	} {
+		var e dateEvidence
+		for text := range strings.FieldsSeq(texts) {
+			e.add(text)
+		}
+		order, assumed := e.order(monthFirst)
+		got := string(order)
+		if assumed {
+			got += " assumed"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", texts, got, want)
+		}
+	}
+}
+
+func TestParseAmount(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"1234":           "1234",
+		"1,234":          "1234",
+		"1.234":          "1234",
+		"1,234.50":       "1234.5",
+		"1.234,50":       "1234.5",
+		"1 234,50":       "1234.5",
+		"1\u00a0234,50":  "1234.5",
+		"1'234.50":       "1234.5",
+		"1’234.50":       "1234.5",
+		"12,34,567.89":   "1234567.89",
+		"1,234,567":      "1234567",
+		"1.234.567":      "1234567",
+		"0.5":            "0.5",
+		".5":             "0.5",
+		"5.":             "5",
+		"007":            "7",
+		"0.00":           "0",
+		"-5":             "-5",
+		"5-":             "-5",
+		"(1,234.50)":     "-1234.5",
+		"-0":             "0",
+		"+5":             "5",
+		"$1,234.50":      "1234.5 USD",
+		"$ 5":            "5 USD",
+		"-$5":            "-5 USD",
+		"$-5":            "-5 USD",
+		"€1.234,50":      "1234.5 EUR",
+		"1.234,50 €":     "1234.5 EUR",
+		"1.234,50 EUR":   "1234.5 EUR",
+		"EUR 1.234,50":   "1234.5 EUR",
+		"eur 5":          "5 EUR",
+		"CA$5":           "5 CAD",
+		"£1,234":         "1234 GBP",
+		"CHF 1'234.50":   "1234.5 CHF",
+		"1,2345":         "1.2345",
+		"1,23,45":        "",
+		"1,234.56.78":    "",
+		"1 2":            "",
+		"$5 EUR":         "",
+		"five":           "",
+		"1e5":            "",
+		"12abc":          "",
+		"XXX 5":          "",
+		"":               "",
+		"$":              "",
+		"5%":             "",
+		"1,,234":         "",
+		"٣":              "",
+		"99999999999999": "99999999999999",
+	} {
+		amount, code, ok := parseAmount(text, 0)
+		got := strings.TrimSpace(amount + " " + code)
+		if !ok {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if amount, _, _ := parseAmount("1,234", ','); amount != "1.234" {
+		t.Errorf("with a decimal comma: %s", amount)
+	}
+	if amount, _, _ := parseAmount("1.234", '.'); amount != "1.234" {
+		t.Errorf("with a decimal point: %s", amount)
+	}
+}
+
+func TestDecimalSeparator(t *testing.T) {
+	t.Parallel()
+	for texts, want := range map[string]byte{
+		"1.234 2.500":          0,
+		"1.234 12,50":          ',',
+		"1.234 12.50":          '.',
+		"1.234.567":            ',',
+		"1,234.50":             '.',
+		"€1.234,50 €99,00":     ',',
+		"100 200":              0,
+		"12,5 12.5 12.5":       '.',
+		"not a number":         0,
+		"1,234,567 1.5 1,5":    '.',
+		"1'234.50 1'000":       '.',
+		"(12,50) -3,1 7,25 EU": ',',
+	} {
+		var e pointEvidence
+		for text := range strings.FieldsSeq(texts) {
+			e.add(text)
+		}
+		if got := e.decimal(); got != want {
+			t.Errorf("%q: %q, want %q", texts, got, want)
+		}
+	}
+}
+
+func TestParsePhone(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, country, want string }{
+		{"+49 30 123456", "", "+4930123456"},
+		{"+49 (0)30 / 1234-56", "", "+4930123456"},
+		{"0049 30 123456", "", "+4930123456"},
+		{"tel:+1-202-555-0100", "", "+12025550100"},
+		{"+1 202 555 0100 x42", "", "+12025550100 ext 42"},
+		{"+1 202.555.0100 ext. 42", "", "+12025550100 ext 42"},
+		{"(202) 555-0100", "", "local"},
+		{"(202) 555-0100", "US", "+12025550100"},
+		{"1-202-555-0100", "US", "+12025550100"},
+		{"001 202 555 0100", "", "+12025550100"},
+		{"202.555.0100x123", "US", "+12025550100 ext 123"},
+		{"030 123456", "DE", "+4930123456"},
+		{"020 7946 0018", "GB", "+442079460018"},
+		{"07700 900123", "GB", "+447700900123"},
+		{"01 23 45 67 89", "FR", "+33123456789"},
+		{"06 12345678", "IT", "+390612345678"},
+		{"8 495 123-45-67", "RU", "+74951234567"},
+		{"030 123456", "", "local"},
+		{"call me", "", "!"},
+		{"12", "", "!"},
+		{"+49", "", "!"},
+		{"+1 2345678901234567", "", "!"},
+		{"555-HELP-ME", "US", "!"},
+		{"+0 30 1234567", "", "!"},
+		{"ada@example.com", "", "!"},
+		{"+49 30 123456 ext", "", "!"},
+	} {
+		n, ok := parsePhone(test.text, test.country)
+		got := string(n.phone)
+		switch {
+		case !ok:
+			got = "!"
+		case n.local:
+			got = "local"
+		case n.extension != "":
+			got += " ext " + n.extension
+		}
+		if got != test.want {
+			t.Errorf("%q in %q: %q, want %q", test.text, test.country, got, test.want)
+		}
+	}
+}
+
+func TestAmericanNumbers(t *testing.T) {
+	t.Parallel()
+	for texts, want := range map[string]string{
+		"(202) 555-0100|202-555-0101|202.555.0102x3": "US",
+		"1-202-555-0100":                 "US",
+		"030 123456|030 222222":          "",
+		"+49 30 123456":                  "",
+		"98765 43210|98765 43211":        "",
+		"202-555-0100|030 12|0301234567": "",
+	} {
+		var e phoneEvidence
+		for text := range strings.SplitSeq(texts, "|") {
+			e.add(text)
+		}
+		if got := e.country(); got != want {
+			t.Errorf("%q: %q, want %q", texts, got, want)
+		}
+	}
+}
+
+func TestAtlas(t *testing.T) {
+	t.Parallel()
+	a := newAtlas()
+	for name, want := range map[string]string{
+		"DE": "DE", "deu": "DE", "Germany": "DE", "DEUTSCHLAND": "DE", "Allemagne": "DE", "Alemania": "DE",
+		"United States": "US", "USA": "US", "u.s.a.": "US", "Vereinigte Staaten": "US", "UK": "GB", "United Kingdom": "GB", "England": "GB",
+		"Netherlands": "NL", "The Netherlands": "NL", "Schweiz": "CH", "Czech Republic": "CZ", "Czechia": "CZ", "Hong  Kong": "HK",
+		"Atlantis": "", "": "", "XX": "", "EU": "", "ZZ": "", "South Korea": "KR", "Türkiye": "TR", "Turkey": "TR", "Ireland": "IE",
+	} {
+		if got := a.country(name); got != want {
+			t.Errorf("country %q: %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"en": "en", "de-AT": "de-AT", "pt_BR": "pt-BR", "English": "en", "german": "de", "Deutsch": "de", "français": "fr", "Klingonese": "", "": "",
+	} {
+		if got := a.language(name); got != want {
+			t.Errorf("language %q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestSplitName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][2]string{
+		"Ada Lovelace":           {"Ada", "Lovelace"},
+		"Lovelace, Ada":          {"Ada", "Lovelace"},
+		"Cher":                   {"", "Cher"},
+		"Ada  Augusta  Lovelace": {"Ada Augusta", "Lovelace"},
+		"":                       {"", ""},
+	} {
+		first, last := splitName(name)
+		if diff := cmp.Diff(want, [2]string{first, last}); diff != "" {
+			t.Errorf("%q: %s", name, diff)
+		}
+	}
+}
+
+// Whatever is in a cell, a value that comes out of it is one.
+func FuzzValues(f *testing.F) {
+	for _, seed := range []string{"03/04/2026 2:30 PM", "€ 1.234,50", "+49 (0)30 1 ext 5", "1e9", "((", "-$-5", "٣٤", "\xff", "1er mars", "$", ".", "x", "Mär 1 2026"} {
+		f.Add(seed)
+	}
+	a := newAtlas()
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, order := range []dateOrder{monthFirst, dayFirst} {
+			if d, ok := parseDate(text, order); ok && d.Check() != nil {
+				t.Errorf("%q is the date %q", text, d)
+			}
+		}
+		for _, point := range []byte{0, ',', '.'} {
+			amount, code, ok := parseAmount(text, point)
+			if _, err := domain.ParseDecimal(amount); ok && err != nil && len(amount) < 20 {
+				t.Errorf("%q is the amount %q: %v", text, amount, err)
+			}
+			if ok && code != "" && currencyNamed(code) != code {
+				t.Errorf("%q is in the currency %q", text, code)
+			}
+		}
+		for _, country := range []string{"", "US", "DE"} {
+			if n, ok := parsePhone(text, country); ok && !n.local && n.phone.Check() != nil {
+				t.Errorf("%q is the number %q", text, n.phone)
+			}
+		}
+		if !utf8.ValidString(readable(text)) {
+			t.Errorf("%q is not readable", text)
+		}
+		new(dateEvidence).add(text)
+		new(pointEvidence).add(text)
+		new(phoneEvidence).add(text)
+		a.country(text)
+		a.language(text)
+		hostOf(text)
+		kindOf(text)
+		stageKey(text, map[string]bool{})
+	})
+}
