@@ -39,7 +39,8 @@ func settings(cfg Config, socketDir string) map[string]string {
 		maps.Copy(s, map[string]string{
 			"fsync": "off", "full_page_writes": "off",
 			"wal_level": "minimal", "max_wal_senders": "0", "wal_buffers": "4MB",
-			"max_connections": "300", "shared_buffers": "128MB", "autovacuum": "off",
+			"dynamic_shared_memory_type": "mmap", // which nothing is left of when it is killed
+			"max_connections":            "300", "shared_buffers": "128MB", "autovacuum": "off",
 		})
 	}
 	maps.Copy(s, cfg.Settings)
