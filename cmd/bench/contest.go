@@ -24,7 +24,6 @@ type side struct {
 // others are what it is measured against.
 type contest struct {
 	name    string
-	unit    string
 	clients int
 	sides   []side
 	goals   map[string]float64 // the ratio to reach against a side, by its name
@@ -44,8 +43,10 @@ type stage struct {
 	failed bool
 }
 
+func (s *stage) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
+
 func (s *stage) title(text string) {
-	fmt.Fprintf(s.out, "\n%s\n%-46s %8s %12s %10s %10s\n", text, "", "clients", "per second", "p50", "p99")
+	s.printf("\n%s\n%-46s %8s %12s %10s %10s\n", text, "", "clients", "per second", "p50", "p99")
 }
 
 // run holds the contest and prints a row per side, and a ratio for each of the
@@ -68,23 +69,23 @@ func (s *stage) run(ctx context.Context, c contest) error {
 	first := median(all[0])
 	for i, side := range c.sides {
 		m := median(all[i])
-		fmt.Fprintf(s.out, "%-46s %8d %12.0f %10s %10s", c.name+": "+side.name, c.clients, m.perSecond, round(m.p50), round(m.p99))
+		s.printf("%-46s %8d %12.0f %10s %10s", c.name+": "+side.name, c.clients, m.perSecond, round(m.p50), round(m.p99))
 		if i > 0 {
 			s.ratio(first.perSecond/m.perSecond, c.goals[side.name])
 		}
-		fmt.Fprintln(s.out)
+		s.printf("\n")
 	}
 	return nil
 }
 
 func (s *stage) ratio(got, goal float64) {
-	fmt.Fprintf(s.out, "   ours is %.2f of it", got)
+	s.printf("   ours is %.2f of it", got)
 	if goal > 0 {
 		verdict := "reached"
 		if got < goal {
 			verdict, s.failed = "missed", true
 		}
-		fmt.Fprintf(s.out, ", goal %.2f %s", goal, verdict)
+		s.printf(", goal %.2f %s", goal, verdict)
 	}
 }
 

@@ -60,7 +60,7 @@ func newHouse(ctx context.Context, binary string) (_ *house, err error) {
 	h := &house{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, h.close())
+			err = errors.Join(err, h.close(ctx))
 		}
 	}()
 	if h.dir, err = os.MkdirTemp("/var/tmp", "rowhouse-bench-"); err != nil {
@@ -259,9 +259,9 @@ func (h *house) send(ctx context.Context, method, url, bearer string, body io.Re
 	return res.Header, err
 }
 
-// close ends what was started and removes what was made.
-func (h *house) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+// close ends what was started and removes what was made, also if ctx has ended.
+func (h *house) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	var errs []error
 	if h.bare != nil {

@@ -37,7 +37,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	s := &stage{out: os.Stdout, rounds: *rounds, turn: *turn}
 	for _, part := range parts {
 		if !strings.Contains(part.name, *only) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -199,7 +200,7 @@ func visibility(ctx context.Context, s *stage, h *house) error {
 			return 0, err
 		}
 		defer res.Body.Close() //nolint:errcheck // nothing in it is of interest
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			return 0, fmt.Errorf("list after write: %s", res.Status)
 		}
 		return 1, nil

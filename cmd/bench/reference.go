@@ -44,7 +44,7 @@ func newReference(ctx context.Context, url string) (*reference, error) {
 }
 
 // addTenant makes a tenant with some contacts to list.
-func (r *reference) addTenant(ctx context.Context, url string, tenant uuid.UUID, contacts int) error {
+func (*reference) addTenant(ctx context.Context, url string, tenant uuid.UUID, contacts int) error {
 	admin, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err

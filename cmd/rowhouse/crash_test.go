@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,7 +43,7 @@ type node struct {
 
 func newNode(t *testing.T) *node {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rowhouse-") // t.TempDir is closed to the account that PostgreSQL runs as
+	dir, err := os.MkdirTemp("", "rowhouse-") //nolint:usetesting // t.TempDir is closed to the account that PostgreSQL runs as
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (n *node) start() {
 	for range 1200 {
 		res, err := http.Get("http://" + n.addr + "/readyz")
 		if err == nil {
-			res.Body.Close()
+			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return
 			}
@@ -120,7 +121,7 @@ func (n *node) ask(method, path, body string, header ...string) (int, []byte, er
 	if err != nil {
 		return 0, nil, err
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // read to its end
 	data, err := io.ReadAll(res.Body)
 	return res.StatusCode, data, err
 }
@@ -294,7 +295,7 @@ func (n *node) checkLog(contacts int) {
 	if made != contacts {
 		n.t.Errorf("the log has %d contacts, want %d", made, contacts)
 	}
-	n.want(http.StatusOK, "GET", n.tenant+"/contacts?limit=1", "", nil, "Min-Position", fmt.Sprint(last))
+	n.want(http.StatusOK, "GET", n.tenant+"/contacts?limit=1", "", nil, "Min-Position", strconv.Itoa(last))
 }
 
 // What is asked of a server that is told to stop is answered.

@@ -67,7 +67,7 @@ func (f databaseFlags) locate() (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the account that PostgreSQL runs as has to enter it
 		return nil, fmt.Errorf("the data directory cannot be made: %w; give another one with --data", err)
 	}
 	file := f.RootKeyFile
@@ -115,12 +115,12 @@ func (db *database) gone() <-chan struct{} {
 	return db.own.Done()
 }
 
-// close stops the private PostgreSQL.
-func (db *database) close() error {
+// close stops the private PostgreSQL, also if ctx has ended.
+func (db *database) close(ctx context.Context) error {
 	if db.own == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	return db.own.Stop(ctx)
 }
@@ -138,9 +138,9 @@ func (c migrateCmd) Run(ctx context.Context, e *env) error {
 	w, err := db.wall(ctx)
 	if err == nil {
 		w.Close()
-		fmt.Fprintln(e.stdout, "the database has the current schema")
+		e.printf("the database has the current schema\n")
 	}
-	return errors.Join(err, db.close())
+	return errors.Join(err, db.close(ctx))
 }
 
 type doctorCmd struct {
@@ -153,7 +153,7 @@ func (c doctorCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.examine(ctx, e, db), db.close())
+	return errors.Join(c.examine(ctx, e, db), db.close(ctx))
 }
 
 func (doctorCmd) examine(ctx context.Context, e *env, db *database) error {
@@ -167,12 +167,11 @@ func (doctorCmd) examine(ctx context.Context, e *env, db *database) error {
 		return err
 	}
 	for _, f := range findings {
-		fmt.Fprintln(e.stdout, f)
+		e.printf("%s\n", f)
 	}
 	if len(findings) > 0 {
-		fmt.Fprintf(e.stderr, "%d findings: the wall between tenants does not stand everywhere\n", len(findings))
-		return exitCode(1)
+		return fmt.Errorf("%d findings: the wall between tenants does not stand everywhere", len(findings))
 	}
-	fmt.Fprintln(e.stdout, "the wall stands")
+	e.printf("the wall stands\n")
 	return nil
 }

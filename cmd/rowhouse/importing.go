@@ -30,7 +30,7 @@ func (c importCmd) Run(ctx context.Context, e *env) error {
 		Out: e.stderr, Terminal: isFile && term.IsTerminal(int(out.Fd())),
 	})
 	if err != nil && !errors.Is(err, csvimport.ErrInterrupted) {
-		fmt.Fprintln(e.stderr, "rowhouse:", err)
+		_, _ = fmt.Fprintln(e.stderr, "rowhouse:", err)
 	}
 	if code := csvimport.ExitCode(s, err); code != 0 {
 		return exitCode(code)

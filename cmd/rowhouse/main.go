@@ -43,6 +43,10 @@ type env struct {
 	log            *slog.Logger
 }
 
+// printf prints what somebody asked for. If there is nobody to read it any more,
+// there is nobody to tell either.
+func (e *env) printf(format string, args ...any) { _, _ = fmt.Fprintf(e.stdout, format, args...) }
+
 // An exitCode is an error that has said all there is to say, and only ends the
 // process.
 type exitCode int
@@ -117,6 +121,6 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(e *env) error {
-	_, err := fmt.Fprintln(e.stdout, "rowhouse", Version)
-	return err
+	e.printf("rowhouse %s\n", Version)
+	return nil
 }

@@ -40,7 +40,7 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, do func(readM
 	}
 	w, err := db.wall(ctx)
 	if err != nil {
-		return errors.Join(err, db.close())
+		return errors.Join(err, db.close(ctx))
 	}
 	m := readModels{wall: w, tracker: postgres.NewTracker(w), store: postgres.New(postgres.Config{Wall: w, Log: e.log})}
 	m.Models = projections.New(projections.Config{
@@ -53,7 +53,7 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, do func(readM
 	defer cancel()
 	err = errors.Join(err, m.store.Close(closing))
 	w.Close()
-	return errors.Join(err, db.close())
+	return errors.Join(err, db.close(ctx))
 }
 
 // tenants returns the one that was named, or all of them.
@@ -82,7 +82,7 @@ func (c statusCmd) Run(ctx context.Context, e *env) error {
 			return err
 		}
 		out := tabwriter.NewWriter(e.stdout, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(out, "tenant\tlog\tread models\tbehind\tparked")
+		_, _ = fmt.Fprintln(out, "tenant\tlog\tread models\tbehind\tparked")
 		for _, t := range tenants {
 			head, err := m.store.Head(ctx, t)
 			if err != nil {
@@ -96,9 +96,9 @@ func (c statusCmd) Run(ctx context.Context, e *env) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\n", t, head, at, head-at, len(parked))
+			_, _ = fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\n", t, head, at, head-at, len(parked))
 			for _, p := range parked {
-				fmt.Fprintf(out, "  parked: %s %s from version %d on, since %s (%s)\n", p.Projection, p.Stream, p.Version, p.At.Format(time.RFC3339), p.Class)
+				_, _ = fmt.Fprintf(out, "  parked: %s %s from version %d on, since %s (%s)\n", p.Projection, p.Stream, p.Version, p.At.Format(time.RFC3339), p.Class)
 			}
 		}
 		return out.Flush()
@@ -131,13 +131,13 @@ func (c rebuildCmd) Run(ctx context.Context, e *env) error {
 			var events int64
 			report := func(done, of int64) {
 				events = done
-				fmt.Fprintf(e.stderr, "\r%s (%d of %d): %d of %d events", t, i+1, len(tenants), done, of)
+				_, _ = fmt.Fprintf(e.stderr, "\r%s (%d of %d): %d of %d events", t, i+1, len(tenants), done, of)
 			}
 			if err := m.rebuild(ctx, t, report, which); err != nil {
 				return fmt.Errorf("%s: %w", t, err)
 			}
 			took := time.Since(start)
-			fmt.Fprintf(e.stderr, "\r%s (%d of %d): %d events in %s, %.0f a second\n", t, i+1, len(tenants), events, took.Round(time.Millisecond), float64(events)/took.Seconds())
+			_, _ = fmt.Fprintf(e.stderr, "\r%s (%d of %d): %d events in %s, %.0f a second\n", t, i+1, len(tenants), events, took.Round(time.Millisecond), float64(events)/took.Seconds())
 		}
 		return nil
 	})

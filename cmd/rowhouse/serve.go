@@ -58,7 +58,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	err = serve(ctx, e.log, db, l)
-	return errors.Join(err, db.close())
+	return errors.Join(err, db.close(ctx))
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -94,10 +94,10 @@ func build(ctx context.Context, log *slog.Logger, db *database) (_ *server, err 
 	s.store = postgres.New(postgres.Config{Wall: s.wall, Log: log, Metrics: metrics, Appended: s.appended})
 	defer func() {
 		if err != nil {
-			s.close()
+			s.close(ctx)
 		}
 	}()
-	if err := s.derive(db, metrics); err != nil {
+	if err := s.derive(db, metrics); err != nil { //nolint:contextcheck // a reaction gets its context when it runs
 		return nil, err
 	}
 	directory, err := access.New(access.Config{
@@ -114,7 +114,7 @@ func build(ctx context.Context, log *slog.Logger, db *database) (_ *server, err 
 		Wall: s.wall, Log: log, Metrics: metrics, Now: now, NewID: newID,
 		Version: Version, Ready: s.wall.Ping, Closing: s.closing,
 	}
-	routes, err := s.api.Handler()
+	routes, err := s.api.Handler() //nolint:contextcheck // a handler gets its context with the request
 	if err != nil {
 		return nil, err
 	}
@@ -169,9 +169,10 @@ func (s *server) follow(ctx context.Context) {
 	wg.Wait()
 }
 
-// close answers what the log was given, and lets go of the database.
-func (s *server) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+// close answers what the log was given, and lets go of the database, also if ctx
+// has ended.
+func (s *server) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := s.store.Close(ctx); err != nil {
 		s.log.ErrorContext(ctx, "appends were cut off", "error", err)
@@ -188,7 +189,7 @@ func serve(ctx context.Context, log *slog.Logger, db *database, l net.Listener) 
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 
 	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	var followers sync.WaitGroup
