@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -55,6 +54,9 @@ func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation
 			return nil, domain.At("/"+strconv.Itoa(i), err)
 		}
 		d := decisions[i]
+		for j := range d.claim {
+			d.claim[j].Pointer = "/" + strconv.Itoa(i) + d.claim[j].Pointer
+		}
 		v.seen[d.stream] = baseline{d.after, d.at + eventstore.Version(len(d.events))}
 	}
 	return decisions, nil
@@ -65,13 +67,12 @@ func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation
 func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
 	c, err := command(id, hash, o, decisions...)
 	if err != nil {
-		return nil, false, err
+		return nil, false, explain(err, prefixOf(ops))
 	}
 	var rc eventstore.Receipt
 	if len(c.Writes) > 0 || len(hash) > 0 {
 		res := r.store.Append(ctx, o.Tenant, c)[0]
-		var changed *eventstore.Conflict
-		if errors.As(res.Err, &changed) {
+		if r.changed(res.Err) {
 			return nil, true, nil
 		}
 		if res.Err != nil {

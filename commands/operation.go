@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -40,8 +41,36 @@ func (p *Policy[S]) Prepare(to Target, cmd domain.Command[S]) Operation {
 
 // view is the records as one or several decisions see them.
 type view struct {
-	run  *Runner
-	seen map[eventstore.StreamID]baseline // what was decided already, and not recorded yet
+	run    *Runner
+	seen   map[eventstore.StreamID]baseline // what was decided already, and not recorded yet
+	others *reads                           // what others have read a moment ago; may be nil
+}
+
+// reads keeps the records that operations of a batch refer to while they decide,
+// so that a thousand contacts of one company read it once. It need not be right
+// any more when their outcomes are recorded: the log checks that.
+type reads struct {
+	mu sync.Mutex
+	by map[eventstore.StreamID]func() (baseline, error)
+}
+
+// get returns what read returned when it was first called for the stream. A nil
+// reads calls it each time.
+func (r *reads) get(s eventstore.StreamID, read func() (baseline, error)) (baseline, error) {
+	if r == nil {
+		return read()
+	}
+	r.mu.Lock()
+	once, ok := r.by[s]
+	if !ok {
+		if r.by == nil {
+			r.by = map[eventstore.StreamID]func() (baseline, error){}
+		}
+		once = sync.OnceValues(read)
+		r.by[s] = once
+	}
+	r.mu.Unlock()
+	return once()
 }
 
 // decision is what one command leads to.
@@ -219,7 +248,7 @@ func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) 
 // command returns the decisions as a command to be recorded. They are for
 // different streams, except that one may continue another.
 func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision) (eventstore.Command, error) {
-	meta, err := json.Marshal(eventstore.Metadata{
+	meta, err := json.Marshal(eventstore.Metadata{ //nolint:musttag // an ID is text //nolint:musttag // an ID is text
 		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
 	})
 	if err != nil {
@@ -238,7 +267,9 @@ func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision)
 			c.Writes[w].Events = append(c.Writes[w].Events, e)
 			n++
 		}
-		c.Claim, c.Free = settle(c.Claim, c.Free, d)
+		if c.Claim, c.Free, err = settle(c.Claim, c.Free, d); err != nil {
+			return eventstore.Command{}, err
+		}
 		c.Checks = append(c.Checks, d.checks...)
 	}
 	// What is written is checked by the write itself.
@@ -249,8 +280,9 @@ func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision)
 }
 
 // settle adds what a decision claims and frees to what earlier ones did. What a
-// record takes and gives back, or gives back and takes again, comes to nothing.
-func settle(claim, free []eventstore.Claim, d *decision) (claimed, freed []eventstore.Claim) {
+// record takes and gives back, or gives back and takes again, comes to nothing;
+// what an earlier one takes is not left to take.
+func settle(claim, free []eventstore.Claim, d *decision) (claimed, freed []eventstore.Claim, err error) {
 	same := func(a eventstore.Claim) func(eventstore.Claim) bool {
 		return func(b eventstore.Claim) bool { return a.Scope == b.Scope && a.Key == b.Key && a.Stream == b.Stream }
 	}
@@ -262,13 +294,19 @@ func settle(claim, free []eventstore.Claim, d *decision) (claimed, freed []event
 		}
 	}
 	for _, c := range d.claim {
-		if i := slices.IndexFunc(free, same(c)); i >= 0 {
+		holder := slices.IndexFunc(claim, func(h eventstore.Claim) bool { return h.Scope == c.Scope && h.Key == c.Key })
+		i := slices.IndexFunc(free, same(c))
+		switch {
+		case holder >= 0 && c.Soft:
+		case holder >= 0:
+			return nil, nil, &eventstore.Claimed{Claim: c, Holder: claim[holder].Stream}
+		case i >= 0:
 			free = slices.Delete(free, i, i+1)
-		} else {
+		default:
 			claim = append(claim, c)
 		}
 	}
-	return claim, free
+	return claim, free, nil
 }
 
 // eventID names the events of a command, the same way every time, so that a

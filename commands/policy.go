@@ -80,11 +80,14 @@ func (p *Policy[S]) fold(ctx context.Context, v *view, id eventstore.StreamID, u
 	if until != 0 {
 		return p.foldUntil(ctx, v, id, until)
 	}
-	s, at, err := p.load(ctx, v, id)
-	if err != nil || at == 0 {
-		return nil, at, err
+	b, err := v.others.get(id, func() (baseline, error) {
+		s, at, err := p.load(ctx, v, id)
+		return baseline{&s, at}, err
+	})
+	if err != nil || b.at == 0 {
+		return nil, 0, err
 	}
-	return &s, at, nil
+	return b.state, b.at, nil
 }
 
 func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error) {

@@ -75,9 +75,10 @@ func nextRound(pending []*attempt) (round []*attempt) {
 func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) {
 	var g errgroup.Group
 	g.SetLimit(readers)
+	others := &reads{}
 	for _, t := range round {
 		g.Go(func() error {
-			r.decideOne(ctx, o, t)
+			r.decideOne(ctx, o, t, others)
 			return nil
 		})
 	}
@@ -87,14 +88,13 @@ func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) 
 		if d := t.decision; d != nil && d.at == 0 && len(d.events) > 0 {
 			making = true
 		}
-		if t.missing != nil && (!making || t.tries >= maxAttempts) {
+		if t.missing != nil && !making {
 			t.finish(Outcome{}, t.missing)
 		}
 	}
 }
 
-func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt) {
-	t.tries++
+func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, others *reads) {
 	if err := t.op.permit(o); err != nil {
 		t.finish(Outcome{}, err)
 		return
@@ -103,7 +103,7 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt) {
 		t.finish(out, err)
 		return
 	}
-	d, err := t.op.decide(ctx, &view{run: r}, o)
+	d, err := t.op.decide(ctx, &view{run: r, others: others}, o)
 	if isMissing(err) {
 		t.missing = err
 		return
@@ -138,21 +138,35 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 	}
 	for i, res := range r.store.Append(ctx, o.Tenant, requests...) {
 		t := decided[i]
-		var changed *eventstore.Conflict
 		switch {
 		case res.Err == nil && res.Receipt.Repeated:
 			t.finish(r.repeated(ctx, o, t, res.Receipt))
 		case res.Err == nil:
 			t.finish(t.outcome(res.Receipt), nil)
 			r.remember(t.decision)
-		case errors.As(res.Err, &changed) && t.tries < maxAttempts:
-			// decided anew in the next round
-		case errors.As(res.Err, &changed):
-			t.finish(Outcome{}, errBusy)
-		default:
+		case !r.changed(res.Err):
 			t.finish(Outcome{}, explain(res.Err, t.op.prefix))
+		default:
+			if t.tries++; t.tries == maxAttempts {
+				t.finish(Outcome{}, errBusy)
+			}
 		}
 	}
+}
+
+// changed reports whether the log refused a command because something is not
+// as it was when the command was decided. If the log has less than we have seen
+// of it, it was taken back to an earlier state, and what we know is worth
+// nothing.
+func (r *Runner) changed(err error) bool {
+	var c *eventstore.Conflict
+	if !errors.As(err, &c) {
+		return false
+	}
+	if b, ok := r.baseline.Get(c.Stream); ok && b.at > c.At {
+		r.baseline.Remove(c.Stream)
+	}
+	return true
 }
 
 // remember keeps the record as it is after a decision.
