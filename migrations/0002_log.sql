@@ -119,20 +119,23 @@ end $$;
 -- +goose StatementEnd
 
 -- sec.open_all returns the tenants that seals were made for, in the order of the
--- seals. See sec.open.
+-- seals. A seal may be for several tenants: then commas are between them. See
+-- sec.open.
 -- +goose StatementBegin
 create function sec.open_all(seals text[]) returns uuid[]
     language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
 declare
     tenants uuid[];
+    opened  int;
 begin
-    select array_agg(split_part(s.seal, '|', 1)::uuid order by s.i) into tenants
-        from unnest(seals) with ordinality s(seal, i) join sec.key k on k.kid = split_part(s.seal, '|', 4)
+    select array_agg(t::uuid order by s.i, t.i), count(distinct s.i) into tenants, opened
+        from unnest(seals) with ordinality s(seal, i) join sec.key k on k.kid = split_part(s.seal, '|', 4),
+            lateral string_to_table(split_part(s.seal, '|', 1), ',') with ordinality t(t, i)
         where split_part(s.seal, '|', 2) = pg_backend_pid()::text
             and sha256(sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(s.seal, -65), 'UTF8'))))
                 = sha256(decode(right(s.seal, 64), 'hex'))
             and split_part(s.seal, '|', 3)::bigint >= extract(epoch from clock_timestamp());
-    if cardinality(tenants) is distinct from cardinality(seals) then
+    if opened is distinct from cardinality(seals) then
         raise exception 'tenant context invalid' using errcode = '42501';
     end if;
     return tenants;
@@ -147,27 +150,33 @@ grant execute on function sec.open_all(text[]) to rowhouse_log;
 -- claim or have the same id, so all are judged by how things are before the
 -- call. Arrays whose names begin with the same letter belong together:
 --
---   seals one for each tenant, in the order of the tenants
---   c_    commands; c_tenant counts in seals, c_hash is empty if none has one
---   w_    streams and the versions they must be at, whether written or not
+--   t_    tenants, in their order, as the seals have them; t_count is how many
+--         events there are for each
+--   c_    commands; c_tenant counts in t_, c_before is how many events there are
+--         for the tenant before those of this command, and c_hash is empty if no
+--         command has one
+--   w_    streams, the versions they must be at, and how many events are added
 --   k_    claims; how is 'hard', 'soft' or 'free'
---   e_    events, in the order of their commands; e_nth counts in the command
+--   e_    events; e_write is the stream in w_, e_step counts in the stream and
+--         e_nth in the command, both from 1
 --
 -- The answers: 'recorded' (first_pos, last_pos, at), 'repeated' (the same, of
 -- the first time), 'reused', 'conflict' (item in w_, version), 'claimed' (item
 -- in k_, holder), 'unknown' and 'sealed'. Other columns mean nothing then.
 --
--- What goes wrong is found by queries that usually find nothing. Their answers
--- go out at once, and what is left in the end is recorded. The settings are for
--- plans that are made once and do not depend on statistics: every access here is
--- a look into an index.
+-- Positions are given out first, as if nothing could go wrong. What does go wrong
+-- is found by queries that usually find nothing; it is answered at once, and the
+-- positions are put right before anything is recorded. If a caller cannot count,
+-- nothing is recorded at all: no mistake of theirs can leave a gap. The settings
+-- are for plans that are made once and do not depend on statistics: every access
+-- here is a look into an index.
 -- +goose StatementBegin
 create function es.append(
-    seals text[],
-    c_tenant int[], c_count int[], c_id uuid[], c_hash bytea[],
-    w_command int[], w_kind text[], w_stream uuid[], w_at int[],
+    seals text[], t_count int[],
+    c_tenant int[], c_before int[], c_count int[], c_id uuid[], c_hash bytea[],
+    w_command int[], w_kind text[], w_stream uuid[], w_at int[], w_count int[],
     k_command int[], k_how text[], k_scope text[], k_key bytea[], k_kind text[], k_stream uuid[],
-    e_command int[], e_nth int[], e_kind text[], e_stream uuid[], e_version int[],
+    e_write int[], e_step int[], e_nth int[],
     e_id uuid[], e_type text[], e_schema smallint[], e_data bytea[], e_meta bytea[])
     returns table (command int, outcome text, first_pos bigint, last_pos bigint, at timestamptz,
         item int, version int, holder_kind text, holder_id uuid)
@@ -180,32 +189,35 @@ declare
     v_known   uuid[];
     v_last    bigint[];
     v_at      timestamptz[];
-    v_sealed  boolean[];
+    v_events  bigint;        -- how many there are to record
+    v_added   bigint;
     v_settled int[] := '{}'; -- commands that were answered, and of which nothing is recorded
-    v_first   bigint[];      -- the position of the first event of each command
     r         record;
 begin
     perform set_config('rowhouse.opened', v_tenant::text, true);
 
     -- A statement of its own: those that follow see all that was committed before
-    -- the heads were ours. All lock in the same order, so nobody waits in a circle.
-    select array_agg(h.tenant_id), array_agg(h.last_pos), array_agg(greatest(clock_timestamp(), h.last_at)), array_agg(h.sealed)
-        into v_known, v_last, v_at, v_sealed
-        from (select * from es.tenant_head h where h.tenant_id = any (v_tenant) order by h.tenant_id for no key update) h;
+    -- the heads were ours. All take them in the same order, so nobody waits in a
+    -- circle.
+    with h as (
+        update es.tenant_head h set last_pos = h.last_pos + t.count, last_at = greatest(clock_timestamp(), h.last_at)
+        from (select t.id, t.count from unnest(v_tenant, t_count) t(id, count) order by t.id) t
+        where h.tenant_id = t.id and not h.sealed
+        returning h.tenant_id, t.count, h.last_pos - t.count as last_pos, h.last_at)
+    select array_agg(h.tenant_id), array_agg(h.last_pos), array_agg(h.last_at), sum(h.count)
+        into v_known, v_last, v_at, v_events from h;
 
-    if v_known is distinct from v_tenant then -- somebody is unknown: bring the others into line
-        select array_agg(h.last_pos order by t.i), array_agg(h.at order by t.i), array_agg(h.sealed order by t.i)
-            into v_last, v_at, v_sealed
+    if v_known is distinct from v_tenant then -- bring the others into line
+        select array_agg(h.last_pos order by t.i), array_agg(h.at order by t.i) into v_last, v_at
             from unnest(v_tenant) with ordinality t(id, i)
-            left join unnest(v_known, v_last, v_at, v_sealed) h(id, last_pos, at, sealed) on h.id = t.id;
-    end if;
-    if (false = all (v_sealed)) is not true then
+            left join unnest(v_known, v_last, v_at) h(id, last_pos, at) on h.id = t.id;
         for r in
-            select c.i::int, v_sealed[c.tenant] as sealed from unnest(c_tenant) with ordinality c(tenant, i)
-            where v_sealed[c.tenant] is distinct from false
+            select c.i::int, exists (select from es.tenant_head h where h.tenant_id = v_tenant[c.tenant]) as known
+            from unnest(c_tenant) with ordinality c(tenant, i)
+            where v_last[c.tenant] is null
         loop
             v_settled := v_settled || r.i;
-            command := r.i; outcome := case when r.sealed then 'sealed' else 'unknown' end;
+            command := r.i; outcome := case when r.known then 'sealed' else 'unknown' end;
             return next;
         end loop;
     end if;
@@ -237,10 +249,10 @@ begin
         v_settled := v_settled || r.command;
         -- Perhaps the reason is that all its events are there already.
         select min(d.pos), max(d.pos), max(d.recorded_at) into first_pos, last_pos, at
-            from unnest(e_command, e_kind, e_stream, e_version, e_id) e(command, kind, stream, version, id)
-            join es.event d on d.tenant_id = v_tenant[c_tenant[r.command]] and d.stream_id = e.stream
-                and d.stream_kind = e.kind and d.version = e.version and d.event_id = e.id
-            where e.command = r.command
+            from unnest(e_write, e_step, e_id) e(write, step, id)
+            join es.event d on d.tenant_id = v_tenant[c_tenant[r.command]] and d.stream_id = w_stream[e.write]
+                and d.stream_kind = w_kind[e.write] and d.version = w_at[e.write] + e.step and d.event_id = e.id
+            where w_command[e.write] = r.command
             having count(*) = c_count[r.command];
         command := r.command; outcome := case when first_pos is null then 'conflict' else 'repeated' end;
         item := r.i; version := r.version;
@@ -265,31 +277,40 @@ begin
         end loop;
     end if;
 
-    -- What is left is recorded.
-    select array_agg(c.pos order by c.i) into v_first from (
-        select c.i, v_last[c.tenant] + 1 + coalesce(sum(c.count) filter (where c.i <> all (v_settled))
-            over (partition by c.tenant order by c.i rows between unbounded preceding and 1 preceding), 0) as pos
-        from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)) c;
+    if v_settled <> '{}' then -- put the positions right
+        select array_agg(c.before order by c.i) into c_before from (
+            select c.i, coalesce(sum(c.count) filter (where c.i <> all (v_settled))
+                over (partition by c.tenant order by c.i rows between unbounded preceding and 1 preceding), 0)::int as before
+            from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)) c;
+        update es.tenant_head h set last_pos = h.last_pos - n.count
+            from (
+                select c.tenant, sum(c.count) as count
+                from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
+                where c.i = any (v_settled)
+                group by c.tenant) n
+            where h.tenant_id = v_tenant[n.tenant] and v_last[n.tenant] is not null;
+        select sum(c.count) into v_events from unnest(c_count) with ordinality c(count, i) where c.i <> all (v_settled);
+    end if;
 
     insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
-        select v_tenant[c_tenant[e.command]], v_first[e.command] + e.nth - 1, e.kind, e.stream, e.version,
-            e.id, e.type, e.schema, v_at[c_tenant[e.command]], e.data, e.meta
-        from unnest(e_command, e_nth, e_kind, e_stream, e_version, e_id, e_type, e_schema, e_data, e_meta)
-            e(command, nth, kind, stream, version, id, type, schema, data, meta)
-        where e.command <> all (v_settled);
-
-    update es.tenant_head h set last_pos = n.last_pos, last_at = v_at[n.tenant]
-        from (
-            select c.tenant, max(v_first[c.i] + c.count - 1) as last_pos
-            from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
-            where c.i <> all (v_settled) and c.count > 0
-            group by c.tenant) n
-        where h.tenant_id = v_tenant[n.tenant];
+        select v_tenant[c.tenant], p.pos, w_kind[e.write], w_stream[e.write], w_at[e.write] + e.step,
+            e.id, e.type, e.schema, v_at[c.tenant], e.data, e.meta
+        from unnest(e_write, e_step, e_nth, e_id, e_type, e_schema, e_data, e_meta) e(write, step, nth, id, type, schema, data, meta),
+            lateral (select w_command[e.write] as command) w,
+            lateral (select c_tenant[w.command] as tenant) c,
+            lateral (select v_last[c.tenant] + c_before[w.command] + e.nth as pos) p
+        where w.command <> all (v_settled)
+            and e.step between 1 and w_count[e.write] and e.nth between 1 and c_count[w.command]
+            and p.pos <= v_last[c.tenant] + t_count[c.tenant];
+    get diagnostics v_added = row_count;
+    if v_added is distinct from coalesce(v_events, 0) then
+        raise exception 'events are miscounted' using errcode = '22023';
+    end if;
 
     if c_hash <> '{}' then
         insert into es.command (tenant_id, command_id, hash, first_pos, last_pos, at)
-            select v_tenant[c.tenant], c.id, c.hash, v_first[c.i], v_first[c.i] + c.count - 1, v_at[c.tenant]
-            from unnest(c_tenant, c_count, c_id, c_hash) with ordinality c(tenant, count, id, hash, i)
+            select v_tenant[c.tenant], c.id, c.hash, v_last[c.tenant] + c.before + 1, v_last[c.tenant] + c.before + c.count, v_at[c.tenant]
+            from unnest(c_tenant, c_before, c_count, c_id, c_hash) with ordinality c(tenant, before, count, id, hash, i)
             where c.hash is not null and c.i <> all (v_settled);
     end if;
 
@@ -306,16 +327,16 @@ begin
     end if;
 
     return query
-        select c.i::int, 'recorded', v_first[c.i], v_first[c.i] + c.count - 1, v_at[c.tenant],
+        select c.i::int, 'recorded', v_last[c.tenant] + c.before + 1, v_last[c.tenant] + c.before + c.count, v_at[c.tenant],
             null::int, null::int, null::text, null::uuid
-        from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
+        from unnest(c_tenant, c_before, c_count) with ordinality c(tenant, before, count, i)
         where c.i <> all (v_settled);
 end $$;
 -- +goose StatementEnd
 
--- es.append_one is the short way for a command that only writes to one stream.
--- It either records it, or leaves everything as it is and returns no position:
--- then es.append says why.
+-- es.append_one is the short way for a command that only adds a few events to one
+-- stream. It either records it, or leaves everything as it is and returns no
+-- position: then es.append says why.
 -- +goose StatementBegin
 create function es.append_one(
     seal text, c_id uuid, c_hash bytea, w_kind text, w_stream uuid, w_at int,
@@ -327,28 +348,34 @@ create function es.append_one(
 #variable_conflict use_column
 declare
     v_tenant uuid := sec.open(seal);
+    v_count  int := cardinality(e_id);
 begin
     perform set_config('rowhouse.opened', array[v_tenant]::text, true);
-    update es.tenant_head h
-        set last_pos = h.last_pos + cardinality(e_id), last_at = greatest(clock_timestamp(), h.last_at)
+    update es.tenant_head h set last_pos = h.last_pos + v_count, last_at = greatest(clock_timestamp(), h.last_at)
         where h.tenant_id = v_tenant and not h.sealed
         returning h.last_pos, h.last_at into last_pos, at;
-    insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
-        select v_tenant, last_pos - cardinality(e_id) + e.i, w_kind, w_stream, w_at + e.i, e.id, e.type, e.schema, at, e.data, e.meta
-        from unnest(e_id, e_type, e_schema, e_data, e_meta) with ordinality e(id, type, schema, data, meta, i)
-        where last_pos is not null
-            and w_at = coalesce((
-                select e.version from es.event e
-                where e.tenant_id = v_tenant and e.stream_id = w_stream and e.stream_kind = w_kind
-                order by e.version desc limit 1), 0)
-            and (c_hash is null or not exists (
-                select from es.command c where c.tenant_id = v_tenant and c.command_id = c_id));
     if not found then
-        update es.tenant_head h set last_pos = h.last_pos - cardinality(e_id) where h.tenant_id = v_tenant and not h.sealed;
-        last_pos := null;
-    elsif c_hash is not null then
+        return;
+    end if;
+    -- One by one, because that takes less to set up than a query for all.
+    for i in 1 .. v_count loop
+        insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
+            select v_tenant, last_pos - v_count + i, w_kind, w_stream, w_at + i, e_id[i], e_type[i], e_schema[i], at, e_data[i], e_meta[i]
+            where w_at + i - 1 = coalesce((
+                    select e.version from es.event e
+                    where e.tenant_id = v_tenant and e.stream_id = w_stream and e.stream_kind = w_kind
+                    order by e.version desc limit 1), 0)
+                and (c_hash is null or not exists (
+                    select from es.command c where c.tenant_id = v_tenant and c.command_id = c_id));
+        if not found then -- which can only be the first
+            update es.tenant_head h set last_pos = h.last_pos - v_count where h.tenant_id = v_tenant;
+            last_pos := null;
+            return;
+        end if;
+    end loop;
+    if c_hash is not null then
         insert into es.command (tenant_id, command_id, hash, first_pos, last_pos, at)
-            values (v_tenant, c_id, c_hash, last_pos - cardinality(e_id) + 1, last_pos, at);
+            values (v_tenant, c_id, c_hash, last_pos - v_count + 1, last_pos, at);
     end if;
 end $$;
 -- +goose StatementEnd

@@ -15,7 +15,8 @@ import (
 
 // isSimple reports whether es.append_one can record the entry.
 func (e *entry) isSimple() bool {
-	return len(e.command.Writes) == 1 && e.events > 0 && len(e.command.Checks) == 0 && len(e.claims) == 0
+	const few = 8 // for more, the query that records any number is faster
+	return len(e.command.Writes) == 1 && e.events > 0 && e.events <= few && len(e.command.Checks) == 0 && len(e.claims) == 0
 }
 
 const appendOne = `select * from es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
@@ -29,7 +30,7 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 	err = r.cfg.Wall.Sealed(ctx, wall.Writer, []domain.TenantID{e.tenant}, func(tx wall.Tx, seals []string) error {
 		var last *eventstore.Position
 		var at *time.Time
-		err := tx.QueryRow(ctx, appendOne, seals[0], e.command.ID, e.command.Hash, w.Stream.Kind, w.Stream.ID, w.At,
+		err := tx.QueryRow(ctx, appendOne, seals[0], [16]byte(e.command.ID), e.command.Hash, w.Stream.Kind, [16]byte(w.Stream.ID), int32(w.At),
 			ev.id, ev.kind, ev.schema, ev.data, ev.meta).Scan(&last, &at)
 		if err == nil && last != nil {
 			done = true
@@ -40,7 +41,7 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 	return done, err
 }
 
-const appendAll = `select * from es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`
+const appendAll = `select * from es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`
 
 // appendAll records entries that are in the order of their tenants.
 func (r recorder) appendAll(ctx context.Context, entries []*entry) error {
@@ -65,27 +66,27 @@ func (r recorder) appendAll(ctx context.Context, entries []*entry) error {
 
 // events are the columns of some events.
 type events struct {
-	id     []uuid.UUID
-	kind   []string
-	schema []int16
-	data   [][]byte
-	meta   [][]byte
+	id     column[id]
+	kind   column[text]
+	schema column[number]
+	data   column[blob]
+	meta   column[blob]
 }
 
 func (c *events) add(all []eventstore.Event) {
 	for i := range all {
 		e := &all[i]
-		c.id = append(c.id, e.ID)
-		c.kind = append(c.kind, e.Type)
-		c.schema = append(c.schema, int16(e.Schema))
+		c.id = append(c.id, id(e.ID))
+		c.kind = append(c.kind, text(e.Type))
+		c.schema = append(c.schema, number(e.Schema))
 		c.data = append(c.data, notNull(e.Data))
 		c.meta = append(c.meta, notNull(e.Meta))
 	}
 }
 
-func notNull(b []byte) []byte {
+func notNull(b []byte) blob {
 	if b == nil {
-		return []byte{}
+		return blob{}
 	}
 	return b
 }
@@ -97,23 +98,23 @@ type request struct {
 	streams []eventstore.StreamID // what the w_ columns are about
 	claims  []*claim              // what the k_ columns are about
 
-	cTenant, cCount []int32
-	cID             []uuid.UUID
-	cHash           [][]byte
+	tCount column[number]
 
-	wCommand, wAt []int32
-	wKind         []string
-	wStream       []uuid.UUID
+	cTenant, cBefore, cCount column[number]
+	cID                      column[id]
+	cHash                    column[blob]
 
-	kCommand            []int32
-	kHow, kScope, kKind []string
-	kKey                [][]byte
-	kStream             []uuid.UUID
+	wCommand, wAt, wCount column[number]
+	wKind                 column[text]
+	wStream               column[id]
 
-	eCommand, eNth, eVersion []int32
-	eKind                    []string
-	eStream                  []uuid.UUID
-	events                   events
+	kCommand            column[number]
+	kHow, kScope, kKind column[text]
+	kKey                column[blob]
+	kStream             column[id]
+
+	eWrite, eStep, eNth column[number]
+	events              events
 }
 
 func newRequest(entries []*entry) *request {
@@ -122,8 +123,9 @@ func newRequest(entries []*entry) *request {
 	for i, e := range entries {
 		if i == 0 || e.tenant != entries[i-1].tenant {
 			r.tenants = append(r.tenants, e.tenant)
+			r.tCount = append(r.tCount, 0)
 		}
-		r.add(int32(i+1), e)
+		r.add(e)
 		hashed = hashed || e.command.Hash != nil
 	}
 	if !hashed {
@@ -132,65 +134,65 @@ func newRequest(entries []*entry) *request {
 	return r
 }
 
-func (r *request) add(command int32, e *entry) {
-	r.cTenant = append(r.cTenant, int32(len(r.tenants)))
-	r.cCount = append(r.cCount, int32(e.events))
-	r.cID = append(r.cID, e.command.ID)
+func (r *request) add(e *entry) {
+	tenant := len(r.tenants)
+	count := number(e.events)
+	r.cTenant = append(r.cTenant, number(tenant))
+	r.cBefore = append(r.cBefore, r.tCount[tenant-1])
+	r.cCount = append(r.cCount, count)
+	r.cID = append(r.cID, id(e.command.ID))
 	r.cHash = append(r.cHash, e.command.Hash)
-	nth := int32(0)
+	r.tCount[tenant-1] += count
+
+	nth := number(0)
 	for _, w := range e.command.Writes {
-		r.at(command, w.Stream, w.At)
+		r.addStream(w.Stream, w.At, len(w.Events))
 		for i := range w.Events {
 			nth++
-			r.eCommand = append(r.eCommand, command)
+			r.eWrite = append(r.eWrite, number(len(r.streams)))
+			r.eStep = append(r.eStep, number(i+1))
 			r.eNth = append(r.eNth, nth)
-			r.eVersion = append(r.eVersion, int32(w.At)+int32(i)+1)
-			r.eKind = append(r.eKind, w.Stream.Kind)
-			r.eStream = append(r.eStream, w.Stream.ID)
 		}
 		r.events.add(w.Events)
 	}
 	for _, c := range e.command.Checks {
-		r.at(command, c.Stream, c.At)
+		r.addStream(c.Stream, c.At, 0)
 	}
 	for i := range e.claims {
-		c := &e.claims[i]
-		r.claims = append(r.claims, c)
-		r.kCommand = append(r.kCommand, command)
-		r.kHow = append(r.kHow, c.how)
-		r.kScope = append(r.kScope, c.Scope)
-		r.kKey = append(r.kKey, c.key[:])
-		r.kKind = append(r.kKind, c.Stream.Kind)
-		r.kStream = append(r.kStream, c.Stream.ID)
+		r.addClaim(&e.claims[i])
 	}
 }
 
-// at asks that a stream is at a version.
-func (r *request) at(command int32, s eventstore.StreamID, v eventstore.Version) {
+// addStream asks that a stream is at a version, for the last command.
+func (r *request) addStream(s eventstore.StreamID, at eventstore.Version, count int) {
 	r.streams = append(r.streams, s)
-	r.wCommand = append(r.wCommand, command)
-	r.wKind = append(r.wKind, s.Kind)
-	r.wStream = append(r.wStream, s.ID)
-	r.wAt = append(r.wAt, int32(v))
+	r.wCommand = append(r.wCommand, number(len(r.cID)))
+	r.wKind = append(r.wKind, text(s.Kind))
+	r.wStream = append(r.wStream, id(s.ID))
+	r.wAt = append(r.wAt, number(at))
+	r.wCount = append(r.wCount, number(count))
+}
+
+// addClaim takes or frees a claim, for the last command.
+func (r *request) addClaim(c *claim) {
+	r.claims = append(r.claims, c)
+	r.kCommand = append(r.kCommand, number(len(r.cID)))
+	r.kHow = append(r.kHow, c.how)
+	r.kScope = append(r.kScope, text(c.Scope))
+	r.kKey = append(r.kKey, c.key[:])
+	r.kKind = append(r.kKind, text(c.Stream.Kind))
+	r.kStream = append(r.kStream, id(c.Stream.ID))
 }
 
 func (r *request) args(seals []string) []any {
 	return []any{
-		seals,
-		some(r.cTenant), some(r.cCount), some(r.cID), some(r.cHash),
-		some(r.wCommand), some(r.wKind), some(r.wStream), some(r.wAt),
-		some(r.kCommand), some(r.kHow), some(r.kScope), some(r.kKey), some(r.kKind), some(r.kStream),
-		some(r.eCommand), some(r.eNth), some(r.eKind), some(r.eStream), some(r.eVersion),
-		some(r.events.id), some(r.events.kind), some(r.events.schema), some(r.events.data), some(r.events.meta),
+		seals, r.tCount,
+		r.cTenant, r.cBefore, r.cCount, r.cID, r.cHash,
+		r.wCommand, r.wKind, r.wStream, r.wAt, r.wCount,
+		r.kCommand, r.kHow, r.kScope, r.kKey, r.kKind, r.kStream,
+		r.eWrite, r.eStep, r.eNth,
+		r.events.id, r.events.kind, r.events.schema, r.events.data, r.events.meta,
 	}
-}
-
-// some makes an empty array, and not null, of nil.
-func some[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
 }
 
 // answer is a row that es.append returns: see there.

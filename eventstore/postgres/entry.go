@@ -24,7 +24,7 @@ type entry struct {
 // claim is a claim to be taken or freed.
 type claim struct {
 	*eventstore.Claim
-	how string // as es.append has it
+	how text // as es.append has it
 	key [sha256.Size]byte
 }
 
@@ -50,7 +50,7 @@ func newEntry(tenant domain.TenantID, c *eventstore.Command) (entry, error) {
 			e.claims = append(e.claims, newClaim(&c.Free[i], "free"))
 		}
 		for i := range c.Claim {
-			how := "hard"
+			how := text("hard")
 			if c.Claim[i].Soft {
 				how = "soft"
 			}
@@ -63,7 +63,7 @@ func newEntry(tenant domain.TenantID, c *eventstore.Command) (entry, error) {
 	return e, nil
 }
 
-func newClaim(c *eventstore.Claim, how string) claim {
+func newClaim(c *eventstore.Claim, how text) claim {
 	return claim{c, how, sha256.Sum256([]byte(c.Key))}
 }
 
