@@ -134,7 +134,10 @@ func (r rules) check(v reflect.Value) []error {
 		v = v.Elem()
 	}
 	if v.IsZero() && v.Kind() != reflect.Bool && !v.CanInt() {
-		return refuseIf(!r.optional, "required", "is required")
+		if r.optional {
+			return nil
+		}
+		return refuse("required", "is required")
 	}
 	t := v.Type()
 	switch kind := t.Kind(); {
@@ -160,26 +163,39 @@ func (r rules) check(v reflect.Value) []error {
 
 func (r rules) checkText(s string) (errs []error) {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return refuseIf(true, "invalid_text", "must be UTF-8 without NUL")
+		return refuse("invalid_text", "must be UTF-8 without NUL")
 	}
 	n := utf8.RuneCountInString(s)
-	errs = append(errs, refuseIf(n < r.minLength, "too_short", "must have at least %d characters", r.minLength)...)
-	errs = append(errs, refuseIf(r.maxLength > 0 && n > r.maxLength, "too_long", "must not have more than %d characters", r.maxLength)...)
-	return append(errs, refuseIf(r.enum != nil && !slices.Contains(r.enum, s), "unknown_value", "must be one of %s", strings.Join(r.enum, ", "))...)
+	if n < r.minLength {
+		errs = refuse("too_short", "must have at least %d characters", r.minLength)
+	}
+	if r.maxLength > 0 && n > r.maxLength {
+		errs = refuse("too_long", "must not have more than %d characters", r.maxLength)
+	}
+	if r.enum != nil && !slices.Contains(r.enum, s) {
+		errs = append(errs, refuse("unknown_value", "must be one of %s", strings.Join(r.enum, ", "))...)
+	}
+	return errs
 }
 
 func (r rules) checkInteger(n int64) []error {
-	return append(
-		refuseIf(r.minimum != nil && n < *r.minimum, "too_small", "must not be less than %d", deref(r.minimum)),
-		refuseIf(r.maximum != nil && n > *r.maximum, "too_large", "must not be more than %d", deref(r.maximum))...)
+	switch {
+	case r.minimum != nil && n < *r.minimum:
+		return refuse("too_small", "must not be less than %d", *r.minimum)
+	case r.maximum != nil && n > *r.maximum:
+		return refuse("too_large", "must not be more than %d", *r.maximum)
+	}
+	return nil
 }
 
 func (r rules) checkItems(v reflect.Value) (errs []error) {
 	n := v.Len()
 	if r.maxItems > 0 && n > r.maxItems {
-		return refuseIf(true, "too_many", "must not have more than %d items", r.maxItems)
+		return refuse("too_many", "must not have more than %d items", r.maxItems)
 	}
-	errs = refuseIf(n < r.minItems, "too_few", "must have at least %d items", r.minItems)
+	if n < r.minItems {
+		errs = refuse("too_few", "must have at least %d items", r.minItems)
+	}
 	item := r
 	item.optional, item.minItems, item.maxItems = false, 0, 0
 	for i := range n {
@@ -196,7 +212,7 @@ func (r rules) checkItems(v reflect.Value) (errs []error) {
 
 func (r rules) checkProperties(v reflect.Value) (errs []error) {
 	if r.maxProperties > 0 && v.Len() > r.maxProperties {
-		return refuseIf(true, "too_many", "must not have more than %d members", r.maxProperties)
+		return refuse("too_many", "must not have more than %d members", r.maxProperties)
 	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
@@ -211,29 +227,28 @@ func (r rules) checkProperties(v reflect.Value) (errs []error) {
 
 func (rules) checkTime(v reflect.Value) []error {
 	year := v.Interface().(time.Time).UTC().Year()
-	return refuseIf(year < 1 || year > 9999, "invalid_time", "must be in the years 0001 to 9999")
+	if year < 1 || year > 9999 {
+		return refuse("invalid_time", "must be in the years 0001 to 9999")
+	}
+	return nil
 }
 
 func (r rules) checkID(v reflect.Value) []error {
 	id := v.Interface().(ID)
-	return refuseIf(r.prefix != "" && id.Prefix != r.prefix, "invalid_id", "must be an id that begins with %s_", r.prefix)
+	if r.prefix != "" && id.Prefix != r.prefix {
+		return refuse("invalid_id", "must be an id that begins with %s_", r.prefix)
+	}
+	return nil
 }
 
-func refuseIf(wrong bool, code, format string, args ...any) []error {
-	if !wrong {
-		return nil
-	}
+func refuse(code, format string, args ...any) []error {
 	return []error{Invalid.Refusef(code, format, args...)}
-}
-
-func deref(n *int64) int64 {
-	if n == nil {
-		return 0
-	}
-	return *n
 }
 
 // EscapePointer prepares a name for a JSON pointer (RFC 6901).
 func EscapePointer(name string) string {
+	if !strings.ContainsAny(name, "~/") {
+		return name
+	}
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

@@ -83,7 +83,7 @@ func diff[F Fields[F]](from, to F) map[string]Change {
 	a, b := reflect.ValueOf(from), reflect.ValueOf(to)
 	for _, m := range domain.Members(a.Type()) {
 		x, y := a.FieldByIndex(m.Index), b.FieldByIndex(m.Index)
-		if reflect.DeepEqual(x.Interface(), y.Interface()) {
+		if x.Comparable() && x.Equal(y) || !x.Comparable() && reflect.DeepEqual(x.Interface(), y.Interface()) {
 			continue
 		}
 		if c := (Change{valueOf(x), valueOf(y)}); !bytes.Equal(c.Old, c.New) {
