@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ type batchAnswer struct {
 func (b batchAnswer) String() string {
 	var parts []string
 	for _, r := range b.Results {
-		s := fmt.Sprint(r.Status)
+		s := strconv.Itoa(r.Status)
 		if r.Problem.Code != "" {
 			s += " " + r.Problem.Code
 		}
@@ -47,7 +48,7 @@ func TestBatch(t *testing.T) {
 		op("update", ada, `,"data":{"last_name":"L"}`),
 		op("update", ada, `,"if_match":2,"data":{"job_title":"A"}`),
 		op("update", ada, `,"if_match":1,"data":{"job_title":"B"}`),
-		op("update", ada, `,"data":{"nmae":"B"}`),
+		op("update", ada, `,"data":{"naem":"B"}`),
 		op("change_lifecycle", ada, `,"data":{"lifecycle":"x"}`),
 		op("delete", foreign, ``),
 		op("delete", chosen, ``),
@@ -60,7 +61,7 @@ func TestBatch(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if p := got.Results[4].Problem.Errors; len(p) != 1 || p[0].Pointer != "/nmae" {
+	if p := got.Results[4].Problem.Errors; len(p) != 1 || p[0].Pointer != "/naem" {
 		t.Errorf("the problem is at %+v", p)
 	}
 	ann.Get("/contacts/"+ada).Want(http.StatusOK, `"version":5`, `"job_title":"A"`)
@@ -109,7 +110,7 @@ func TestUpsert(t *testing.T) {
 	}
 	made := ann.Post("/contacts/upsert", ada(`,"first_name":"Ada"`)).Want(http.StatusCreated, `"first_name":"Ada"`)
 	ann.Post("/contacts/upsert", strings.ReplaceAll(ada(`,"job_title":"A"`), "ada@", "ADA@")).Want(http.StatusOK, made.ID(), `"first_name":"Ada"`, `"job_title":"A"`)
-	ann.Post("/contacts/upsert", ada(`,"nmae":"A"`)).WantProblem(http.StatusBadRequest, "unknown_member", "/data/nmae unknown_member")
+	ann.Post("/contacts/upsert", ada(`,"naem":"A"`)).WantProblem(http.StatusBadRequest, "unknown_member", "/data/naem unknown_member")
 	ann.Post("/contacts/upsert", `{"match_on":["first_name"],"data":{"first_name":"Ada"}}`).WantProblem(http.StatusUnprocessableEntity, "unknown_match")
 	ann.Post("/contacts/upsert", `{"match_on":["external_ids"],"data":{"first_name":"Ada"}}`).WantProblem(http.StatusUnprocessableEntity, "nothing_to_match")
 
@@ -117,6 +118,14 @@ func TestUpsert(t *testing.T) {
 	ann.Post("/contacts/upsert", `{"match_on":["external_ids"],"data":{"external_ids":{"hubspot":"7"},"last_name":"E"}}`).Want(http.StatusOK, eve, `"first_name":"Eve"`)
 	ann.Post("/contacts/upsert", `{"match_on":["external_ids","emails"],"data":{"external_ids":{"hubspot":"7"},"emails":[{"address":"ada@example.org"}]}}`).
 		WantProblem(http.StatusConflict, "several_matches").Want(http.StatusConflict, eve, made.ID())
+
+	pip := ann.Post("/pipelines", `{"name":"Sales","stages":`+salesStages+`}`).Want(http.StatusCreated).ID()
+	deal := `{"match_on":["external_ids"],"data":{"name":"Roof","pipeline_id":"` + pip + `","external_ids":{"erp":"1"}}}`
+	ann.Post("/deals/upsert", deal).Want(http.StatusCreated)
+	ann.Post("/deals/upsert", strings.Replace(deal, "Roof", "New roof", 1)).Want(http.StatusOK, `"New roof"`)
+	own := `{"match_on":["domains"],"data":{"id":"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6","name":"Own","domains":["own.example"]}}`
+	ann.Post("/companies/upsert", own).Want(http.StatusCreated, "cmp_01jh2xk3v8e4t9p5w7y0z2b4d6")
+	ann.Post("/companies/upsert", own).Want(http.StatusOK, "cmp_01jh2xk3v8e4t9p5w7y0z2b4d6")
 
 	// A repetition does what was done, whatever has happened since.
 	key := ann.With("Idempotency-Key", "u")

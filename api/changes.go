@@ -29,7 +29,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 
 // prepareNew returns a command that makes a record.
 func (r *resource) prepareNew(v *verb, name identity, tree any, data []byte) (commands.Operation, error) {
-	id, data, err := r.takeID(tree, data)
+	id, tree, data, err := r.takeID(tree, data)
 	to := commands.Target{ID: id.UUID, Command: name.id, Hash: name.hash}
 	if id.IsZero() {
 		to.ID, to.New = r.s.NewID(), true

@@ -11,7 +11,7 @@ func (s *Server) contacts() *resource {
 		create[contact.Create](`{"first_name":"Ada","last_name":"Lovelace","emails":[{"address":"ada@example.org","kind":"work"}],"tags":["vip"]}`),
 		update[contact.Update](`{"job_title":"Head of Analysis","tags":null}`),
 		deletes[contact.Delete](),
-		command[contact.Restore]("restore", "Take it out of the bin", ""),
+		command[contact.Restore]("restore", "Take it out of the bin", `{}`),
 		command[contact.RestoreVersion]("restore_version", "Take its fields back to what they were", `{"version":1}`),
 		command[contact.Purge]("purge", "Remove it for good", ""),
 		command[contact.AssignOwner]("assign_owner", "Make somebody responsible for it", `{"owner_id":"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"}`),

@@ -8,10 +8,10 @@ import (
 
 func (s *Server) deals() *resource {
 	return records(s, "Sales that are hoped for, worked on, and won or lost.", commands.Deals, projections.Deals,
-		create[deal.Open](`{"name":"New roof","pipeline_id":"pip_01jh2xk3v8e4t9p5w7y0z2b4d6","amount":{"amount":"1250.00","currency":"EUR"},"close_date":"2026-12-31"}`),
+		create[deal.Open](`{"name":"New roof","pipeline_id":"pip_01jh2xk3v8e4t9p5w7y0z2b4d6","amount":{"amount":"1250.00","currency":"EUR"},"close_date":"2026-12-31","external_ids":{"hubspot":"501"}}`),
 		update[deal.Update](`{"close_date":"2027-01-31","source":null}`),
 		deletes[deal.Delete](),
-		command[deal.Restore]("restore", "Take it out of the bin", ""),
+		command[deal.Restore]("restore", "Take it out of the bin", `{}`),
 		command[deal.RestoreVersion]("restore_version", "Take its fields back to what they were", `{"version":1}`),
 		command[deal.Purge]("purge", "Remove it for good", ""),
 		command[deal.AssignOwner]("assign_owner", "Make somebody responsible for it", `{"owner_id":"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"}`),

@@ -36,11 +36,11 @@ func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.set(headerRequestID, x.id)
 	x.set("X-Content-Type-Options", "nosniff")
 	start := e.s.Now()
-	defer func() {
+	defer func() { //nolint:contextcheck // the exchange has it
 		p := recover()
 		broken := p != nil && x.begun
 		if p != nil {
-			x.panicked(p) //nolint:contextcheck // the exchange has it
+			x.panicked(p)
 		}
 		e.tell(x, e.s.Now().Sub(start))
 		if broken {

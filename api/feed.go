@@ -120,7 +120,7 @@ func (s *Server) readFeed(x *exchange) error {
 	x.set("Content-Type", mediaLines)
 	lines := json.NewEncoder(x) // ends each value with a line break
 	for _, e := range p.Data {
-		if err := lines.Encode(e); err != nil { //nolint:musttag // an ID is text
+		if err := lines.Encode(e); err != nil {
 			return ignoreGone(err)
 		}
 	}
@@ -187,7 +187,7 @@ func (s *eventStream) beat() {
 }
 
 func (s *eventStream) send(e Event) {
-	data, err := json.Marshal(e) //nolint:musttag // an ID is text
+	data, err := json.Marshal(e)
 	if err != nil {
 		s.err = err
 		return

@@ -39,7 +39,7 @@ type EventStream struct {
 // show returns an event as clients see it.
 func (s *Server) show(e eventstore.Recorded) (Event, error) {
 	var m eventstore.Metadata
-	err := json.Unmarshal(e.Meta, &m) //nolint:musttag // an ID is text
+	err := json.Unmarshal(e.Meta, &m)
 	return Event{
 		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Position: e.Position,
 		Stream: EventStream{ID: domain.ID{Prefix: s.prefixes[e.Stream.Kind], UUID: e.Stream.ID}, Kind: e.Stream.Kind, Version: e.Version},

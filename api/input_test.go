@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 
 // TestBadInput is what bad input gets: an answer that says what is wrong and
 // where, and nothing written.
-func TestBadInput(t *testing.T) {
+func TestBadInput(t *testing.T) { //nolint:tparallel // all of them have to return before the log is looked at
 	t.Parallel()
 	s := apitest.New(t)
 	ann, bob := s.Tenant(), s.Tenant()
@@ -31,11 +32,11 @@ func TestBadInput(t *testing.T) {
 		code                     string
 		errors                   []string
 	}
-	for _, tt := range []bad{
-		{"unknown member", "POST", con, `{"first_name":"a","nmae":1}`, 400, "unknown_member", []string{"/nmae unknown_member"}},
+	all := []bad{
+		{"unknown member", "POST", con, `{"first_name":"a","naem":1}`, 400, "unknown_member", []string{"/naem unknown_member"}},
 		{"unknown member, far in", "POST", con, `{"emails":[{"address":"a@b.example","x":1}]}`, 400, "unknown_member", []string{"/emails/0/x unknown_member"}},
 		{"another case", "POST", con, `{"First_Name":"a"}`, 400, "unknown_member", []string{"/First_Name unknown_member"}},
-		{"unknown member of a patch", "PATCH", ada, `{"nmae":null}`, 400, "unknown_member", []string{"/nmae unknown_member"}},
+		{"unknown member of a patch", "PATCH", ada, `{"naem":null}`, 400, "unknown_member", []string{"/naem unknown_member"}},
 		{"a member that is not to be written", "PATCH", ada, `{"version":9}`, 400, "unknown_member", []string{"/version unknown_member"}},
 		{"unknown parameter", "GET", con + "?limt=1", "", 400, "unknown_parameter", []string{"limt unknown_parameter"}},
 		{"unknown parameter of a command", "POST", con + "?limit=1", `{"first_name":"a"}`, 400, "unknown_parameter", []string{"limit unknown_parameter"}},
@@ -43,10 +44,14 @@ func TestBadInput(t *testing.T) {
 		{"a broken query", "GET", con + "?limit=%zz", "", 400, "invalid_query", nil},
 		{"a query with a semicolon", "GET", con + "?limit=1;x=2", "", 400, "invalid_query", nil},
 
-		{"wrong types, each", "POST", con, `{"first_name":1,"tags":{},"do_not_call":"no","emails":[1]}`, 422, "validation_failed",
-			[]string{"/first_name wrong_type", "/tags wrong_type", "/do_not_call wrong_type", "/emails/0 wrong_type"}},
-		{"too long, and not an address", "POST", con, `{"first_name":"` + long + `","emails":[{"address":"x"}]}`, 422, "validation_failed",
-			[]string{"/first_name too_long", "/emails/0/address invalid_email"}},
+		{
+			"wrong types, each", "POST", con, `{"first_name":1,"tags":{},"do_not_call":"no","emails":[1]}`, 422, "validation_failed",
+			[]string{"/first_name wrong_type", "/tags wrong_type", "/do_not_call wrong_type", "/emails/0 wrong_type"},
+		},
+		{
+			"too long, and not an address", "POST", con, `{"first_name":"` + long + `","emails":[{"address":"x"}]}`, 422, "validation_failed",
+			[]string{"/first_name too_long", "/emails/0/address invalid_email"},
+		},
 		{"missing fields", "POST", "/deals", `{}`, 422, "validation_failed", []string{"/name required", "/pipeline_id required"}},
 		{"nothing to know it by", "POST", con, `{}`, 422, "required", []string{"/last_name required"}},
 		{"no body where there must be one", "POST", "/deals", "", 400, "empty_body", nil},
@@ -96,27 +101,31 @@ func TestBadInput(t *testing.T) {
 		{"a foreign cursor", "GET", con + "?limit=1&cursor=" + theirs.cursors["contacts"], "", 400, "cursor_mismatch", nil},
 		{"a cursor of another list", "GET", con + "?limit=1&q=x&cursor=" + w.cursors["contacts"], "", 400, "cursor_mismatch", nil},
 		{"a cut cursor", "GET", con + "?cursor=" + w.cursors["contacts"][1:], "", 400, "invalid_cursor", nil},
-		{"an unknown field in a filter", "GET", con + "?filter=nmae%3D1", "", 422, "unknown_field", nil},
+		{"an unknown field in a filter", "GET", con + "?filter=naem%3D1", "", 422, "unknown_field", nil},
 		{"broken filter", "GET", con + "?filter=((", "", 400, "filter_syntax", nil},
 		{"SQL in a filter", "GET", con + "?filter=" + url.QueryEscape(`first_name = "'; drop table crm.contacts; --"`), "", 0, "", nil},
-		{"an unknown field to sort by", "GET", con + "?sort=nmae", "", 422, "unknown_field", nil},
-		{"an unknown member to show", "GET", con + "?fields=nmae", "", 422, "unknown_field", nil},
+		{"an unknown field to sort by", "GET", con + "?sort=naem", "", 422, "unknown_field", nil},
+		{"an unknown member to show", "GET", con + "?fields=naem", "", 422, "unknown_field", nil},
 		{"after the end", "GET", "/events?after=99999999", "", 0, "", nil},
 		{"before the beginning", "GET", "/events?after=-1", "", 422, "bad_value", nil},
 		{"a path that goes up", "GET", con + "/../../../etc/passwd", "", 404, "no_such_route", nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := ann.In(t).Do(tt.method, tt.path, tt.body)
-			if tt.status == 0 {
-				r.Want(http.StatusOK)
-				return
-			}
-			r.WantProblem(tt.status, tt.code, tt.errors...)
-			if len(r.Body) > 20_000 || strings.Contains(r.Body, long) {
-				t.Errorf("the answer repeats the request: %.300s", r.Body)
-			}
-		})
 	}
+	t.Run("each", func(t *testing.T) { // returns when all have
+		for _, tt := range all {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				r := ann.In(t).Do(tt.method, tt.path, tt.body)
+				if tt.status == 0 {
+					r.Want(http.StatusOK)
+					return
+				}
+				r.WantProblem(tt.status, tt.code, tt.errors...)
+				if len(r.Body) > 20_000 || strings.Contains(r.Body, long) {
+					t.Errorf("the answer repeats the request: %.300s", r.Body)
+				}
+			})
+		}
+	})
 	ann.With("Content-Type", "text/plain").Post(con, `{"first_name":"a"}`).WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type")
 	ann.With("Content-Type", "application/x-www-form-urlencoded").Post(con, `a=b`).WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type")
 	ann.With("Content-Type", "application/json; charset=iso-8859-1").Post(con, `{}`).WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type")
@@ -196,9 +205,13 @@ func printable(r rune) rune {
 
 // odd is what people do not expect.
 var odd = []any{
-	nil, true, 0.0, -1.0, 1e300, "", "0", "\u0000", "é\u202e😀", strings.Repeat("x", 5000), []any{}, map[string]any{},
+	nil, true, 0.0, -1.0, 1e300, "", "0", "\u0000", "é\u202e😀", strings.Repeat("x", 5000),
+	[]any{},
+	map[string]any{},
 	"2026-02-30", "9999-12-31T23:59:59.999999999Z", "0000-00-00", "'; select 1; --", "%s%n", "../..", "con_01jh2xk3v8e4t9p5w7y0z2b4d6",
-	map[string]any{"": map[string]any{"~/": nil}}, []any{nil, []any{1.0}}, 1.5, 9007199254740993.0, "NaN", "-0", "1e9",
+	map[string]any{"": map[string]any{"~/": nil}},
+	[]any{nil, []any{1.0}},
+	1.5, 9007199254740993.0, "NaN", "-0", "1e9",
 }
 
 func (f fuzzer) text() string { return fmt.Sprint(odd[f.rand.IntN(len(odd))]) }
@@ -244,14 +257,16 @@ func TestBrokenOff(t *testing.T) {
 	s := apitest.New(t)
 	ann := s.Tenant()
 	conn := s.Dial()
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"name\":",
+	_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"name\":",
 		ann.Path("/companies"), ann.Bearer())
-	conn.CloseWrite()
+	if err := errors.Join(err, conn.CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // only its status matters
 	if res.StatusCode != http.StatusBadRequest {
 		t.Errorf("answered %d", res.StatusCode)
 	}

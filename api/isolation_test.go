@@ -61,6 +61,9 @@ func head(t *testing.T, s *apitest.Server, w world) eventstore.Position {
 // operation is what the document says about one.
 type operation struct {
 	ID         string `json:"operationId"`
+	Summary    string
+	Tags       []string
+	Responses  map[string]any
 	Security   []any
 	Parameters []struct{ Name, In string }
 	Body       struct {
@@ -293,7 +296,7 @@ func prefixOf(op operation) string {
 }
 
 // path fills the path of an operation.
-func (m matrix) path(op operation, ids map[string]string) string {
+func (matrix) path(op operation, ids map[string]string) string {
 	return strings.NewReplacer("{tenant_id}", ids["ten"], "{key_id}", ids["key"], "{id}", ids[prefixOf(op)],
 		"{org_id}", "org_01jh2xk3v8e4t9p5w7y0z2b4d6").Replace(op.Path)
 }

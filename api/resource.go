@@ -187,18 +187,24 @@ func (r *resource) withID(s *huma.Schema) *huma.Schema {
 	return &whole
 }
 
-// takeID takes the ID that a client chose out of the data of a command.
-func (r *resource) takeID(tree any, data []byte) (id domain.ID, rest []byte, err error) {
+// takeID returns the ID that a client chose, and the data of the command without
+// it. The tree is what the data was parsed into.
+func (r *resource) takeID(tree any, data []byte) (domain.ID, any, []byte, error) {
 	members, _ := tree.(map[string]any)
 	chosen, ok := members["id"]
 	if !ok {
-		return domain.ID{}, data, nil
+		return domain.ID{}, tree, data, nil
 	}
-	if text, isText := chosen.(string); chosen != nil {
+	var id domain.ID
+	var wrong error
+	if chosen != nil {
+		text, _ := chosen.(string)
+		var err error
 		id, err = domain.ParseID(text)
-		err = domain.Check(isText && err == nil && id.Prefix == r.view.Prefix(), "/id", "invalid_id", "must be an id that begins with "+r.view.Prefix()+"_")
+		wrong = domain.Check(err == nil && id.Prefix == r.view.Prefix(), "/id", "invalid_id", "must be an id that begins with "+r.view.Prefix()+"_")
 	}
+	members = maps.Clone(members)
 	delete(members, "id")
-	rest, wrong := json.Marshal(members)
-	return id, rest, errors.Join(err, wrong)
+	data, err := json.Marshal(members)
+	return id, members, data, errors.Join(wrong, err)
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -41,11 +42,13 @@ func TestRead(t *testing.T) {
 		{"not an object", `[]`, " wrong_type"},
 		{"nothing", `{}`, "/name required"},
 		{"null where something is required", `{"name":null}`, "/name wrong_type"},
-		{"several mistakes", `{"name":"Augusta","count":0,"small":3000000000,"list":[{},{"a":1}]}`,
-			"/count too_small, /list/0/a required, /list/1/a wrong_type, /name too_long, /small wrong_type"},
+		{
+			"several mistakes", `{"name":"Augusta","count":0,"small":3000000000,"list":[{},{"a":1}]}`,
+			"/count too_small, /list/0/a required, /list/1/a wrong_type, /name too_long, /small wrong_type",
+		},
 		{"too short, in characters", `{"name":"é"}`, "/name too_short"},
 		{"in bytes it would be too long", `{"name":"éééé"}`, ""},
-		{"unknown member", `{"name":"Ada","nmae":"x","a/b":1}`, "/a~1b unknown_member, /nmae unknown_member"},
+		{"unknown member", `{"name":"Ada","naem":"x","a/b":1}`, "/a~1b unknown_member, /naem unknown_member"},
 		{"another case is another member", `{"Name":"Ada"}`, "/name required, /Name unknown_member"},
 		{"unknown member further in", `{"name":"Ada","list":[{"a":"","b":1}]}`, "/list/0/b unknown_member"},
 		{"not in the vocabulary", `{"name":"Ada","kind":"c"}`, "/kind unknown_value"},
@@ -72,7 +75,7 @@ func TestRead(t *testing.T) {
 			var v sample
 			var got []string
 			for _, err := range domain.Refusals(r.read(schema, tree, []byte(tt.in), &v)) {
-				e := err.(*domain.Error)
+				e, _ := errors.AsType[*domain.Error](err)
 				got = append(got, e.Pointer+" "+e.Code)
 				if unknown := e.Code == "unknown_member"; unknown != (e.Kind == domain.Malformed) {
 					t.Errorf("%s is %s", e.Code, e.Kind)

@@ -8,10 +8,10 @@ import (
 
 func (s *Server) tasks() *resource {
 	return records(s, "What somebody has to do, and by when.", commands.Tasks, projections.Tasks,
-		create[task.Create](`{"title":"Call Ada about the offer","kind":"call","due_at":"2026-03-01T10:00:00Z"}`),
+		create[task.Create](`{"title":"Call Ada about the offer","kind":"call","due_at":"2026-03-01T10:00:00Z","external_ids":{"hubspot":"501"}}`),
 		update[task.Update](`{"priority":"high"}`),
 		deletes[task.Delete](),
-		command[task.Restore]("restore", "Take it out of the bin", ""),
+		command[task.Restore]("restore", "Take it out of the bin", `{}`),
 		command[task.RestoreVersion]("restore_version", "Take its fields back to what they were", `{"version":1}`),
 		command[task.Purge]("purge", "Remove it for good", ""),
 		command[task.AssignOwner]("assign_owner", "Make somebody responsible for it", `{"owner_id":"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"}`),

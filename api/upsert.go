@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ type matcher struct {
 
 // matches lets clients find records by these members, which a record of its kind
 // claims for itself.
-func matches[F any, S any, K interface {
+func matches[F, S any, K interface {
 	*S
 	Begin(F)
 	domain.Claimer
@@ -54,8 +55,8 @@ func (r *resource) upsertOperations() []*operation {
 	if r.match.members == nil {
 		return nil
 	}
-	about := "Finds the record by what it alone can have, `" + strings.Join(r.match.members, "` or `") + "`, and changes it, or makes it if there is none. If several are found, nothing is done."
-	example := `{"match_on":["external_ids"],"data":` + r.verb(toCreate).example + `}`
+	about := "Finds the record by what it alone can have, `" + strings.Join(r.match.members, "` or `") + "`, and changes it by merge patch, or makes it if there is none. If several are found, nothing is done."
+	example := `{"match_on":["` + r.match.members[0] + `"],"data":` + r.verb(toCreate).example + `}`
 	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Make one, or change it", about,
 		params(idempotencyParam), takes[upsert](r.s, example),
 		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),
@@ -123,11 +124,31 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 			Data: map[string]any{"candidates": found},
 		}}
 	case len(found) == 1:
-		op, err := r.verb(toUpdate).prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, in.Data)
+		tree, data, err := r.changeable(tree, in.Data)
+		if err != nil {
+			return order{err: err}
+		}
+		op, err := r.verb(toUpdate).prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, data)
 		return order{op: op, err: err}
 	}
 	op, err := r.prepareNew(r.verb(toCreate), name, tree, in.Data)
 	return order{op: op, err: err}
+}
+
+// changeable takes out of the data what only counts when a record is made, such
+// as the pipeline that a deal begins in.
+func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
+	members, _ := tree.(map[string]any)
+	made, changed := r.s.schemas.resolve(r.verb(toCreate).schema), r.verb(toUpdate).schema
+	rest := maps.Clone(members)
+	maps.DeleteFunc(rest, func(name string, _ any) bool {
+		return changed.Properties[name] == nil && (made.Properties[name] != nil || name == "id")
+	})
+	if len(rest) == len(members) {
+		return tree, data, nil
+	}
+	data, err := json.Marshal(rest)
+	return rest, data, err
 }
 
 // holders returns the records that have what the data has.

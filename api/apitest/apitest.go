@@ -134,7 +134,7 @@ func (s *Server) Dial() *net.TCPConn {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { conn.Close() })
+	s.t.Cleanup(func() { conn.Close() }) //nolint:errcheck // it was dialled to be broken
 	return conn.(*net.TCPConn)
 }
 

@@ -28,6 +28,7 @@ type Client struct {
 
 // In returns a client that reports to another test, such as a part of one.
 func (c Client) In(t testing.TB) Client {
+	t.Helper()
 	c.t = t
 	return c
 }
