@@ -24,12 +24,10 @@ func settings(cfg Config, socketDir string) map[string]string {
 		"shared_buffers":  "256MB",
 		"jit":             "off", // compiling costs more than our statements take
 
-		// Writing: fewer checkpoints, so that fewer pages are logged whole, and
-		// those that are, small.
+		// Fewer checkpoints, so that fewer pages are logged whole.
 		"wal_buffers":        "16MB",
 		"max_wal_size":       "4GB",
 		"checkpoint_timeout": "15min",
-		"wal_compression":    "on",
 
 		// The data is on an SSD and the statements are short.
 		"random_page_cost":                "1.1",

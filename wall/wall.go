@@ -110,20 +110,25 @@ func ignoreClosed(err error) error {
 // to be dead, the statements are sent once more on another, so f must be
 // repeatable.
 func (w *Wall) Pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) error {
-	err := w.pipe(ctx, s, f)
-	if err != nil && s.Duty == Reader && ctx.Err() == nil && isDead(err) {
-		return w.pipe(ctx, s, f)
+	dead, err := w.pipe(ctx, s, f)
+	if dead && s.Duty == Reader && ctx.Err() == nil {
+		w.pools[s.Duty].Reset() // what killed one has likely killed all
+		_, err = w.pipe(ctx, s, f)
 	}
 	return err
 }
 
-func (w *Wall) pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) error {
-	return w.pools[s.Duty].AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+// pipe also reports whether the connection, and not a statement, is at fault.
+func (w *Wall) pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) (dead bool, err error) {
+	err = w.pools[s.Duty].AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		b := &pgx.Batch{}
 		b.Queue(setSeal, w.sealer.seal(s.Tenant, c.Conn().PgConn().PID()))
 		f(b)
-		return c.SendBatch(ctx, b).Close()
+		err := c.SendBatch(ctx, b).Close()
+		dead = c.Conn().IsClosed()
+		return err
 	})
+	return dead, err
 }
 
 // Sealed runs f on a connection of a duty, with a seal for each of the tenants,
@@ -143,12 +148,4 @@ func (w *Wall) Sealed(ctx context.Context, d Duty, tenants []domain.TenantID, f 
 func IsDenied(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == "42501" // insufficient_privilege, also for policies
-}
-
-// isDead reports whether the connection, and not the statement, is at fault.
-func isDead(err error) bool {
-	if e, answered := errors.AsType[*pgconn.PgError](err); answered {
-		return e.Code == "57P01" // admin_shutdown
-	}
-	return true
 }

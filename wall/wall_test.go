@@ -178,6 +178,39 @@ func TestPipeIsOneTransaction(t *testing.T) {
 	}
 }
 
+// TestPipeAgain kills the connection of a reader, who must not notice, and of a
+// projector, who must: what they did may have been done.
+func TestPipeAgain(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for duty, noticed := range map[wall.Duty]bool{wall.Reader: false, wall.Projector: true} {
+		exec(t, db.Superuser(t), `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+			where datname = current_database() and usename = '`+duty.Role()+`'`)
+		var n int
+		err := db.Wall.Pipe(t.Context(), wall.Scope{Tenant: alice, Duty: duty}, func(b *pgx.Batch) {
+			b.Queue(`select count(*) from crm.note`).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+		})
+		if (err != nil) != noticed || err == nil && n != 3 {
+			t.Errorf("%s: saw %d rows, %v", duty, n, err)
+		}
+	}
+}
+
+// TestPipeOnce asks for a row that is not there, which is no reason to ask
+// again.
+func TestPipeOnce(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	asked, n := 0, 0
+	err := db.Wall.Pipe(t.Context(), wall.Scope{Tenant: alice, Duty: wall.Reader}, func(b *pgx.Batch) {
+		asked++
+		b.Queue(`select id from crm.note where id = 7`).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+	})
+	if !errors.Is(err, pgx.ErrNoRows) || asked != 1 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+}
+
 func TestNoSealStays(t *testing.T) {
 	t.Parallel()
 	db := open(t)
