@@ -135,7 +135,7 @@ begin
             and sha256(sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(s.seal, -65), 'UTF8'))))
                 = sha256(decode(right(s.seal, 64), 'hex'))
             and split_part(s.seal, '|', 3)::bigint >= extract(epoch from clock_timestamp());
-    if opened is distinct from cardinality(seals) then
+    if tenants is null or opened is distinct from cardinality(seals) then
         raise exception 'tenant context invalid' using errcode = '42501';
     end if;
     return tenants;
@@ -169,7 +169,8 @@ grant execute on function sec.open_all(text[]) to rowhouse_log;
 -- positions are put right before anything is recorded. If a caller cannot count,
 -- nothing is recorded at all: no mistake of theirs can leave a gap. The settings
 -- are for plans that are made once and do not depend on statistics: every access
--- here is a look into an index.
+-- here is a look into an index. Nobody waits for long for the head of one tenant,
+-- because there are others in the same call.
 -- +goose StatementBegin
 create function es.append(
     seals text[], t_count int[],
@@ -181,7 +182,7 @@ create function es.append(
     returns table (command int, outcome text, first_pos bigint, last_pos bigint, at timestamptz,
         item int, version int, holder_kind text, holder_id uuid)
     language plpgsql security definer
-    set search_path = pg_catalog, pg_temp
+    set search_path = pg_catalog, pg_temp set lock_timeout = '100ms'
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -303,7 +304,7 @@ begin
             and e.step between 1 and w_count[e.write] and e.nth between 1 and c_count[w.command]
             and p.pos <= v_last[c.tenant] + t_count[c.tenant];
     get diagnostics v_added = row_count;
-    if v_added is distinct from coalesce(v_events, 0) then
+    if v_added <> coalesce(v_events, 0) or v_settled = '{}' and v_added <> cardinality(e_id) then
         raise exception 'events are miscounted' using errcode = '22023';
     end if;
 
@@ -343,7 +344,7 @@ create function es.append_one(
     e_id uuid[], e_type text[], e_schema smallint[], e_data bytea[], e_meta bytea[],
     out last_pos bigint, out at timestamptz)
     language plpgsql security definer
-    set search_path = pg_catalog, pg_temp
+    set search_path = pg_catalog, pg_temp set lock_timeout = '100ms'
     set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare

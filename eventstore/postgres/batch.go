@@ -61,6 +61,10 @@ type queue struct {
 	entries []*entry // from head on
 	head    int
 	skipped []*entry // those before head that have to wait for the next batch
+
+	// held says that entries of the tenant are on a way of their own, because
+	// somebody else holds the head of its log.
+	held bool
 }
 
 // lookAhead is how many entries of a tenant may be passed over in search of one

@@ -19,6 +19,7 @@ type entry struct {
 
 	result *eventstore.Result
 	call   *call
+	held   bool // see lane.hold
 }
 
 // claim is a claim to be taken or freed.

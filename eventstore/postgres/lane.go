@@ -18,10 +18,10 @@ type lane struct {
 	recorder recorder
 
 	mu     sync.Mutex
-	busy   bool
-	queues map[domain.TenantID]*queue // those with entries only
-	turns  []*queue                   // the same ones, in the order of their turns
-	batch  batch                      // the one under way
+	busy   bool                       // a batch is under way
+	queues map[domain.TenantID]*queue // those that are not empty, or are held
+	turns  []*queue                   // those that are not held, in the order of their turns
+	batch  batch
 }
 
 // call is what one caller waits for.
@@ -42,20 +42,14 @@ func (l *lane) append(ctx context.Context, tenant domain.TenantID, entries []*en
 	for _, e := range entries {
 		e.call = c
 	}
+	carry := context.WithoutCancel(ctx) // what carries the entries of others must not end with our context
 	l.mu.Lock()
 	l.enqueue(tenant, entries)
-	idle := !l.busy
-	l.busy = true
+	idle := !l.busy && len(l.turns) > 0
+	l.busy = l.busy || idle
 	l.mu.Unlock()
-	if idle {
-		// What carries the entries of others must not end with our context.
-		carry := context.WithoutCancel(ctx)
-		if l.carry(carry) {
-			go func() {
-				for l.carry(carry) {
-				}
-			}()
-		}
+	if idle && l.carry(carry) {
+		go l.carryAll(carry)
 	}
 	select {
 	case <-c.answered:
@@ -75,23 +69,34 @@ func (l *lane) enqueue(tenant domain.TenantID, entries []*entry) {
 	q.push(entries)
 }
 
+func (l *lane) carryAll(ctx context.Context) {
+	for l.carry(ctx) {
+	}
+}
+
 // carry takes the next batch to the log, and reports whether there is more.
 func (l *lane) carry(ctx context.Context) (more bool) {
 	l.mu.Lock()
 	l.take()
 	l.mu.Unlock()
-	l.recorder.record(ctx, l.batch.entries)
+	held := l.recorder.record(ctx, l.batch.entries)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.batch.entries {
-		l.answer(e)
+	for _, entries := range held {
+		l.hold(ctx, entries)
 	}
-	l.busy = len(l.queues) > 0
+	for _, e := range l.batch.entries {
+		if !e.held {
+			l.answer(e)
+		}
+	}
+	l.busy = len(l.turns) > 0
 	return l.busy
 }
 
 // answer lets the caller know that an entry has its result.
-func (*lane) answer(e *entry) {
+func (l *lane) answer(e *entry) {
+	l.recorder.metrics.count(e.result)
 	if e.call.left--; e.call.left == 0 {
 		close(e.call.answered)
 	}
@@ -127,6 +132,41 @@ func (l *lane) take() {
 	}
 }
 
+// hold takes entries of a tenant whose head is held by somebody else out of the
+// way of the others. Until they are answered, those that come after them wait.
+func (l *lane) hold(ctx context.Context, entries []*entry) {
+	tenant := entries[0].tenant
+	q := l.queues[tenant]
+	if q == nil {
+		q = &queue{tenant: tenant}
+		l.queues[tenant] = q
+	}
+	q.held = true
+	l.turns = slices.DeleteFunc(l.turns, func(other *queue) bool { return other == q })
+	for _, e := range entries {
+		e.held = true
+	}
+	entries = slices.Clone(entries) // they are the batch's
+	go func() {
+		l.recorder.outwait(ctx, entries)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, e := range entries {
+			l.answer(e)
+		}
+		q.held = false
+		if q.empty() {
+			delete(l.queues, tenant)
+			return
+		}
+		l.turns = append(l.turns, q)
+		if !l.busy {
+			l.busy = true
+			go l.carryAll(ctx)
+		}
+	}()
+}
+
 // withdraw takes the entries of a call that are still waiting out of the queue.
 func (l *lane) withdraw(tenant domain.TenantID, c *call, err error) {
 	l.mu.Lock()
@@ -139,7 +179,7 @@ func (l *lane) withdraw(tenant domain.TenantID, c *call, err error) {
 		e.result.Err = err
 		l.answer(e)
 	}
-	if q.empty() {
+	if q.empty() && !q.held {
 		delete(l.queues, tenant)
 		l.turns = slices.DeleteFunc(l.turns, func(other *queue) bool { return other == q })
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -43,19 +44,21 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// observe counts a batch that has its results.
-func (m *metrics) observe(entries []*entry, took time.Duration) {
-	m.commands.Observe(float64(len(entries)))
+// observe counts a batch.
+func (m *metrics) observe(commands int, took time.Duration) {
+	m.commands.Observe(float64(commands))
 	m.seconds.Observe(took.Seconds())
-	for _, e := range entries {
-		switch {
-		case e.result.Err != nil:
-			m.results.WithLabelValues(kindOf(e.result.Err)).Inc()
-		case e.result.Receipt.Repeated:
-			m.repeated.Inc()
-		default:
-			m.recorded.Inc()
-		}
+}
+
+// count counts a result.
+func (m *metrics) count(r *eventstore.Result) {
+	switch {
+	case r.Err != nil:
+		m.results.WithLabelValues(kindOf(r.Err)).Inc()
+	case r.Receipt.Repeated:
+		m.repeated.Inc()
+	default:
+		m.recorded.Inc()
 	}
 }
 
@@ -70,6 +73,7 @@ func kindOf(err error) string {
 	for label, target := range map[string]error{
 		"reused": eventstore.ErrReused, "unknown_tenant": eventstore.ErrUnknownTenant,
 		"sealed": eventstore.ErrSealed, "unavailable": eventstore.ErrUnavailable,
+		"cancelled": context.Canceled, "late": context.DeadlineExceeded,
 	} {
 		if errors.Is(err, target) {
 			return label

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"slices"
 	"strings"
@@ -24,18 +25,21 @@ const callTimeout = 15 * time.Second
 type recorder struct {
 	cfg     Config
 	metrics *metrics
+	waiting chan struct{} // held by those who outwait somebody
 }
 
-// record gives every entry its result.
-func (r recorder) record(ctx context.Context, entries []*entry) {
+// record gives entries their results, but for those of tenants whose heads are
+// held by somebody else: these it returns, each tenant by itself.
+func (r recorder) record(ctx context.Context, entries []*entry) (held [][]*entry) {
 	if len(entries) == 0 {
-		return
+		return nil
 	}
 	slices.SortStableFunc(entries, byTenant)
 	start := time.Now()
-	r.divide(ctx, entries)
-	r.metrics.observe(entries, time.Since(start))
+	held = r.divide(ctx, entries)
+	r.metrics.observe(len(entries), time.Since(start))
 	r.announce(entries)
+	return held
 }
 
 func byTenant(a, b *entry) int { return bytes.Compare(a.tenant.UUID[:], b.tenant.UUID[:]) }
@@ -43,19 +47,71 @@ func byTenant(a, b *entry) int { return bytes.Compare(a.tenant.UUID[:], b.tenant
 // divide records entries that are in the order of their tenants. If the
 // database refuses them as a whole they are tried in two halves, so that one
 // cannot spoil it for the others.
-func (r recorder) divide(ctx context.Context, entries []*entry) {
+func (r recorder) divide(ctx context.Context, entries []*entry) (held [][]*entry) {
 	err := r.insist(ctx, entries)
-	if err == nil {
-		return
-	}
-	if len(entries) == 1 || errors.Is(err, eventstore.ErrUnavailable) {
-		for _, e := range entries {
-			e.result.Err = err
+	switch {
+	case err == nil:
+	case isHeld(err):
+		if entries[0].tenant == entries[len(entries)-1].tenant {
+			return [][]*entry{entries}
 		}
-		return
+		for same := range sameTenant(entries) {
+			held = append(held, r.divide(ctx, same)...)
+		}
+	case len(entries) == 1 || errors.Is(err, eventstore.ErrUnavailable):
+		fail(entries, err)
+	default:
+		held = r.divide(ctx, entries[:len(entries)/2])
+		held = append(held, r.divide(ctx, entries[len(entries)/2:])...)
 	}
-	r.divide(ctx, entries[:len(entries)/2])
-	r.divide(ctx, entries[len(entries)/2:])
+	return held
+}
+
+func fail(entries []*entry, err error) {
+	for _, e := range entries {
+		e.result.Err = err
+	}
+}
+
+// sameTenant yields the entries of one tenant after the other.
+func sameTenant(entries []*entry) iter.Seq[[]*entry] {
+	return func(yield func([]*entry) bool) {
+		for from, to := 0, 0; from < len(entries); from = to {
+			for to < len(entries) && entries[to].tenant == entries[from].tenant {
+				to++
+			}
+			if !yield(entries[from:to]) {
+				return
+			}
+		}
+	}
+}
+
+// outwait records entries of one tenant as soon as whoever holds the head of its
+// log lets go of it. No more than a few may wait at a time, because each takes a
+// connection.
+func (r recorder) outwait(ctx context.Context, entries []*entry) {
+	deadline := time.Now().Add(r.cfg.Patience)
+	r.waiting <- struct{}{}
+	defer func() { <-r.waiting }()
+	left := entries
+	for {
+		left = slices.Concat(r.divide(ctx, left)...)
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			fail(left, fmt.Errorf("%w: somebody holds the head of the tenant's log", eventstore.ErrUnavailable))
+			break
+		}
+	}
+	r.announce(entries)
+}
+
+// isHeld reports whether the database gave up waiting for a lock.
+func isHeld(err error) bool {
+	e, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && e.Code == "55P03" // lock_not_available
 }
 
 // insist calls the database until it answers. What was recorded although the

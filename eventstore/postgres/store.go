@@ -71,8 +71,9 @@ func New(cfg Config) *Store {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{cfg: cfg, metrics: newMetrics(cfg.Metrics)}
+	waiting := make(chan struct{}, 2)
 	for range cfg.Lanes {
-		s.lanes = append(s.lanes, newLane(recorder{cfg, s.metrics}))
+		s.lanes = append(s.lanes, newLane(recorder{cfg, s.metrics, waiting}))
 	}
 	return s
 }
@@ -135,6 +136,27 @@ func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...
 // of a tenant do not wait for one another in the database.
 func (s *Store) lane(t domain.TenantID) *lane {
 	return s.lanes[int(t.UUID[14])%len(s.lanes)]
+}
+
+// Forget forgets the commands that are older than an age, however young that is
+// not those of the last 7 days, and returns how many they were. What is
+// forgotten may be sent again under the same ID as if it were new, unless its
+// events are noticed.
+func (s *Store) Forget(ctx context.Context, age time.Duration) (forgotten int64, err error) {
+	const atOnce = 10_000
+	for n := int64(atOnce); n == atOnce; forgotten += n {
+		err := s.cfg.Wall.Outside(ctx, wall.Dispatcher, func(tx wall.Tx) error {
+			tag, err := tx.Exec(ctx, `delete from es.command c using (
+					select tenant_id, command_id from es.command where at < now() - $1::interval limit $2) old
+				where c.tenant_id = old.tenant_id and c.command_id = old.command_id`, age, atOnce)
+			n = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return forgotten, fmt.Errorf("forget old commands: %w", err)
+		}
+	}
+	return forgotten, nil
 }
 
 // CreateTenant makes the log of a new tenant, as part of a transaction of
