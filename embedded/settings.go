@@ -32,6 +32,9 @@ func settings(cfg Config, socketDir string) map[string]string {
 		// The data is on an SSD and the statements are short.
 		"random_page_cost":                "1.1",
 		"max_parallel_workers_per_gather": "0",
+
+		// A new table needs statistics soon: plans are bad without.
+		"autovacuum_naptime": "10s",
 	}
 	if cfg.Ephemeral {
 		maps.Copy(s, map[string]string{

@@ -30,10 +30,12 @@ create table crm.contacts (
     external_ids text[] not null,
     primary key (tenant_id, ver, id)
 ) with (fillfactor = 85);
-create index contacts_updated_at on crm.contacts (tenant_id, ver, updated_at, id);
-create index contacts_last_name on crm.contacts (tenant_id, ver, last_name, id);
-create index contacts_email on crm.contacts (tenant_id, ver, email) where email is not null;
-create index contacts_company_id on crm.contacts (tenant_id, ver, company_id) where company_id is not null;
+-- Without ver: but for the time of a rebuild there is one only, and a planner that
+-- has no statistics yet must not take these for as good as the primary key.
+create index contacts_updated_at on crm.contacts (tenant_id, updated_at, id);
+create index contacts_last_name on crm.contacts (tenant_id, last_name, id);
+create index contacts_email on crm.contacts (tenant_id, email) where email is not null;
+create index contacts_company_id on crm.contacts (tenant_id, company_id) where company_id is not null;
 select sec.build_wall('crm.contacts', 'rowhouse_reader', 'rowhouse_projector');
 grant select on crm.contacts to rowhouse_reader;
 grant select, insert, update, delete on crm.contacts to rowhouse_projector;

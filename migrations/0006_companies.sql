@@ -28,9 +28,11 @@ create table crm.companies (
     external_ids text[] not null,
     primary key (tenant_id, ver, id)
 ) with (fillfactor = 85);
-create index companies_updated_at on crm.companies (tenant_id, ver, updated_at, id);
-create index companies_name on crm.companies (tenant_id, ver, name, id);
-create index companies_parent_id on crm.companies (tenant_id, ver, parent_id) where parent_id is not null;
+-- Without ver: but for the time of a rebuild there is one only, and a planner that
+-- has no statistics yet must not take these for as good as the primary key.
+create index companies_updated_at on crm.companies (tenant_id, updated_at, id);
+create index companies_name on crm.companies (tenant_id, name, id);
+create index companies_parent_id on crm.companies (tenant_id, parent_id) where parent_id is not null;
 select sec.build_wall('crm.companies', 'rowhouse_reader', 'rowhouse_projector');
 grant select on crm.companies to rowhouse_reader;
 grant select, insert, update, delete on crm.companies to rowhouse_projector;

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -96,8 +95,11 @@ func enum[R any, V ~string](name string, vocabulary []V, get func(*R) V) column[
 
 // reference is a column of IDs of other records.
 func reference[R any](name, prefix string, get func(*R) domain.ID) column[R] {
-	return scalar(name, query.ID(prefix), "uuid", func(r *R) uuid.UUID { return get(r).UUID })
+	return scalar(name, query.ID(prefix), "uuid", func(r *R) plainUUID { return plainUUID(get(r).UUID) })
 }
+
+// plainUUID is a UUID that does not write itself as text to be read again.
+type plainUUID [16]byte
 
 // number is a column of whole numbers.
 func number[R any, V ~int | ~int32 | ~int64](name string, get func(*R) *V) column[R] {
@@ -211,7 +213,7 @@ func internal[R, V any](name, sqlType string, get func(*entry[R]) V) column[R] {
 // common adds the columns that all tables have.
 func common[R any](t *Table[R]) {
 	base := t.base
-	id := internal("id", "uuid", func(e *entry[R]) uuid.UUID { return base(e.row).ID.UUID })
+	id := internal("id", "uuid", func(e *entry[R]) plainUUID { return plainUUID(base(e.row).ID.UUID) })
 	id.query = query.Column{Name: "id", SQL: "id", Type: query.ID(t.prefix), Sortable: true}
 	version := internal("version", "int", func(e *entry[R]) int32 { return int32(base(e.row).Version) })
 	version.query = query.Column{Name: "version", SQL: "version", Type: query.Int, Sortable: true}
@@ -263,7 +265,7 @@ func compose[R any](name string, cs []column[R]) statements {
 	all := strings.Join(cols, ", ")
 	const mine = " where tenant_id = $1 and ver = $2"
 	// What people see: the version of the rows that serves now.
-	serving := ` where tenant_id = $1 and ver = coalesce((select s.ver from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `'), 0)`
+	serving := ` where tenant_id = $1 and ver = (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
 	return statements{
 		upsert: "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, " + strings.Join(values, ", ") +
 			" from unnest(" + strings.Join(params, ", ") + ") as u (" + all + ")" +

@@ -27,7 +27,7 @@ type Parked struct {
 func (m *Models) Parked(ctx context.Context, tenant domain.TenantID) (list []Parked, err error) {
 	_, err = m.read(ctx, tenant, func(b *pgx.Batch) {
 		b.Queue(`select projection, stream_id, version, pos, class, at from es.parked p
-			where tenant_id = $1 and ver = coalesce((select s.ver from crm.serving s where s.tenant_id = $1 and s.projection = p.projection), 0)
+			where tenant_id = $1 and ver = (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = p.projection)
 			order by at, pos`, tenant.UUID).
 			Query(func(rows pgx.Rows) (err error) {
 				list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Parked])
