@@ -1,11 +1,13 @@
 package eventstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,17 +32,18 @@ type FollowerConfig struct {
 	Group   string // names the readers for good: checkpoints are kept under it
 	Owner   string // names this node
 
-	// Handle is given the batches, those of a tenant one after another, those
-	// of different tenants also at the same time. It must move the checkpoint
-	// from Batch.From to Batch.To, or return an error: then it is given the
-	// events again later, not necessarily in the same batch. It must not keep
-	// the slice.
-	Handle func(context.Context, Batch) error
+	// Handle is given batches of different tenants, those of one tenant one
+	// after another. It must move the checkpoint of each from Batch.From to
+	// Batch.To, or return an error for it, in the order of the batches: then it
+	// is given the events again later, not necessarily in the same batch. It
+	// must not keep the slices.
+	Handle func(context.Context, []Batch) []error
 
-	Workers  int           // batches handled at a time (default 2)
+	Together int           // batches handed over at a time, if they are small (default 1)
+	Workers  int           // calls of Handle at a time (default 2)
 	Batch    int           // events in a batch while others wait (default 500)
 	MaxBatch int           // events in a batch while nobody waits (default 4,000)
-	Linger   time.Duration // between the batches of a tenant, so that they are worth it (default 5 ms)
+	Linger   time.Duration // between the batches of a tenant, unless somebody waits (default 50 ms)
 	Poll     time.Duration // how often to ask which tenants are behind (default 1 s)
 	TTL      time.Duration // of leases, renewed three times as often (default 15 s)
 
@@ -49,18 +52,13 @@ type FollowerConfig struct {
 }
 
 func (c *FollowerConfig) setDefaults() {
-	orDefault(&c.Workers, 2)
-	orDefault(&c.Batch, 500)
-	orDefault(&c.MaxBatch, max(c.Batch, 4000))
-	orDefault(&c.Linger, 5*time.Millisecond)
-	orDefault(&c.Poll, time.Second)
-	orDefault(&c.TTL, 15*time.Second)
-}
-
-func orDefault[T comparable](v *T, def T) {
-	if *v == *new(T) {
-		*v = def
-	}
+	c.Together = cmp.Or(c.Together, 1)
+	c.Workers = cmp.Or(c.Workers, 2)
+	c.Batch = cmp.Or(c.Batch, 500)
+	c.MaxBatch = cmp.Or(c.MaxBatch, max(c.Batch, 4000))
+	c.Linger = cmp.Or(c.Linger, 50*time.Millisecond)
+	c.Poll = cmp.Or(c.Poll, time.Second)
+	c.TTL = cmp.Or(c.TTL, 15*time.Second)
 }
 
 // Follower brings a group of readers up to date with the logs of all tenants,
@@ -81,6 +79,10 @@ func NewFollower(cfg FollowerConfig) *Follower {
 // position. It never blocks. Nothing depends on it but that the follower looks
 // at once: what it is not told of, it finds out by itself a little later.
 func (f *Follower) Notify(tenant domain.TenantID, head Position) { f.queue.notice(tenant, head) }
+
+// Hurry says that somebody waits for a tenant: there is no point in waiting for
+// more events before those that there are are handled.
+func (f *Follower) Hurry(tenant domain.TenantID) { f.queue.hurry(tenant) }
 
 // Run follows until ctx is done, and then lets others take over at once.
 func (f *Follower) Run(ctx context.Context) {
@@ -145,18 +147,20 @@ func (f *Follower) poll(ctx context.Context) {
 	f.queue.behind(lags)
 }
 
-// work handles one batch of one tenant after another.
+// work handles what is next in the queue, again and again.
 func (f *Follower) work(ctx context.Context) {
 	for {
-		j, ok := f.queue.take()
-		if !ok {
+		jobs := f.queue.take(f.cfg.Together, f.cfg.Workers, f.cfg.Batch)
+		if len(jobs) == 0 {
 			return
 		}
-		o := f.step(ctx, j)
+		outcomes := f.step(ctx, jobs)
 		if ctx.Err() != nil {
 			return
 		}
-		f.report(ctx, j, o, f.queue.finish(j, o))
+		for i, j := range jobs {
+			f.report(ctx, j, outcomes[i], f.queue.finish(j, outcomes[i]))
+		}
 	}
 }
 
@@ -177,17 +181,40 @@ func halts(err error) bool {
 	return errors.Is(err, ErrGap) || errors.Is(err, domain.ErrNewerSchema) || errors.Is(err, domain.ErrUnknownEvent)
 }
 
-// step handles a batch of a tenant.
-func (f *Follower) step(ctx context.Context, j job) (o outcome) {
+// step handles a batch of each of some tenants.
+func (f *Follower) step(ctx context.Context, jobs []job) []outcome {
+	outcomes := make([]outcome, len(jobs))
+	batches, of := make([]Batch, 0, len(jobs)), make([]int, 0, len(jobs))
+	for i, j := range jobs {
+		b, o := f.read(ctx, j)
+		if outcomes[i] = o; len(b.Events) > 0 {
+			batches, of = append(batches, b), append(of, i)
+		}
+	}
+	if len(batches) == 0 {
+		return outcomes
+	}
+	errs := f.handle(ctx, batches)
+	for k, i := range of {
+		if errs[k] != nil {
+			outcomes[i] = outcome{err: errs[k]}
+		}
+	}
+	return outcomes
+}
+
+// read reads the next batch of a tenant, and returns how the job ends if it is
+// handled. There are no events if there is nothing to handle.
+func (f *Follower) read(ctx context.Context, j job) (Batch, outcome) {
 	if j.from == nil {
 		at, err := f.cfg.Tracker.Checkpoint(ctx, f.cfg.Group, j.tenant)
 		if err != nil {
-			return outcome{err: fmt.Errorf("read checkpoint: %w", err)}
+			return Batch{}, outcome{err: fmt.Errorf("read checkpoint: %w", err)}
 		}
 		j.from = &at
 	}
 	if j.head <= j.from.Position {
-		return outcome{at: *j.from}
+		return Batch{}, outcome{at: *j.from}
 	}
 	limit := f.cfg.MaxBatch
 	if f.queue.busy() {
@@ -195,17 +222,14 @@ func (f *Follower) step(ctx context.Context, j job) (o outcome) {
 	}
 	events, err := f.cfg.Store.Read(ctx, j.tenant, j.from.Position, limit)
 	if err != nil {
-		return outcome{err: fmt.Errorf("read log: %w", err)}
+		return Batch{}, outcome{err: fmt.Errorf("read log: %w", err)}
 	}
 	b := Batch{Tenant: j.tenant, From: *j.from, Events: events}
 	if err := b.Check(); err != nil {
-		return outcome{err: err}
-	}
-	if err := f.handle(ctx, b); err != nil {
-		return outcome{err: err}
+		return Batch{}, outcome{err: err}
 	}
 	at := Checkpoint{Position: b.To(), Generation: b.From.Generation}
-	return outcome{at: at, events: len(events), full: len(events) == limit}
+	return b, outcome{at: at, events: len(events), full: len(events) == limit}
 }
 
 // Check makes sure that nothing was skipped, whatever the reason, and otherwise
@@ -223,14 +247,26 @@ func (b Batch) Check() error {
 	return nil
 }
 
-// handle keeps a panic in one batch from ending the others.
-func (f *Follower) handle(ctx context.Context, b Batch) (err error) {
+// handle keeps a panic from ending more than the batches it happened in.
+func (f *Follower) handle(ctx context.Context, batches []Batch) (errs []error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic while handling a batch: %T", p) // not p: it may hold what is in the events
+			err := fmt.Errorf("panic while handling a batch: %T", p) // not p: it may hold what is in the events
+			errs = slices.Repeat([]error{err}, len(batches))
 		}
 	}()
-	return f.cfg.Handle(ctx, b)
+	return f.cfg.Handle(ctx, batches)
+}
+
+// OneByOne makes a function that handles batches of one that handles a batch.
+func OneByOne(handle func(context.Context, Batch) error) func(context.Context, []Batch) []error {
+	return func(ctx context.Context, batches []Batch) []error {
+		errs := make([]error, len(batches))
+		for i, b := range batches {
+			errs[i] = handle(ctx, b)
+		}
+		return errs
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

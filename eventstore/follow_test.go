@@ -148,7 +148,7 @@ func TestFollower(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w, ten := newWorld(), tenants(1)[0]
-			f, _ := w.follow(t, FollowerConfig{Handle: w.moving})
+			f, _ := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving)})
 			for range 3 {
 				time.Sleep(time.Second / 7)
 				f.Notify(ten, w.append(ten, 2))
@@ -169,7 +169,7 @@ func TestFollower(t *testing.T) {
 			for _, ten := range all {
 				w.append(ten, 10)
 			}
-			f, _ := w.follow(t, FollowerConfig{Handle: w.moving, Batch: 3, MaxBatch: 3})
+			f, _ := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving), Batch: 3, MaxBatch: 3})
 			time.Sleep(time.Second / 2)
 			for _, ten := range all {
 				if at := w.position(ten); at != 10 {
@@ -194,7 +194,7 @@ func TestFollower(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w, ten := newWorld(), tenants(1)[0]
-			f, _ := w.follow(t, FollowerConfig{Handle: w.moving, Linger: 10 * time.Millisecond})
+			f, _ := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving), Linger: 10 * time.Millisecond})
 			for range 100 {
 				f.Notify(ten, w.append(ten, 1))
 				time.Sleep(time.Millisecond)
@@ -203,6 +203,16 @@ func TestFollower(t *testing.T) {
 			if n := len(w.moves[ten]); n < 10 || n > 11 {
 				t.Errorf("%d batches in 100 ms, want one in 10 ms", n)
 			}
+			time.Sleep(time.Second)
+			for range 5 {
+				f.Notify(ten, w.append(ten, 1))
+				f.Hurry(ten)
+				synctest.Wait()
+				if at := w.position(ten); int(at) != len(w.logs[ten]) {
+					t.Errorf("at %d of %d though somebody waits", at, len(w.logs[ten]))
+				}
+				f.Hurry(ten) // there is nothing to do
+			}
 		})
 	})
 	t.Run("takes larger batches while nobody waits", func(t *testing.T) {
@@ -210,7 +220,7 @@ func TestFollower(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, ten := newWorld(), tenants(1)[0]
 			w.append(ten, 1000)
-			w.follow(t, FollowerConfig{Handle: w.moving, Batch: 10, MaxBatch: 600})
+			w.follow(t, FollowerConfig{Handle: OneByOne(w.moving), Batch: 10, MaxBatch: 600})
 			if want := []int{600, 400}; !slices.Equal(w.reads, want) {
 				t.Errorf("reads = %v, want %v", w.reads, want)
 			}
@@ -228,13 +238,13 @@ func TestFollowerIsFair(t *testing.T) {
 		w.append(broken, 5)
 		w.append(gapped, 5)
 		w.logs[gapped][2].Position++
-		f, _ := w.follow(t, FollowerConfig{Workers: 1, Batch: 10, MaxBatch: 10, Handle: func(ctx context.Context, b Batch) error {
+		f, _ := w.follow(t, FollowerConfig{Workers: 1, Batch: 10, MaxBatch: 10, Handle: OneByOne(func(ctx context.Context, b Batch) error {
 			if b.Tenant == broken {
 				return errors.New("broken")
 			}
 			time.Sleep(time.Millisecond)
 			return w.moving(ctx, b)
-		}})
+		})})
 		time.Sleep(20 * time.Millisecond)
 		for _, ten := range all[3:] {
 			f.Notify(ten, w.append(ten, 1))
@@ -267,12 +277,12 @@ func TestFollowerSurvivesPanic(t *testing.T) {
 		w, ten := newWorld(), tenants(1)[0]
 		w.append(ten, 1)
 		calls := 0
-		w.follow(t, FollowerConfig{Handle: func(ctx context.Context, b Batch) error {
+		w.follow(t, FollowerConfig{Handle: OneByOne(func(ctx context.Context, b Batch) error {
 			if calls++; calls == 1 {
 				panic("no")
 			}
 			return w.moving(ctx, b)
-		}})
+		})})
 		time.Sleep(time.Second)
 		if w.position(ten) != 1 || calls != 2 {
 			t.Errorf("at %d after %d calls", w.position(ten), calls)
@@ -289,9 +299,9 @@ func TestFollowersSplitBrain(t *testing.T) {
 			time.Sleep(time.Duration(len(b.Events)) * time.Millisecond)
 			return w.moving(ctx, b)
 		}
-		a, _ := w.follow(t, FollowerConfig{Owner: "a", Handle: lag, Batch: 7, MaxBatch: 7})
+		a, _ := w.follow(t, FollowerConfig{Owner: "a", Handle: OneByOne(lag), Batch: 7, MaxBatch: 7})
 		clear(w.leases)
-		b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: lag, Batch: 5, MaxBatch: 5})
+		b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: OneByOne(lag), Batch: 5, MaxBatch: 5})
 		for range 20 {
 			for _, ten := range all {
 				head := w.append(ten, 9)
@@ -320,8 +330,8 @@ func TestFollowerTakesOver(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, ten := newWorld(), tenants(1)[0]
-				_, stop := w.follow(t, FollowerConfig{Owner: "a", Handle: w.moving})
-				b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: w.moving})
+				_, stop := w.follow(t, FollowerConfig{Owner: "a", Handle: OneByOne(w.moving)})
+				b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: OneByOne(w.moving)})
 				if name == "dead" {
 					held := maps.Clone(w.leases)
 					stop()

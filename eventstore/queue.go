@@ -32,9 +32,10 @@ type task struct {
 	at     Position // as far as is known
 	head   Position
 	state  taskState
-	since  time.Time // when it was found to be behind
-	begun  time.Time // when its last batch was taken
-	faults int       // in a row
+	since  time.Time   // when it was found to be behind
+	begun  time.Time   // when its last batch was taken
+	timer  *time.Timer // while it waits
+	faults int         // in a row
 	halted bool
 }
 
@@ -150,7 +151,7 @@ func (q *queue) see(tenant domain.TenantID, head Position) {
 }
 
 func (q *queue) enqueue(t *task) {
-	t.state = queued
+	t.state, t.timer = queued, nil
 	q.turn = append(q.turn, t)
 	q.ready.Signal()
 }
@@ -162,45 +163,76 @@ func (q *queue) enqueueIn(t *task, d time.Duration) {
 		q.enqueue(t)
 		return
 	}
-	t.state = waiting
-	time.AfterFunc(d, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		switch {
-		case q.closed:
+		case q.closed, t.timer != timer:
 		case t.at >= t.head, !q.mine[ShardOf(t.tenant)]:
 			delete(q.tasks, t.tenant)
 		default:
 			q.enqueue(t)
 		}
 	})
+	t.state, t.timer = waiting, timer
 }
 
-// take waits for the next job. It returns false when the queue is closed.
-func (q *queue) take() (job, bool) {
+// hurry gives a tenant its turn now, if it only waits for more events to come.
+func (q *queue) hurry(tenant domain.TenantID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for {
+	if t := q.tasks[tenant]; t != nil && t.state == waiting && t.faults == 0 && t.at < t.head {
+		t.timer.Stop()
+		q.enqueue(t)
+	}
+}
+
+// take waits for the next jobs: usually one, but up to most of them if there are
+// that many for each worker, and they have few events each. It returns none when
+// the queue is closed.
+func (q *queue) take(most, workers, events int) (jobs []job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(jobs) == 0 {
 		for len(q.turn) == 0 && !q.closed {
 			q.ready.Wait()
 		}
 		if q.closed {
-			return job{}, false
+			return nil
 		}
-		t := q.turn[0]
-		q.turn[0] = nil
-		q.turn = q.turn[1:]
-		if !q.mine[ShardOf(t.tenant)] {
-			delete(q.tasks, t.tenant)
-			continue
+		most = max(1, min(most, (len(q.turn)+workers-1)/workers))
+		for left := events; len(jobs) < most && len(q.turn) > 0; {
+			j, ok := q.next()
+			if !ok {
+				continue
+			}
+			if jobs = append(jobs, j); j.from == nil {
+				break // who knows how many there are
+			}
+			if left -= int(j.head - j.from.Position); left <= 0 {
+				break
+			}
 		}
-		t.state, t.begun = running, q.now()
-		j := job{tenant: t.tenant, head: t.head}
-		if at, known := q.marks[t.tenant]; known {
-			j.from, t.at = &at, at.Position
-		}
-		return j, true
 	}
+	return jobs
+}
+
+// next takes the task whose turn it is, unless others deal with it by now.
+func (q *queue) next() (job, bool) {
+	t := q.turn[0]
+	q.turn[0] = nil
+	q.turn = q.turn[1:]
+	if !q.mine[ShardOf(t.tenant)] {
+		delete(q.tasks, t.tenant)
+		return job{}, false
+	}
+	t.state, t.begun = running, q.now()
+	j := job{tenant: t.tenant, head: t.head}
+	if at, known := q.marks[t.tenant]; known {
+		j.from, t.at = &at, at.Position
+	}
+	return j, true
 }
 
 // busy reports whether other tenants wait for their turn.

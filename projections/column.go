@@ -271,13 +271,22 @@ func compose[R any](name string, cs []column[R]) statements {
 			" from unnest(" + strings.Join(params, ", ") + ") as u (" + all + ")" +
 			" on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", "),
 		drop: "delete from " + from + mine + " and id = any($3)",
-		load: "select id, doc from " + from + mine + " and id = any($3)",
+		load: byID("$3", "id, doc", from+mine),
 		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
 			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
-		find:     "select id, doc, version, position, deleted_at is not null from " + from + serving + " and id = any($2)",
+		find:     byID("$2", "id, doc, version, position, deleted_at is not null", from+serving),
 		list:     "select doc, %s from " + from + serving + " and %s order by %s limit %d",
 		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
 		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,
 	}
+}
+
+// byID selects columns of the rows whose IDs are in an array: each by a look of
+// its own into the primary key, whatever the planner believes to know. With "id =
+// any(…)" it reads all rows of the tenant while it takes the table for empty,
+// and a table that has just been filled has no statistics.
+func byID(array, columns, from string) string {
+	return "select t.* from unnest(" + array + "::uuid[]) as k (key)" +
+		" cross join lateral (select " + columns + " from " + from + " and id = k.key limit 1) as t"
 }

@@ -1,11 +1,14 @@
 package projections
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +36,7 @@ type Config struct {
 	Signer  query.Signer // of the cursors of lists
 
 	Follower eventstore.FollowerConfig // for what differs from the defaults
+	Rebuild  int                       // events that a rebuild projects at a time (default 5,000)
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -57,6 +61,7 @@ const (
 
 // New returns the read models of a database.
 func New(cfg Config) *Models {
+	cfg.Rebuild = cmp.Or(cfg.Rebuild, rebuildBatch)
 	sessions, err := lru.New[domain.TenantID, session](cachedSessions)
 	if err != nil {
 		panic(err) // only for a size of 0
@@ -69,6 +74,7 @@ func New(cfg Config) *Models {
 		m.byKind[p.Kind()] = append(m.byKind[p.Kind()], p)
 	}
 	f := cfg.Follower
+	f.Together = cmp.Or(f.Together, 16)
 	f.Store, f.Tracker, f.Group, f.Owner, f.Handle = cfg.Store, cfg.Tracker, Group, cfg.Owner, m.handle
 	f.Log, f.Now = cfg.Log, cfg.Now
 	m.follower = eventstore.NewFollower(f)
@@ -104,31 +110,45 @@ type session struct {
 	target
 }
 
-// handle projects a batch of events to the rows that people see.
-func (m *Models) handle(ctx context.Context, b eventstore.Batch) error {
+// handle projects batches of different tenants to the rows that people see: all
+// of them in one transaction, and if that fails, each in one of its own.
+func (m *Models) handle(ctx context.Context, batches []eventstore.Batch) []error {
+	errs := make([]error, len(batches))
+	steps, of := make([]*step, 0, len(batches)), make([]int, 0, len(batches))
+	for i, b := range batches {
+		s, err := m.prepare(ctx, b)
+		if errs[i] = err; err == nil {
+			steps, of = append(steps, s), append(of, i)
+		}
+	}
+	together := len(steps) > 1 && m.commit(ctx, steps) == nil
+	for k, s := range steps {
+		if !together {
+			errs[of[k]] = m.write(ctx, s)
+		}
+		if errs[of[k]] == nil {
+			s.remember()
+			s.report(ctx, m.cfg.Log)
+			m.watch.reach(s.tenant, s.to)
+		}
+	}
+	return errs
+}
+
+// prepare works out what a batch means.
+func (m *Models) prepare(ctx context.Context, b eventstore.Batch) (*step, error) {
 	s, ok := m.sessions.Get(b.Tenant)
 	if !ok || s.generation != b.From.Generation {
 		var err error
 		if s, err = m.openSession(ctx, b.Tenant); err != nil {
-			return err
+			return nil, err
 		}
 		m.sessions.Add(b.Tenant, s)
 		if s.generation != b.From.Generation {
-			return eventstore.ErrMoved
+			return nil, eventstore.ErrMoved
 		}
 	}
-	sets, err := m.derive(ctx, s.target, b.Events, 1)
-	if err != nil {
-		return err
-	}
-	if _, err := m.write(ctx, s.target, b.From, b.To(), sets); err != nil {
-		return err
-	}
-	for _, set := range sets {
-		set.remember()
-	}
-	m.watch.reach(b.Tenant, b.To())
-	return nil
+	return m.derive(ctx, s.target, b, 1)
 }
 
 // openSession asks which rows of a tenant serve, and which streams are parked.
@@ -192,16 +212,51 @@ type set struct {
 	changes
 }
 
+// step is what events change in the rows of a target, and from where to where
+// they bring its checkpoint.
+type step struct {
+	target
+	from eventstore.Checkpoint
+	to   eventstore.Position
+	sets []set
+}
+
+// done returns the checkpoint after the step. What is parked makes another
+// generation.
+func (s *step) done() eventstore.Checkpoint {
+	at := eventstore.Checkpoint{Position: s.to, Generation: s.from.Generation}
+	if slices.ContainsFunc(s.sets, func(s set) bool { return len(s.parked()) > 0 }) {
+		at.Generation++
+	}
+	return at
+}
+
+func (s *step) remember() {
+	for _, set := range s.sets {
+		set.remember()
+	}
+}
+
+// report tells the operator what was parked. It tells nothing of what is in it.
+func (s *step) report(ctx context.Context, log *slog.Logger) {
+	for _, set := range s.sets {
+		for _, p := range set.parked() {
+			log.ErrorContext(ctx, "record is parked", "projection", set.name, "tenant", s.tenant.String(),
+				"stream", p.event.Stream.ID.String(), "position", int64(p.event.Position), "class", p.class)
+		}
+	}
+}
+
 // derive works out what events make of the rows of a target.
-func (m *Models) derive(ctx context.Context, t target, events []eventstore.Recorded, workers int) ([]set, error) {
-	sets := m.sort(t, events)
+func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, workers int) (*step, error) {
+	sets := m.sort(t, b.Events)
 	err := m.load(ctx, t, sets)
 	for _, s := range sets {
 		if err == nil {
 			err = s.fold(workers)
 		}
 	}
-	return sets, err
+	return &step{t, b.From, b.To(), sets}, err
 }
 
 // sort gives each event to the tables that show records of its kind. Events of
@@ -242,54 +297,66 @@ func (m *Models) load(ctx context.Context, t target, sets []set) error {
 	})
 }
 
-// write writes rows and moves the checkpoint of their target, in one round trip
-// that is one transaction. It returns the checkpoint. A row that the database
-// refuses is parked, as if its events could not be read.
-func (m *Models) write(ctx context.Context, t target, from eventstore.Checkpoint, to eventstore.Position, sets []set) (eventstore.Checkpoint, error) {
-	scope := wall.Scope{Tenant: t.tenant, Duty: wall.Projector}
+// write does a step. A row that the database refuses is parked, as if its events
+// could not be read.
+func (m *Models) write(ctx context.Context, s *step) error {
 	for attempt := 0; ; attempt++ {
-		at := eventstore.Checkpoint{Position: to, Generation: from.Generation}
-		err := m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
-			queueMove(b, t.group, t.tenant, from, to)
-			for _, s := range sets {
-				s.queueWrite(b)
-			}
-			if m.park(b, t, sets) {
-				queueNextGeneration(b, t.group, t.tenant)
-				at.Generation++
-			}
-		})
+		err := m.commit(ctx, []*step{s})
 		if !isRefused(err) || attempt == 2 {
-			return at, moved(err)
+			return moved(err)
 		}
-		if err := m.bisect(ctx, scope, sets); err != nil {
-			return at, err
+		if err := m.bisect(ctx, s); err != nil {
+			return err
 		}
 	}
 }
 
-// park queues the statements that park what could not be projected, and reports
-// whether there is anything.
-func (m *Models) park(b *pgx.Batch, t target, sets []set) (any bool) {
-	for _, s := range sets {
-		for _, p := range s.parked() {
-			any = true
-			b.Queue(`insert into es.parked (tenant_id, projection, ver, stream_id, version, pos, class, at)
-				values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-				t.tenant.UUID, s.name, s.ver, p.event.Stream.ID, p.event.Version, p.event.Position, p.class, m.cfg.Now())
-			m.cfg.Log.Error("stream is parked", "projection", s.name, "tenant", t.tenant.String(),
-				"stream", p.event.Stream.ID.String(), "position", int64(p.event.Position), "class", p.class)
+// commit does steps of different tenants, in one round trip that is one
+// transaction. Each is done behind the wall of its own tenant: a statement asks
+// anew whose seal it is. Nobody waits in a circle, because all go in the order
+// of the tenants.
+func (m *Models) commit(ctx context.Context, steps []*step) error {
+	steps = slices.SortedFunc(slices.Values(steps), func(a, b *step) int { return bytes.Compare(a.tenant.UUID[:], b.tenant.UUID[:]) })
+	tenants := make([]domain.TenantID, len(steps))
+	for i, s := range steps {
+		tenants[i] = s.tenant
+	}
+	return m.cfg.Wall.Sealed(ctx, wall.Projector, tenants, func(c wall.Tx, seals []string) error {
+		b := new(pgx.Batch)
+		for i, s := range steps {
+			b.Queue(`select set_config('rowhouse.seal', $1, true)`, seals[i])
+			m.queueStep(b, s)
+		}
+		return c.SendBatch(ctx, b).Close()
+	})
+}
+
+func (m *Models) queueStep(b *pgx.Batch, s *step) {
+	queueMove(b, s.group, s.tenant, s.from, s.to)
+	for _, set := range s.sets {
+		set.queueWrite(b)
+		for _, p := range set.parked() {
+			m.queueParking(b, s.tenant, set, p)
 		}
 	}
-	return any
+	if s.done().Generation != s.from.Generation {
+		queueNextGeneration(b, s.group, s.tenant)
+	}
+}
+
+// queueParking queues the statement that parks a record.
+func (m *Models) queueParking(b *pgx.Batch, tenant domain.TenantID, s set, p parking) {
+	b.Queue(`insert into es.parked (tenant_id, projection, ver, stream_id, version, pos, class, at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+		tenant.UUID, s.name, s.ver, p.event.Stream.ID, p.event.Version, p.event.Position, p.class, m.cfg.Now())
 }
 
 var errRollback = errors.New("roll back")
 
 // bisect finds the rows that the database refuses.
-func (m *Models) bisect(ctx context.Context, scope wall.Scope, sets []set) error {
-	err := m.cfg.Wall.InTenant(ctx, scope, func(tx wall.Tx) error {
-		for _, s := range sets {
+func (m *Models) bisect(ctx context.Context, s *step) error {
+	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: s.tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+		for _, s := range s.sets {
 			if err := s.bisect(ctx, tx); err != nil {
 				return fmt.Errorf("find the row that %s refuses: %w", s.name, err)
 			}

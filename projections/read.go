@@ -151,6 +151,7 @@ func (m *Models) Wait(ctx context.Context, tenant domain.TenantID, position even
 	if at, known := m.follower.At(tenant); known && at >= position {
 		return nil
 	}
+	m.follower.Hurry(tenant)
 	limit, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	timer := time.NewTimer(maxWait)

@@ -17,13 +17,9 @@ import (
 // rebuildGroup is the group whose checkpoint says how far a rebuild is.
 const rebuildGroup = "rebuild"
 
-// How many events a rebuild projects at a time, and how many rows it remembers:
-// at least those of two such batches, because the first may not be in the
-// database yet when the second is worked out.
-const (
-	rebuildBatch = 5000
-	rebuildRows  = 4 * rebuildBatch
-)
+// rebuildBatch is how many events a rebuild projects at a time, if nothing else
+// is said.
+const rebuildBatch = 5000
 
 // Rebuild makes a tenant's rows of some projections anew, from the first event
 // on. People see the old ones until the new ones are complete, and then, at
@@ -31,7 +27,7 @@ const (
 // projections, it goes on where it was, unless another build began it. The
 // function progress, if there is one, is told every now and then how far it is.
 func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress func(done, of eventstore.Position), ps ...Projection) error {
-	r, err := m.begin(ctx, tenant, ps)
+	r, err := m.beginRebuild(ctx, tenant, ps)
 	if err != nil {
 		return fmt.Errorf("begin rebuild: %w", err)
 	}
@@ -45,7 +41,7 @@ func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress f
 		if err != nil {
 			return err
 		}
-		if live.Position-r.at.Position < rebuildBatch/10 {
+		if int(live.Position-r.at.Position) < m.cfg.Rebuild/10 {
 			break
 		}
 		if err := r.advance(ctx, live.Position); err != nil {
@@ -67,8 +63,8 @@ type rebuild struct {
 	progress func(done, of eventstore.Position)
 }
 
-// begin begins a rebuild, or goes on with one.
-func (m *Models) begin(ctx context.Context, tenant domain.TenantID, ps []Projection) (*rebuild, error) {
+// beginRebuild begins a rebuild, or goes on with one.
+func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, ps []Projection) (*rebuild, error) {
 	r := &rebuild{Models: m, progress: func(_, _ eventstore.Position) {}}
 	for _, p := range ps {
 		r.names = append(r.names, p.Name())
@@ -76,7 +72,9 @@ func (m *Models) begin(ctx context.Context, tenant domain.TenantID, ps []Project
 	slices.Sort(r.names)
 	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) (err error) {
 		r.target = target{
-			tenant: tenant, group: rebuildGroup, cache: newCache(rebuildRows),
+			// The rows of a batch may not be in the database yet when the next one
+			// is worked out, so those of both have to be remembered.
+			tenant: tenant, group: rebuildGroup, cache: newCache(4 * m.cfg.Rebuild),
 			vers: make(map[string]int), parked: make(map[parkedStream]bool),
 		}
 		if r.at, err = lock(ctx, tx, rebuildGroup, tenant); err != nil {
@@ -122,67 +120,50 @@ func (r *rebuild) restart(ctx context.Context, tx wall.Tx) error {
 	return tx.SendBatch(ctx, b).Close()
 }
 
-// written is what came of writing a batch.
-type written struct {
-	at     eventstore.Checkpoint
-	parked []parkedStream
-	err    error
-}
-
 // advance projects the events up to a position. While the rows of a batch are
 // written, the next one is read and worked out.
-func (r *rebuild) advance(ctx context.Context, goal eventstore.Position) error {
+func (r *rebuild) advance(ctx context.Context, goal eventstore.Position) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	batches := r.readAhead(ctx, r.at.Position, goal)
-	writing := make(chan written, 1)
-	writing <- written{at: r.at}
-	var err error
-	for b := range batches {
-		var sets []set
+	wait := func() error { return nil }
+	for b := range r.readAhead(ctx, r.at.Position, goal) {
+		var s *step
 		if err = b.err; err == nil {
-			sets, err = r.derive(ctx, r.target, b.Events, workers())
+			s, err = r.derive(ctx, r.target, b.Batch, workers())
 		}
 		if err != nil {
 			break
 		}
-		for _, s := range sets {
-			s.remember()
+		s.remember()
+		if err = wait(); err != nil {
+			return err
 		}
-		w := <-writing
-		r.settle(w)
-		if err = w.err; err != nil {
-			writing <- w
-			break
-		}
-		from := r.at
-		go func() { writing <- r.writeBatch(ctx, from, b.To(), sets) }()
+		wait = r.begin(ctx, s)
 		r.progress(r.at.Position, goal)
 	}
-	w := <-writing
-	r.settle(w)
+	err = errors.Join(err, wait())
 	r.progress(r.at.Position, goal)
-	return errors.Join(err, w.err)
+	return err
 }
 
-// settle takes note of what was written.
-func (r *rebuild) settle(w written) {
-	if w.err == nil {
-		r.at = w.at
-	}
-	for _, p := range w.parked {
-		r.parked[p] = true
-	}
-}
-
-func (r *rebuild) writeBatch(ctx context.Context, from eventstore.Checkpoint, to eventstore.Position, sets []set) (w written) {
-	w.at, w.err = r.write(ctx, r.target, from, to, sets)
-	for _, s := range sets {
-		for _, p := range s.parked() {
-			w.parked = append(w.parked, parkedStream{s.name, p.event.Stream.ID})
+// begin begins to do a step, and returns what waits for the end of it.
+func (r *rebuild) begin(ctx context.Context, s *step) (wait func() error) {
+	s.from = r.at
+	done := make(chan error, 1)
+	go func() { done <- r.write(ctx, s) }()
+	return func() error {
+		if err := <-done; err != nil {
+			return err
 		}
+		r.at = s.done()
+		s.report(ctx, r.cfg.Log)
+		for _, set := range s.sets {
+			for _, p := range set.parked() {
+				r.parked[parkedStream{set.name, p.event.Stream.ID}] = true
+			}
+		}
+		return nil
 	}
-	return w
 }
 
 type readBatch struct {
@@ -198,7 +179,7 @@ func (r *rebuild) readAhead(ctx context.Context, after, goal eventstore.Position
 		defer close(batches)
 		for after < goal && ctx.Err() == nil {
 			b := readBatch{Batch: eventstore.Batch{Tenant: r.tenant, From: eventstore.Checkpoint{Position: after}}}
-			if b.Events, b.err = r.cfg.Store.Read(ctx, r.tenant, after, int(min(rebuildBatch, goal-after))); b.err == nil {
+			if b.Events, b.err = r.cfg.Store.Read(ctx, r.tenant, after, min(r.cfg.Rebuild, int(goal-after))); b.err == nil {
 				b.err = b.Check()
 			}
 			select {

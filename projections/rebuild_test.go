@@ -68,9 +68,9 @@ func (f *fixture) settled(t *testing.T, tenant domain.TenantID) {
 // ever sees half of them.
 func TestRebuild(t *testing.T) {
 	t.Parallel()
-	f := setup(t, func(c *Config) { c.Follower.Poll = 50 * time.Millisecond })
+	f := setup(t, func(c *Config) { c.Follower.Poll, c.Rebuild = 50*time.Millisecond, 500 })
 	tenant, other := f.newTenant(), f.newTenant()
-	streams := f.log.busyDay(tenant, 3000)
+	streams := f.log.busyDay(tenant, 1000)
 	f.log.busyDay(other, 10)
 	run(t, f.Models)
 	f.settled(t, tenant)
@@ -132,10 +132,12 @@ func TestRebuild(t *testing.T) {
 // another build.
 func TestRebuildResumes(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	const batch = 200
+	small := func(c *Config) { c.Rebuild = batch }
+	f := setup(t, small)
 	tenant := f.newTenant()
-	f.log.busyDay(tenant, 3*rebuildBatch)
-	f.project(t, tenant, rebuildBatch)
+	f.log.busyDay(tenant, 3*batch)
+	f.project(t, tenant, batch)
 	want := f.checksum(t, tenant)
 
 	interrupt := func(m *Models) (done eventstore.Position) {
@@ -165,15 +167,15 @@ func TestRebuildResumes(t *testing.T) {
 	}, widgets); err != nil {
 		t.Fatal(err)
 	}
-	if resumedAt < rebuildBatch {
-		t.Errorf("resumed at %d, though that much was done: %d", resumedAt, rebuildBatch)
+	if resumedAt < batch {
+		t.Errorf("resumed at %d, though that much was done: %d", resumedAt, batch)
 	}
 	if sum := f.checksum(t, tenant); sum != want || f.rows(t, tenant) != want.Rows {
 		t.Errorf("resumed: %+v, want %+v", sum, want)
 	}
 
 	interrupt(f.Models)
-	newer := f.another(t, func(c *Config) { c.Build = "newer" })
+	newer := f.another(t, small, func(c *Config) { c.Build = "newer" })
 	first := eventstore.Position(-1)
 	if err := newer.Rebuild(t.Context(), tenant, func(at, _ eventstore.Position) {
 		if first < 0 {

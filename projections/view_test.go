@@ -34,7 +34,7 @@ func (f *fixture) live(t *testing.T, projected int) (eventstore.StreamID, []even
 	gets := [][]byte{nil}
 	for i := range log[:projected] {
 		b := eventstore.Batch{Tenant: tenant, From: eventstore.Checkpoint{Position: eventstore.Position(i)}, Events: log[i : i+1]}
-		if err := f.handle(t.Context(), b); err != nil {
+		if err := f.handleOne(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		doc, at, err := f.Get(t.Context(), widgets, tenant, s.ID)

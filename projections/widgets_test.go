@@ -288,7 +288,7 @@ func catchUp(ctx context.Context, m *Models, tenant domain.TenantID, n int) erro
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		if err := m.handle(ctx, eventstore.Batch{Tenant: tenant, From: at, Events: events}); err != nil && err != eventstore.ErrMoved { //nolint:errorlint // as such
+		if err := m.handleOne(ctx, eventstore.Batch{Tenant: tenant, From: at, Events: events}); err != nil && err != eventstore.ErrMoved { //nolint:errorlint // as such
 			return err
 		}
 	}
@@ -312,4 +312,9 @@ func (f *fixture) get(t testing.TB, s eventstore.StreamID) *widgetRow {
 		t.Errorf("document is %+v but says %s", doc, doc.JSON)
 	}
 	return row
+}
+
+// handleOne handles one batch.
+func (m *Models) handleOne(ctx context.Context, b eventstore.Batch) error {
+	return m.handle(ctx, []eventstore.Batch{b})[0]
 }

@@ -78,8 +78,8 @@ func (r *Router) Notify(tenant domain.TenantID, head eventstore.Position) {
 	}
 }
 
-// Describe implements [prometheus.Collector].
-func (*Router) Describe(ch chan<- *prometheus.Desc) { new(feed.Subscriber).Describe(ch) }
+// Describe implements [prometheus.Collector]. See [feed.Subscriber.Describe].
+func (*Router) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (r *Router) Collect(ch chan<- prometheus.Metric) {

@@ -84,12 +84,12 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	out := make(chan *message.Message)
 	cfg := s.cfg
 	cfg.Group = topic
-	cfg.Handle = func(ctx context.Context, b eventstore.Batch) error {
+	cfg.Handle = eventstore.OneByOne(func(ctx context.Context, b eventstore.Batch) error {
 		if err := deliver(ctx, b, out); err != nil {
 			return err
 		}
 		return cfg.Tracker.Move(ctx, topic, b.Tenant, b.From, b.To())
-	}
+	})
 	f := eventstore.NewFollower(cfg)
 	s.followers = append(s.followers, f)
 	ctx, cancel := context.WithCancel(ctx)
@@ -125,8 +125,9 @@ func (s *Subscriber) Notify(tenant domain.TenantID, head eventstore.Position) {
 	}
 }
 
-// Describe implements [prometheus.Collector].
-func (*Subscriber) Describe(ch chan<- *prometheus.Desc) { new(eventstore.Follower).Describe(ch) }
+// Describe implements [prometheus.Collector]. It does not say what will be
+// collected, because there may be several that collect the same of other groups.
+func (*Subscriber) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (s *Subscriber) Collect(ch chan<- prometheus.Metric) {

@@ -1,0 +1,210 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/company"
+	"github.com/rowhouse/rowhouse/domain/contact"
+	"github.com/rowhouse/rowhouse/domain/deal"
+	"github.com/rowhouse/rowhouse/domain/pipeline"
+	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/domain/task"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// yearOfWork records what happens in a CRM, in the order in which it does: about
+// n events of all kinds.
+func (l *log) yearOfWork(tenant domain.TenantID, n int) {
+	l.t.Helper()
+	var events []streamEvent
+	add := func(kind, prefix string, of ...any) domain.ID {
+		id := domain.ID{Prefix: prefix, UUID: uuid.Must(uuid.NewV7())}
+		for _, e := range of {
+			events = append(events, streamEvent{eventstore.StreamID{Tenant: tenant, Kind: kind, ID: id.UUID}, e})
+		}
+		return id
+	}
+	more := func(id domain.ID, kind string, of ...any) {
+		for _, e := range of {
+			events = append(events, streamEvent{eventstore.StreamID{Tenant: tenant, Kind: kind, ID: id.UUID}, e})
+		}
+	}
+	owner := id("usr", 1)
+	pip := add("pipeline", "pip", pipeline.Created{Name: "Sales", Stages: []domain.Stage{lead, won}})
+	var deals []domain.ID
+	for i := 0; len(events) < n; i++ {
+		name := fmt.Sprintf("Company %d", i)
+		co := add("company", "cmp", company.Created{Fields: company.Fields{
+			Name: name, Domains: []domain.Hostname{domain.Hostname(fmt.Sprintf("company%d.example", i))}, Industry: "Manufacturing",
+			EmployeeCount: new(i), Phone: "+4930123456", Kind: company.Prospect, Common: record.Common{OwnerID: owner, Tags: []string{"berlin", "import"}},
+			Addresses: []domain.Address{{Line1: "Unter den Linden 77", City: "Berlin", PostalCode: "10117", Country: "DE"}},
+		}})
+		for j := range 5 {
+			email := domain.Email(fmt.Sprintf("person%d@company%d.example", j, i))
+			con := add("contact", "con", contact.Created{Fields: contact.Fields{
+				FirstName: "Ada", LastName: fmt.Sprintf("Person %d", j), JobTitle: "Head of Analysis", CompanyID: co, Lifecycle: contact.Lead,
+				Emails: []contact.EmailAddress{{Address: email, Kind: "work", Primary: true}}, Phones: []contact.PhoneNumber{{Number: "+4930123456", Primary: true}},
+				Common: record.Common{OwnerID: owner, ExternalIDs: record.ExternalIDs{"hubspot": strconv.Itoa(i*5 + j)}},
+			}})
+			if j%2 == 0 {
+				more(con, "contact", contact.Updated{Changes: changes1("language", `"de"`)}, contact.LifecycleChanged{From: contact.Lead, To: contact.Customer})
+			}
+		}
+		d := add("deal", "deal", deal.Opened{Fields: deal.Fields{Name: name + ": roof", CompanyID: co, CloseDate: "2026-12-31", Common: record.Common{OwnerID: owner}}, PipelineID: pip, StageKey: "lead", Probability: 10, At: noon},
+			deal.AmountChanged{To: euros})
+		deals = append(deals, d)
+		more(deals[i/2], "deal", deal.StageChanged{From: "lead", To: "offer", Probability: 40, SecondsInFrom: 86400, At: noon})
+		if i%2 == 0 {
+			more(deals[i/2], "deal", deal.StageChanged{From: "offer", To: "won", Probability: 100, At: noon}, deal.Won{At: noon})
+		}
+		for range 2 {
+			add("task", "task", task.Created{Fields: task.Fields{Title: "Call " + name, Kind: "call", Priority: "normal", DueAt: &noon, Related: []task.Related{{Type: "deal", ID: d}}, Common: record.Common{OwnerID: owner}}},
+				task.Completed{Outcome: "Wants an offer by Friday"})
+		}
+	}
+	for len(events) > 0 {
+		n := min(len(events), 10_000)
+		l.fill(tenant, events[:n])
+		events = events[n:]
+	}
+}
+
+func (f *fixture) benchmark(b *testing.B, n int) (domain.TenantID, int) {
+	b.Helper()
+	tenant := f.newTenant()
+	f.log.yearOfWork(tenant, n)
+	if _, err := f.log.super.Exec(b.Context(), "vacuum analyze"); err != nil {
+		b.Fatal(err)
+	}
+	head, err := f.log.Head(b.Context(), tenant)
+	if err != nil {
+		b.Fatal(err)
+	}
+	size := 0
+	for _, e := range f.log.all(tenant)[:1000] {
+		size += len(e.Data) + len(e.Meta)
+	}
+	b.ReportMetric(float64(size)/1000, "bytes/event")
+	return tenant, int(head)
+}
+
+// BenchmarkCatchUp measures how fast the follower makes up for a long absence.
+func BenchmarkCatchUp(b *testing.B) {
+	f := setup(b, func(c *Config) { c.All = All })
+	tenant, events := f.benchmark(b, 50_000)
+	for b.Loop() {
+		b.StopTimer()
+		if err := f.Reset(b.Context(), tenant); err != nil {
+			b.Fatal(err)
+		}
+		f.cache.lru.Purge()
+		b.StartTimer()
+		if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkRebuild measures how fast the rows of a tenant are made anew.
+func BenchmarkRebuild(b *testing.B) {
+	f := setup(b, func(c *Config) { c.All = All })
+	tenant, events := f.benchmark(b, 50_000)
+	if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := f.Rebuild(b.Context(), tenant, nil, All...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFold measures what an event costs without a database.
+func BenchmarkFold(b *testing.B) {
+	f := setup(b, func(c *Config) { c.All = All })
+	tenant, _ := f.benchmark(b, 5_000)
+	events := f.log.all(tenant)
+	for b.Loop() {
+		t := target{tenant: tenant, vers: map[string]int{}, cache: newCache(1)}
+		for _, p := range All {
+			t.vers[p.Name()] = 0
+		}
+		sets := f.sort(t, events)
+		for _, s := range sets {
+			s.missing()
+			if err := s.fold(1); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(len(events)*b.N), "µs/event")
+}
+
+// BenchmarkReadYourWrites measures how long it takes, after a write was
+// answered, until it can be seen, with 64 clients over some tenants.
+func BenchmarkReadYourWrites(b *testing.B) {
+	for _, tenants := range []int{1, 64} {
+		for _, wait := range []bool{true, false} {
+			b.Run(fmt.Sprintf("tenants=%d/wait=%t", tenants, wait), func(b *testing.B) {
+				store := new(eventstore.Tail)
+				f := setup(b, func(c *Config) { c.All, c.Store = All, store })
+				store.Store, store.Appended = f.log.Store, f.Notify
+				all := make([]domain.TenantID, tenants)
+				for i := range all {
+					all[i] = f.newTenant()
+				}
+				ctx, cancel := context.WithCancel(b.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); f.Run(ctx) }()
+				took := make([]time.Duration, b.N)
+				var next atomic.Int64
+				var clients sync.WaitGroup
+				b.ResetTimer()
+				for c := range 64 {
+					clients.Go(func() {
+						for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+							s := eventstore.StreamID{Tenant: all[c%tenants], Kind: "contact", ID: uuid.Must(uuid.NewV7())}
+							e := newEvent(contact.Created{Fields: contact.Fields{FirstName: "Ada", LastName: "Lovelace", Common: shared}})
+							r := store.Append(ctx, s.Tenant, eventstore.Command{ID: uuid.New(), Writes: []eventstore.Write{{Stream: s, Events: []eventstore.Event{e}}}})[0]
+							if r.Err != nil {
+								b.Error(r.Err)
+								return
+							}
+							begun := time.Now()
+							if wait {
+								if err := f.Wait(ctx, s.Tenant, r.Receipt.Last); err != nil {
+									b.Error(err)
+									return
+								}
+							}
+							took[i] = time.Since(begun)
+						}
+					})
+				}
+				clients.Wait()
+				b.StopTimer()
+				slices.Sort(took)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
+				b.ReportMetric(took[len(took)/2].Seconds()*1e3, "p50-ms")
+				b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, "p99-ms")
+				s := f.follower.Stats()
+				b.ReportMetric(float64(s.Events)/float64(max(1, s.Batches)), "events/batch")
+				b.ReportMetric(float64(s.Lag), "lag")
+				cancel()
+				<-done
+			})
+		}
+	}
+}
