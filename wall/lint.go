@@ -37,7 +37,7 @@ func Lint(ctx context.Context, db Beginner) ([]Finding, error) {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
 	var findings []Finding
-	for _, r := range rules() {
+	for _, r := range rules {
 		rows, err := tx.Query(ctx, scope+r.sql, r.args...)
 		if err != nil {
 			return nil, fmt.Errorf("lint: %s: %w", r.name, err)

@@ -84,6 +84,7 @@ func TestLintFinds(t *testing.T) {
 		"the function's wall":        {good + `drop policy tenant_wall on crm.good; create policy tenant_wall on crm.good as restrictive to rowhouse_reader using (array_position((select current_setting('rowhouse.opened', true)::uuid[]), tenant_id) is not null)`, []string{"policy crm.good"}},
 		"a wider overlook":           {`grant select on es.parked to rowhouse_dispatcher`, []string{"overlook es.parked.class", "overlook es.parked.pos", "overlook es.parked.stream_id", "overlook es.parked.tenant_id", "overlook es.parked.ver", "overlook es.parked.version"}},
 		"a writing overlook":         {`grant update (pos) on es.checkpoint to rowhouse_dispatcher`, []string{"overlook es.checkpoint"}},
+		"a deleting overlook":        {`grant delete on es.checkpoint to rowhouse_dispatcher`, []string{"overlook es.checkpoint"}},
 		"a unique column":            {good + `alter table crm.good add unique (other)`, []string{"unique crm.good"}},
 		"a unique column beside":     {good + `create unique index on crm.good (other) include (tenant_id)`, []string{"unique crm.good"}},
 		"a unique expression":        {good + `create unique index on crm.good ((tenant_id::text), other)`, []string{"unique crm.good"}},
