@@ -2,11 +2,14 @@ package projections
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // Batches of any size lead to the same rows.
@@ -61,5 +64,104 @@ func TestBatchSizeDoesNotMatter(t *testing.T) {
 	}
 	if sums[0] != sums[1] || sums[1] != sums[2] {
 		t.Errorf("checksums differ: %+v", sums)
+	}
+}
+
+// Batches of several tenants share a transaction, but what is wrong with one of
+// them is no concern of the others.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenants := make([]domain.TenantID, 4)
+	streams := make([]eventstore.StreamID, len(tenants))
+	batches := make([]eventstore.Batch, len(tenants))
+	for i := range tenants {
+		tenants[i] = f.newTenant()
+		streams[i] = newWidget(tenants[i])
+		f.log.record(streams[i], widgetCreated{Name: "one"})
+		batches[i] = eventstore.Batch{Tenant: tenants[i], Events: f.log.all(tenants[i])}
+	}
+	rename := func(names ...string) {
+		for i, name := range names {
+			f.log.record(streams[i], widgetRenamed{Name: name})
+			batches[i].From.Position = batches[i].To()
+			batches[i].Events = f.log.all(tenants[i])[batches[i].From.Position:]
+		}
+	}
+	check := func(errs []error, want ...string) {
+		t.Helper()
+		for i, name := range want {
+			if row := f.get(t, streams[i]); row.Name != name {
+				t.Errorf("widget %d is called %q, want %q; %v", i, row.Name, name, errs[i])
+			}
+			if moved := errors.Is(errs[i], eventstore.ErrMoved); moved != (i == 1) && errs[i] != nil {
+				t.Errorf("widget %d: %v", i, errs[i])
+			}
+		}
+	}
+	check(f.handle(t.Context(), batches), "one", "one", "one", "one")
+	rename("two", "two", "a\x00b", "two")
+	if err := f.another(t).handleOne(t.Context(), batches[1]); err != nil {
+		t.Fatal(err)
+	}
+	errs := f.handle(t.Context(), batches)
+	check(errs, "two", "two", "one", "two")
+	if !errors.Is(errs[1], eventstore.ErrMoved) {
+		t.Errorf("the batch that somebody else has handled: %v", errs[1])
+	}
+	for i, tenant := range tenants {
+		parked, err := f.Parked(t.Context(), tenant)
+		if err != nil || len(parked) > 0 != (i == 2) {
+			t.Errorf("parked of tenant %d: %+v, %v", i, parked, err)
+		}
+	}
+}
+
+// Nodes that take tenants in different orders do not wait for one another for
+// ever.
+func TestTogetherDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	const events = 30
+	tenants := make([]domain.TenantID, 6)
+	for i := range tenants {
+		tenants[i] = f.newTenant()
+		for range events {
+			f.log.record(newWidget(tenants[i]), widgetCreated{Name: "one"})
+		}
+	}
+	var nodes sync.WaitGroup
+	for n := range 3 {
+		node := f.another(t)
+		nodes.Go(func() {
+			order := slices.Clone(tenants)
+			if n%2 == 1 {
+				slices.Reverse(order)
+			}
+			for done := false; !done; {
+				done = true
+				var batches []eventstore.Batch
+				for _, tenant := range order {
+					at, err := node.cfg.Tracker.Checkpoint(t.Context(), Group, tenant)
+					if err != nil {
+						t.Error(err)
+					}
+					if next, err := f.log.Read(t.Context(), tenant, at.Position, 2); err != nil || len(next) > 0 {
+						batches, done = append(batches, eventstore.Batch{Tenant: tenant, From: at, Events: next}), false
+					}
+				}
+				for _, err := range node.handle(t.Context(), batches) {
+					if err != nil && !errors.Is(err, eventstore.ErrMoved) {
+						t.Errorf("a node: %v", err)
+					}
+				}
+			}
+		})
+	}
+	nodes.Wait()
+	for _, tenant := range tenants {
+		if sum := f.checksum(t, tenant); sum.Rows != events {
+			t.Errorf("%d rows, want %d", sum.Rows, events)
+		}
 	}
 }
