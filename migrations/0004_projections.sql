@@ -5,9 +5,10 @@
 -- version of each read model is the one that people see.
 
 -- es.shard returns the part of the tenants that a tenant is in: see
--- eventstore.ShardOf.
+-- eventstore.ShardOf. It has no search_path of its own, so that it can become a
+-- part of the statement that calls it.
 create function es.shard(tenant uuid) returns smallint
-    language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+    language sql immutable parallel safe
     return (get_byte(uuid_send(tenant), 15) % 16)::smallint;
 alter function es.shard(uuid) owner to rowhouse_owner;
 revoke all on function es.shard(uuid) from public;
