@@ -16,9 +16,25 @@ import (
 // ever.
 type answers struct {
 	t    *testing.T
-	list []func() (*http.Response, error)
+	list []reply
 	seen []*http.Request
 	body []string
+}
+
+// reply is an answer, or the reason why there is none.
+type reply struct {
+	status  int
+	body    string
+	headers []string // names and values in turn
+	err     error
+}
+
+func says(status int, body string, headers ...string) reply {
+	return reply{status: status, body: body, headers: headers}
+}
+
+func dies(op string) reply {
+	return reply{err: &net.OpError{Op: op, Err: errors.New("connection refused")}}
 }
 
 func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -31,27 +47,15 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(a.list) > 1 {
 		a.list = a.list[1:]
 	}
-	return next()
-}
-
-func says(status int, body string, headers ...string) func() (*http.Response, error) {
-	return func() (*http.Response, error) {
-		h := http.Header{}
-		for i := 0; i < len(headers); i += 2 {
-			h.Set(headers[i], headers[i+1])
-		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
+	h := http.Header{}
+	for i := 0; i < len(next.headers); i += 2 {
+		h.Set(next.headers[i], next.headers[i+1])
 	}
-}
-
-func dies(op string) func() (*http.Response, error) {
-	return func() (*http.Response, error) {
-		return nil, &net.OpError{Op: op, Err: errors.New("connection refused")}
-	}
+	return &http.Response{StatusCode: next.status, Header: h, Body: io.NopCloser(strings.NewReader(next.body))}, next.err
 }
 
 // ask asks once, in a bubble of its own time, and returns how long it took.
-func ask(t *testing.T, r Request, wait time.Duration, list ...func() (*http.Response, error)) (a *answers, got Answer, out map[string]any, took time.Duration, err error) {
+func ask(t *testing.T, r Request, wait time.Duration, list ...reply) (a *answers, got Answer, out map[string]any, took time.Duration, err error) {
 	t.Helper()
 	a = &answers{t: t, list: list}
 	synctest.Test(t, func(t *testing.T) {
@@ -90,27 +94,27 @@ func TestRetry(t *testing.T) {
 	get, post, keyed := Request{Method: "GET"}, Request{Method: "POST", Body: 1}, Request{Method: "POST", Body: 1, Key: "k"}
 	for name, test := range map[string]struct {
 		request  Request
-		answers  []func() (*http.Response, error)
+		answers  []reply
 		attempts int
 		fails    bool
 		atLeast  time.Duration
 	}{
-		"no server yet":                      {post, []func() (*http.Response, error){dies("dial"), dies("dial"), ok}, 3, false, 0},
-		"answer lost, with a key":            {keyed, []func() (*http.Response, error){dies("read"), ok}, 2, false, 0},
-		"answer lost, idempotent":            {get, []func() (*http.Response, error){dies("read"), ok}, 2, false, 0},
-		"answer lost, without a key":         {post, []func() (*http.Response, error){dies("read"), ok}, 1, true, 0},
-		"unavailable":                        {post, []func() (*http.Response, error){says(503, `{"status":503}`), ok}, 2, false, 0},
-		"too many":                           {post, []func() (*http.Response, error){says(429, "", "Retry-After", "7"), ok}, 2, false, 7 * time.Second},
-		"gateway, with a key":                {keyed, []func() (*http.Response, error){says(502, "<html>"), ok}, 2, false, 0},
-		"gateway, without a key":             {post, []func() (*http.Response, error){says(502, "<html>"), ok}, 1, true, 0},
-		"in flight":                          {keyed, []func() (*http.Response, error){says(409, `{}`, "Retry-After", "1"), ok}, 2, false, time.Second},
-		"conflict":                           {keyed, []func() (*http.Response, error){says(409, `{"code":"duplicate"}`), ok}, 1, true, 0},
-		"a fault is not for waiting":         {keyed, []func() (*http.Response, error){says(500, `{}`), ok}, 1, true, 0},
-		"refused":                            {get, []func() (*http.Response, error){says(422, `{}`), ok}, 1, true, 0},
-		"redirect":                           {get, []func() (*http.Response, error){says(301, ``, "Location", "http://elsewhere.example"), ok}, 1, true, 0},
-		"no JSON":                            {get, []func() (*http.Response, error){says(200, `<html>`), ok}, 1, true, 0},
-		"away for longer than one waits":     {get, []func() (*http.Response, error){dies("dial")}, 0, true, 0},
-		"asks to wait longer than one waits": {get, []func() (*http.Response, error){says(503, "", "Retry-After", "3000")}, 1, true, 0},
+		"no server yet":                      {post, []reply{dies("dial"), dies("dial"), ok}, 3, false, 0},
+		"answer lost, with a key":            {keyed, []reply{dies("read"), ok}, 2, false, 0},
+		"answer lost, idempotent":            {get, []reply{dies("read"), ok}, 2, false, 0},
+		"answer lost, without a key":         {post, []reply{dies("read"), ok}, 1, true, 0},
+		"unavailable":                        {post, []reply{says(503, `{"status":503}`), ok}, 2, false, 0},
+		"too many":                           {post, []reply{says(429, "", "Retry-After", "7"), ok}, 2, false, 7 * time.Second},
+		"gateway, with a key":                {keyed, []reply{says(502, "<html>"), ok}, 2, false, 0},
+		"gateway, without a key":             {post, []reply{says(502, "<html>"), ok}, 1, true, 0},
+		"in flight":                          {keyed, []reply{says(409, `{}`, "Retry-After", "1"), ok}, 2, false, time.Second},
+		"conflict":                           {keyed, []reply{says(409, `{"code":"duplicate"}`), ok}, 1, true, 0},
+		"a fault is not for waiting":         {keyed, []reply{says(500, `{}`), ok}, 1, true, 0},
+		"refused":                            {get, []reply{says(422, `{}`), ok}, 1, true, 0},
+		"redirect":                           {get, []reply{says(301, ``, "Location", "http://elsewhere.example"), ok}, 1, true, 0},
+		"no JSON":                            {get, []reply{says(200, `<html>`), ok}, 1, true, 0},
+		"away for longer than one waits":     {get, []reply{dies("dial")}, 0, true, 0},
+		"asks to wait longer than one waits": {get, []reply{says(503, "", "Retry-After", "3000")}, 1, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +140,7 @@ func TestRetry(t *testing.T) {
 
 func TestEndOfContext(t *testing.T) {
 	t.Parallel()
-	a := &answers{t: t, list: []func() (*http.Response, error){dies("dial")}}
+	a := &answers{t: t, list: []reply{dies("dial")}}
 	synctest.Test(t, func(t *testing.T) {
 		var told int
 		c, err := New(Config{URL: "https://server.example", Wait: time.Hour, Transport: a, OnWait: func(error, time.Duration) { told++ }})
@@ -181,7 +185,7 @@ func TestBatchAnswers(t *testing.T) {
 		`{"results":[{"index":0,"status":200},{"index":2,"status":200}]}`:                        true,
 		`{}`: true,
 	} {
-		c, err := New(Config{URL: "http://server.example", Transport: &answers{t: t, list: []func() (*http.Response, error){says(200, body)}}})
+		c, err := New(Config{URL: "http://server.example", Transport: &answers{t: t, list: []reply{says(200, body)}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +203,7 @@ func TestBatchAnswers(t *testing.T) {
 
 func TestListGoesThroughPages(t *testing.T) {
 	t.Parallel()
-	a := &answers{t: t, list: []func() (*http.Response, error){
+	a := &answers{t: t, list: []reply{
 		says(200, `{"data":[{"id":1},{"id":2}],"next_cursor":"c"}`), says(200, `{"data":[{"id":3}],"next_cursor":null}`),
 	}}
 	c, err := New(Config{URL: "http://server.example", Transport: a})

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -80,6 +81,28 @@ func (c *Client) NewTenant(ctx context.Context, organization, id, name string) e
 	path := "/v1/organizations/" + url.PathEscape(organization) + "/tenants"
 	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: path, Body: body, Repeatable: true}, nil)
 	return err
+}
+
+// TenantInfo is what an organization knows of one of its tenants.
+type TenantInfo struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Tenants yields the tenants of an organization.
+func (c *Client) Tenants(ctx context.Context, organization string) iter.Seq2[TenantInfo, error] {
+	return pages[TenantInfo](ctx, c, "/v1/organizations/"+url.PathEscape(organization)+"/tenants", nil, nil)
+}
+
+// KeyInfo is what is known of an API key, but for its text.
+type KeyInfo struct {
+	Name      string  `json:"name"`
+	RevokedAt *string `json:"revoked_at"`
+}
+
+// Keys yields the API keys of the tenant.
+func (t Tenant) Keys(ctx context.Context) iter.Seq2[KeyInfo, error] {
+	return pages[KeyInfo](ctx, t.client, t.path("api_keys"), nil, nil)
 }
 
 // NewKey makes an API key of the tenant and returns its text, which the server

@@ -16,10 +16,33 @@ import (
 type Tenant struct {
 	client *Client
 	ID     string
+	seen   int64 // what is read must show the events up to here
 }
 
 // Tenant returns the space of a tenant. The bearer must belong to it.
 func (c *Client) Tenant(id string) Tenant { return Tenant{client: c, ID: id} }
+
+// Head returns the position of the tenant's last event.
+func (t Tenant) Head(ctx context.Context) (int64, error) {
+	const beyond = "?limit=1&after=9007199254740991"
+	answer, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path("events") + beyond}, nil)
+	return answer.Position, err
+}
+
+// Since returns the same space, whose records are read as they are at a position
+// or later.
+func (t Tenant) Since(position int64) Tenant {
+	t.seen = position
+	return t
+}
+
+// header returns what says so.
+func (t Tenant) header() http.Header {
+	if t.seen == 0 {
+		return nil
+	}
+	return http.Header{"Min-Position": {strconv.FormatInt(t.seen, 10)}}
+}
 
 // Client returns the client that asks.
 func (t Tenant) Client() *Client { return t.client }
@@ -94,28 +117,38 @@ func (t Tenant) Batch(ctx context.Context, collection, key string, ops []Operati
 // Record is the representation of a record. Decode it into what is needed.
 type Record = json.RawMessage
 
-// Get returns a record.
-func (t Tenant) Get(ctx context.Context, collection, id string, out any) error {
-	_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path(collection, id)}, out)
+// Get returns a record, or what is below it, such as its "events".
+func (t Tenant) Get(ctx context.Context, collection, id, below string, out any) error {
+	path := t.path(collection, id)
+	if below != "" {
+		path = t.path(collection, id, below)
+	}
+	_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: path, Header: t.header()}, out)
 	return err
 }
 
-// Known finds out which of up to 500 records there are, and of each whether it
-// is deleted.
-func (t Tenant) Known(ctx context.Context, collection string, ids []string) (map[string]bool, error) {
+// Known is what is known about a record that is there, or was.
+type Known struct {
+	ID        string  `json:"id"`
+	Version   int     `json:"version"`
+	DeletedAt *string `json:"deleted_at"`
+}
+
+// Known finds out which of up to 500 records there are.
+func (t Tenant) Known(ctx context.Context, collection string, ids []string) (map[string]Known, error) {
 	body := struct {
 		IDs []string `json:"ids"`
 	}{ids}
 	var out struct {
-		Data []struct {
-			ID        string  `json:"id"`
-			DeletedAt *string `json:"deleted_at"`
-		} `json:"data"`
+		Data []Known `json:"data"`
 	}
-	_, err := t.client.Do(ctx, Request{Method: http.MethodPost, Path: t.path(collection, "batch_get"), Body: body, Repeatable: true}, &out)
-	known := make(map[string]bool, len(out.Data))
+	_, err := t.client.Do(ctx, Request{
+		Method: http.MethodPost, Path: t.path(collection, "batch_get"),
+		Body: body, Repeatable: true, Header: t.header(),
+	}, &out)
+	known := make(map[string]Known, len(out.Data))
 	for _, r := range out.Data {
-		known[r.ID] = r.DeletedAt != nil
+		known[r.ID] = r
 	}
 	return known, err
 }
@@ -123,21 +156,27 @@ func (t Tenant) Known(ctx context.Context, collection string, ids []string) (map
 // List yields all records of a collection that the query asks for, page by
 // page. What is changed meanwhile may or may not be seen.
 func (t Tenant) List(ctx context.Context, collection string, query url.Values) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+	return pages[Record](ctx, t.client, t.path(collection), query, t.header())
+}
+
+// pages yields what is in a list, page by page.
+func pages[T any](ctx context.Context, c *Client, path string, query url.Values, header http.Header) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		q := url.Values{"limit": {strconv.Itoa(pageSize)}}
 		maps.Copy(q, query)
 		for {
 			var page struct {
-				Data []Record `json:"data"`
-				Next string   `json:"next_cursor"`
+				Data []T    `json:"data"`
+				Next string `json:"next_cursor"`
 			}
-			_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path(collection) + "?" + q.Encode()}, &page)
+			_, err := c.Do(ctx, Request{Method: http.MethodGet, Path: path + "?" + q.Encode(), Header: header}, &page)
 			if err != nil {
-				yield(nil, err)
+				var none T
+				yield(none, err)
 				return
 			}
-			for _, r := range page.Data {
-				if !yield(r, nil) {
+			for _, item := range page.Data {
+				if !yield(item, nil) {
 					return
 				}
 			}

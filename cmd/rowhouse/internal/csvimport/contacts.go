@@ -10,7 +10,7 @@ var contacts = object{
 	collection: "contacts", prefix: "con",
 	needs: []string{"first_name", "last_name", "name", "emails", "phones", "phones.mobile", "phones.home", "phones.other"},
 	fields: slices.Concat([]field{
-		externalID.also("Contact ID", "Contact: ID", "Contact Record ID", "Person ID", "Case Safe Contact ID"),
+		externalID.also("Contact ID", "Contact: ID", "Contact Record ID", "Person ID", "Case Safe Contact ID", "Customer ID", "Customer No", "Customer Number"),
 		{name: "first_name", headers: []string{"First Name", "Given Name", "Forename", "First", "FName", "Vorname", "Prénom", "Nombre", "Nome", "Voornaam"}},
 		{name: "last_name", headers: []string{"Last Name", "Surname", "Family Name", "Last", "LName", "Nachname", "Familienname", "Nom", "Nom de famille", "Apellido", "Apellidos", "Cognome", "Achternaam"}},
 		{name: "name", headers: []string{"Name", "Full Name", "Contact Name", "Display Name", "Contact", "Nom complet", "Nombre completo"}},

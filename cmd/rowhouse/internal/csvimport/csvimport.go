@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -118,10 +119,33 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	err := im.run(ctx)
 	s := im.summary()
+	rate := float64(s.Rows-im.resumed) / max(time.Since(im.progress.start).Seconds(), 0.001)
+	behind := err == nil && !im.visible(ctx)
 	im.progress.end()
-	im.tell(s, err)
+	im.tell(s, rate, err)
+	if behind {
+		im.progress.say("lists do not show all of it yet")
+	}
 	return s, err
 }
+
+// visible waits a little until lists show what was imported, and reports whether
+// they do.
+func (im *importer) visible(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	head, err := im.sender.tenant.Head(ctx)
+	if err != nil {
+		return false
+	}
+	for _, err := range im.sender.tenant.Since(head).List(ctx, im.sender.collection, url.Values{"limit": {"1"}}) {
+		return err == nil
+	}
+	return true
+}
+
+// patience is how long to wait for lists to catch up.
+const patience = 10 * time.Second
 
 // importer is one import on its way.
 type importer struct {
@@ -236,9 +260,8 @@ func (im *importer) recall(p *plan, t client.Tenant) error {
 }
 
 // tell prints the summary.
-func (im *importer) tell(s Summary, err error) {
+func (im *importer) tell(s Summary, rate float64, err error) {
 	p := im.progress
-	rate := float64(s.Rows-im.resumed) / max(time.Since(p.start).Seconds(), 0.001)
 	p.last = Tally{}
 	p.say("%s of %s rows in %s (%s rows/s): %s imported, %s there already, %s updated, %s refused",
 		grouped(s.Rows), grouped(s.Total), s.Took.Round(10*time.Millisecond), grouped(int(rate)),

@@ -38,6 +38,10 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("GET /v1/me", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, map[string]any{"tenant_id": "ten_1", "organization_id": "org_1", "role": "admin"})
 	})
+	mux.HandleFunc("GET /v1/tenants/ten_1/events", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Event-Position", "1")
+		answer(w, 200, map[string]any{"data": []any{}})
+	})
 	mux.HandleFunc("GET /v1/tenants/ten_1/{collection}", f.list)
 	mux.HandleFunc("POST /v1/tenants/ten_1/{collection}", func(w http.ResponseWriter, r *http.Request) {
 		f.serve(w, r, func(body map[string]any) []map[string]any { return []map[string]any{{"op": "create", "data": body}} })

@@ -3,6 +3,7 @@ package csvimport
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +115,7 @@ const defaultPipeline = "Sales Pipeline"
 
 // readFunnels finds the pipelines of the tenant that the file means, and makes
 // those that are not there.
-func readFunnels(ctx context.Context, t client.Tenant, w *wanted, otherwise string) (*funnels, error) {
+func readFunnels(ctx context.Context, t client.Tenant, w *wanted, otherwise, source string) (*funnels, error) {
 	all, err := listFunnels(ctx, t)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func readFunnels(ctx context.Context, t client.Tenant, w *wanted, otherwise stri
 			called = otherwise
 		}
 		if called == "" {
-			if called, err = only(all, w.stages[name]); err != nil {
+			if called, err = choose(all, w.stages[name], source); err != nil {
 				return nil, err
 			}
 		}
@@ -170,23 +171,37 @@ func find(all []*funnel, name string) *funnel {
 	return all[i]
 }
 
-// only returns the one pipeline that can be meant by deals that name none.
-func only(all []*funnel, stages []string) (string, error) {
-	var fit []*funnel
+// choose returns the name of the pipeline that deals are in which name none: the
+// one that has the most of their stages, as long as it has more than half of
+// them, and otherwise a new one.
+func choose(all []*funnel, stages []string, source string) (string, error) {
+	var best []*funnel
+	most := 0
 	for _, f := range all {
-		if !slices.ContainsFunc(stages, func(s string) bool { _, ok := f.stage(s); return !ok }) {
-			fit = append(fit, f)
+		n := 0
+		for _, s := range stages {
+			if _, ok := f.stage(s); ok {
+				n++
+			}
+		}
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most {
+			best = append(best, f)
 		}
 	}
 	switch {
-	case len(all) == 0:
-		return defaultPipeline, nil
-	case len(fit) == 1:
-		return fit[0].Name, nil
-	case len(all) == 1:
-		return all[0].Name, nil
+	case len(best) > 0 && most*2 <= len(stages) && len(stages) > 0, len(all) == 0:
+		name := defaultPipeline
+		if find(all, name) != nil {
+			name = fmt.Sprintf("%s (%s)", defaultPipeline, source)
+		}
+		return name, nil
+	case len(best) == 1:
+		return best[0].Name, nil
 	}
-	return "", fmt.Errorf("the file does not say which pipeline its deals are in, and there are %d: use --pipeline NAME", len(all))
+	return "", errors.New("the file does not say which pipeline its deals are in, and there are several that it could be: use --pipeline NAME")
 }
 
 // makeFunnel makes a pipeline with the given stages. The ID follows from the

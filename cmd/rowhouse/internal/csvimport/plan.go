@@ -203,9 +203,14 @@ func sortedKeys[V any](m map[int]V) []int {
 }
 
 // resolve finds what the file refers to, and makes the pipelines it needs.
-func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) (err error) {
+func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
+	head, err := t.Head(ctx)
+	if err != nil {
+		return err
+	}
+	t = t.Since(head)
 	if p.object == &deals {
-		if p.funnels, err = readFunnels(ctx, t, w, p.options.Pipeline); err != nil {
+		if p.funnels, err = readFunnels(ctx, t, w, p.options.Pipeline, p.source); err != nil {
 			return err
 		}
 	}

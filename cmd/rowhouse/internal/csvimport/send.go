@@ -226,47 +226,38 @@ func (s *sender) recognise(ctx context.Context, known []*entry) error {
 			unsure = append(unsure, e)
 		}
 	}
-	// What was made a moment ago may not be seen yet.
-	for delay := range slices.Values([]time.Duration{0, 500 * time.Millisecond, time.Second}) {
-		if len(unsure) == 0 {
-			break
-		}
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		var err error
-		if unsure, err = s.lookUp(ctx, unsure); err != nil {
-			return err
-		}
+	if len(unsure) == 0 {
+		return nil
 	}
-	return nil
+	head, err := s.tenant.Head(ctx) // what was made a moment ago must be seen
+	if err != nil {
+		return err
+	}
+	return s.lookUp(ctx, s.tenant.Since(head), unsure)
 }
 
-// lookUp finds rows that are there, or were, and returns the others.
-func (s *sender) lookUp(ctx context.Context, unsure []*entry) (rest []*entry, err error) {
+// lookUp finds rows that are there, or were.
+func (s *sender) lookUp(ctx context.Context, t client.Tenant, unsure []*entry) error {
 	for part := range slices.Chunk(unsure, maxKnown) {
 		ids := make([]string, len(part))
 		for i, e := range part {
 			ids[i] = e.id
 		}
-		found, err := s.tenant.Known(ctx, s.collection, ids)
+		found, err := t.Known(ctx, s.collection, ids)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range part {
-			switch deleted, ok := found[e.id]; {
-			case !ok:
-				rest = append(rest, e)
-			case deleted:
+			switch r, ok := found[e.id]; {
+			case !ok: // it stays refused
+			case r.DeletedAt != nil:
 				e.faults = []fault{{"", "deleted", "the row was imported before and deleted then; the record can be restored, or the row imported once more with --again"}}
 			default:
 				e.arrive(present)
 			}
 		}
 	}
-	return rest, nil
+	return nil
 }
 
 // maxKnown is how many records can be asked for at once.

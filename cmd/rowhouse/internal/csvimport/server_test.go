@@ -51,7 +51,7 @@ func list(t *testing.T, tenant client.Tenant, collection string, n int) (docs []
 			}
 			docs = append(docs, d)
 		}
-		if len(docs) >= n {
+		if len(docs) == n {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
