@@ -37,10 +37,10 @@ var mayImport = map[string][]string{
 var mayUse = map[string][]string{
 	"net/http":                        {"api", "cmd", "embedded"},
 	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest"},
-	"github.com/go-chi/chi/":          {"api"},
+	"github.com/go-chi/chi/":          {"api", "cmd/bench"},
 	"github.com/danielgtaylor/huma/":  {"api"},
 	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "access", "migrations", "embedded", "cmd"},
-	"github.com/jackc/pgx/v5/pgxpool": {"wall"}, // nobody else may get around the wall
+	"github.com/jackc/pgx/v5/pgxpool": {"wall", "cmd/bench"}, // nobody else may get around the wall
 	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "cmd"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"github.com/pressly/goose/":       {"migrations"},
