@@ -32,9 +32,9 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Check that the wall between tenants stands, and say what is wrong."`
 	Projections projectionsCmd `cmd:"" help:"Look at the read models, or build them again from the log."`
 	Import      importCmd      `cmd:"" help:"Import a CSV file through the API of a running server."`
-	// Demo        demoCmd        `cmd:"" help:"Load a believable data set into a running server."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Explain a command." hidden:""`
+	Demo        demoCmd        `cmd:"" help:"Load a believable data set into a running server."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Help        helpCmd        `cmd:"" help:"Explain a command." hidden:""`
 }
 
 // env is what commands get from outside.
