@@ -29,7 +29,7 @@ type table struct {
 
 func newTable(t *testing.T) *table {
 	t.Helper()
-	conn := dbtest.Open(t).Owner(t)
+	conn := dbtest.Open(t).Superuser(t) // others may make no temporary tables
 	if _, err := conn.Exec(t.Context(), `
 		create temp table things (ver integer not null, id uuid not null, name text not null, nickname text, size integer,
 			price bigint not null, active boolean, updated_at timestamptz not null, due_on date, stage text, owner_id uuid,
