@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -63,8 +64,8 @@ func (s *Server) resources() []*resource {
 	}
 }
 
-// Handler returns what serves the whole API. It fails if two operations or
-// metrics have the same name, which is a mistake of ours.
+// Handler returns what serves the whole API. It fails if the metrics of the API
+// were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.bell, s.prefixes = newSchemas(), newBell(), map[string]string{}
 	resources, d := s.resources(), new(document)
@@ -75,9 +76,7 @@ func (s *Server) Handler() (http.Handler, error) {
 		ops = append(ops, r.operations()...)
 	}
 	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d))
-	if err := d.finish(s, ops); err != nil {
-		return nil, err
-	}
+	d.ops, d.finished = ops, sync.OnceValues(func() (files, error) { return d.finish(s) })
 	r := chi.NewRouter()
 	r.NotFound(nowhere)
 	r.MethodNotAllowed(nowhere)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rowhouse/rowhouse/api/apitest"
@@ -136,6 +138,24 @@ func TestUpsert(t *testing.T) {
 	ann.Patch("/companies/"+first.ID(), `{"domains":null}`).Want(http.StatusOK)
 	key.Post("/companies/upsert", `{"match_on":["domains"],"data":{"name":"Acme","domains":["acme.example"]}}`).
 		Want(http.StatusCreated, first.ID()).WantHeader("Idempotent-Replayed", "true")
+
+	// Of many at once, one makes it and the others find it.
+	var wg sync.WaitGroup
+	var made201 atomic.Int32
+	for i := range 8 {
+		wg.Go(func() {
+			r := ann.Post("/contacts/upsert", fmt.Sprintf(`{"match_on":["external_ids"],"data":{"first_name":"%d","external_ids":{"erp":"9"}}}`, i))
+			if r.Status == http.StatusCreated {
+				made201.Add(1)
+			} else if r.Status != http.StatusOK {
+				t.Errorf("one of many: %d %s", r.Status, r.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if n := made201.Load(); n != 1 {
+		t.Errorf("%d were made", n)
+	}
 
 	// Many of one in a batch, half of which find what the others made.
 	var got batchAnswer

@@ -62,6 +62,11 @@ func TestIdempotencyKey(t *testing.T) {
 	with(ann, "k").Post("/contacts", `{"first_name":"Eve"}`).WantProblem(http.StatusUnprocessableEntity, "idempotency_mismatch")
 	with(ann, "k").Delete(ada).WantProblem(http.StatusUnprocessableEntity, "idempotency_mismatch")
 
+	eve := ann.Post("/contacts", `{"first_name":"Eve"}`).Want(http.StatusCreated).Path()
+	with(ann, "d").Delete(eve).Want(http.StatusOK)
+	with(ann, "d").Delete(ada).WantProblem(http.StatusUnprocessableEntity, "idempotency_mismatch")
+	with(ann, "d").Post(eve+"/restore", "").WantProblem(http.StatusUnprocessableEntity, "idempotency_mismatch")
+
 	// The same key of somebody else is another key.
 	if id := with(bob, "k").Post("/contacts", `{"first_name":"Ada","last_name":"L"}`).Want(http.StatusCreated).ID(); id == first.ID() {
 		t.Error("the key of one tenant was good in another")

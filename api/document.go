@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -16,11 +15,25 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
-// document is the OpenAPI document and the page that shows it, both finished.
+// document is the OpenAPI document and the page that shows it. Both are made
+// when somebody first asks for them.
 type document struct {
-	tags               []*huma.Tag // of the kinds of records
-	json, page         []byte
-	jsonETag, pageETag string
+	tags     []*huma.Tag // of the kinds of records
+	ops      []*operation
+	finished func() (files, error)
+}
+
+type files struct{ json, page file }
+
+// file is something that is the same for everybody.
+type file struct {
+	media, tag string
+	body       []byte
+}
+
+func newFile(media string, body []byte) file {
+	sum := sha256.Sum256(body)
+	return file{media: media, tag: `"` + hex.EncodeToString(sum[:8]) + `"`, body: body}
 }
 
 // about serves what there is to know about the server itself.
@@ -31,12 +44,22 @@ func (s *Server) about(d *document) []*operation {
 			gives[Meta](s, http.StatusOK, "About the server."), serve(meta)),
 		get("/v1/openapi.json", everybody, tag, "service.openapi", "This document", "OpenAPI 3.1.",
 			params(ifNoneMatchParam), gives[map[string]any](s, http.StatusOK, "The document.", "ETag"),
-			serve(func(x *exchange) error { return x.answerFile(mediaJSON, d.jsonETag, d.json) })),
+			serve(func(x *exchange) error {
+				f, err := d.finished()
+				if err != nil {
+					return err
+				}
+				return x.answerFile(f.json)
+			})),
 		get("/docs", everybody, tag, "service.docs", "This document, to read", "A page that loads nothing from elsewhere.",
 			params(ifNoneMatchParam), givesText("text/html", "The page."),
 			serve(func(x *exchange) error {
+				f, err := d.finished()
+				if err != nil {
+					return err
+				}
 				x.set("Content-Security-Policy", pagePolicy)
-				return x.answerFile("text/html; charset=utf-8", d.pageETag, d.page)
+				return x.answerFile(f.page)
 			})),
 		get("/livez", everybody, tag, "service.livez", "Whether the process is alive", "It is if it answers.",
 			givesText("text/plain", "It is."), serve(func(x *exchange) error { return x.answerText("alive\n") })),
@@ -70,21 +93,21 @@ func (x *exchange) answerText(text string) error {
 	return ignoreGone(err)
 }
 
-// answerFile answers with something that is the same for everybody.
-func (x *exchange) answerFile(media, tag string, body []byte) error {
-	x.set("Etag", tag)
+// answerFile answers with a file, unless the client has it.
+func (x *exchange) answerFile(f file) error {
+	x.set("Etag", f.tag)
 	x.set("Cache-Control", "no-cache") // but ask whether it is still the same
-	if x.r.Header.Get("If-None-Match") == tag {
+	if x.r.Header.Get("If-None-Match") == f.tag {
 		x.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	x.set("Content-Type", media)
-	_, err := x.Write(body)
+	x.set("Content-Type", f.media)
+	_, err := x.Write(f.body)
 	return ignoreGone(err)
 }
 
 // finish makes the document of the operations, which include those that serve it.
-func (d *document) finish(s *Server, ops []*operation) error {
+func (d *document) finish(s *Server) (files, error) {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -100,8 +123,8 @@ func (d *document) finish(s *Server, ops []*operation) error {
 		},
 		Tags: slices.Concat(tagsBefore, d.tags, tagsAfter),
 	}
-	problem := s.schemas.of(reflect.TypeFor[Problem]())
-	for _, op := range ops {
+	problem := &huma.Schema{Ref: schemaPrefix + "Problem"}
+	for _, op := range d.ops {
 		for _, kind := range op.kindsOfProblems() {
 			k := problemKinds[kind]
 			op.Responses[strconv.Itoa(k.status)] = &huma.Response{Ref: "#/components/responses/" + string(kind)}
@@ -116,20 +139,15 @@ func (d *document) finish(s *Server, ops []*operation) error {
 		}
 		doc.AddOperation(&op.Operation)
 	}
-	var err error
-	if d.json, err = json.Marshal(doc); err != nil {
-		return fmt.Errorf("api: write the document: %w", err)
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return files{}, fmt.Errorf("api: write the document: %w", err)
 	}
-	if d.page, err = writePage(doc, ops); err != nil {
-		return fmt.Errorf("api: write the page: %w", err)
+	page, err := writePage(doc, d.ops)
+	if err != nil {
+		return files{}, fmt.Errorf("api: write the page: %w", err)
 	}
-	d.jsonETag, d.pageETag = digest(d.json), digest(d.page)
-	return nil
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return `"` + hex.EncodeToString(sum[:8]) + `"`
+	return files{newFile(mediaJSON, text), newFile("text/html; charset=utf-8", page)}, nil
 }
 
 var problemHeaders = map[int][]string{

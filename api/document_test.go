@@ -27,6 +27,10 @@ func TestDocument(t *testing.T) {
 		if op.Summary == "" || len(op.Tags) != 1 {
 			t.Errorf("%s is not described", op.ID)
 		}
+		if _, kind, ok := strings.Cut(op.Path, "/tenants/{tenant_id}/"); ok && op.Method == http.MethodGet && kind != "api_keys" &&
+			!strings.Contains(op.Description, "Takes the permission `") {
+			t.Errorf("%s can be asked by anybody in the tenant", op.ID)
+		}
 		refused := false
 		for status := range op.Responses {
 			refused = refused || status[0] == '4'
@@ -100,8 +104,13 @@ func TestDocumentLint(t *testing.T) {
 	}
 	out, err := exec.CommandContext(t.Context(), npx, "--yes", linter, "lint", "--format=json", file).Output()
 	var report struct {
-		Totals   *struct{ Errors int }
-		Problems []struct{ Message, Severity string }
+		Totals *struct {
+			Errors int `json:"errors"`
+		} `json:"totals"`
+		Problems []struct {
+			Message  string `json:"message"`
+			Severity string `json:"severity"`
+		} `json:"problems"`
 	}
 	if json.Unmarshal(out, &report) != nil || report.Totals == nil {
 		t.Skipf("the linter cannot be had here: %v", err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func newEdge(t *testing.T, serve func(*exchange) error) (http.Handler, *bytes.Bu
 	log, metrics := new(bytes.Buffer), prometheus.NewRegistry()
 	s := &Server{Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: metrics, Now: time.Now, NewID: uuid.New}
 	op := describe(http.MethodPost, "/things/{id}", everybody, "Things", "thing.do", "", "", []part{func(op *operation) { op.serve = serve }})
-	h, err := s.edge(http.HandlerFunc(op.handler()))
+	h, err := s.edge(op.handler())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestPanic(t *testing.T) {
 func TestPanicLate(t *testing.T) {
 	t.Parallel()
 	h, _, _ := newEdge(t, func(x *exchange) error {
-		_, _ = x.Write([]byte("half of")) //nolint:errcheck // a recorder takes it
+		_, _ = x.Write([]byte("half of"))
 		panic("!")
 	})
 	defer func() {
@@ -135,20 +136,20 @@ func TestBell(t *testing.T) {
 		b := newBell()
 		one, other := domain.TenantID{UUID: uuid.New()}, domain.TenantID{UUID: uuid.New()}
 		leave, leaveToo := b.enter(one), b.enter(one)
-		woken := 0
+		var woken atomic.Int32
 		for range 2 {
 			news := b.news(one)
-			go func() { <-news; woken++ }()
+			go func() { <-news; woken.Add(1) }()
 		}
 		b.ring(other)
 		synctest.Wait()
-		if woken != 0 {
-			t.Errorf("%d were woken for nothing", woken)
+		if n := woken.Load(); n != 0 {
+			t.Errorf("%d were woken for nothing", n)
 		}
 		b.ring(one)
 		synctest.Wait()
-		if woken != 2 {
-			t.Errorf("%d were woken", woken)
+		if n := woken.Load(); n != 2 {
+			t.Errorf("%d were woken", n)
 		}
 		leave()
 		leaveToo()

@@ -115,6 +115,22 @@ func expect(t *testing.T, lines <-chan string, want string) {
 	}
 }
 
+// ends waits for the end of a stream.
+func ends(t *testing.T, lines <-chan string) {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case _, ok := <-lines:
+			if !ok {
+				return
+			}
+		case <-timeout:
+			t.Fatal("the stream goes on")
+		}
+	}
+}
+
 func TestStream(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t)
@@ -149,12 +165,9 @@ func TestStream(t *testing.T) {
 	if r := ann.Delete("/api_keys/" + keys.Data[0].ID); r.Status != http.StatusNoContent {
 		t.Fatal(r.Status, r.Body)
 	}
-	for range cut {
-	}
+	ends(t, cut)
 
 	close(s.Close)
-	for range all {
-	}
-	for range some {
-	}
+	ends(t, all)
+	ends(t, some)
 }

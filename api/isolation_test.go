@@ -60,13 +60,14 @@ func head(t *testing.T, s *apitest.Server, w world) eventstore.Position {
 
 // operation is what the document says about one.
 type operation struct {
-	ID         string `json:"operationId"`
-	Summary    string
-	Tags       []string
-	Responses  map[string]any
-	Security   []any
-	Parameters []struct{ Name, In string }
-	Body       struct {
+	ID          string `json:"operationId"`
+	Summary     string
+	Description string
+	Tags        []string
+	Responses   map[string]any
+	Security    []any
+	Parameters  []struct{ Name, In string }
+	Body        struct {
 		Content map[string]struct {
 			Schema  *schema
 			Example any

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -198,7 +197,12 @@ func (r *resource) answerList(x *exchange, q query.Query) error {
 
 func appendList(b []byte, docs [][]byte) []byte {
 	b = append(b, '[')
-	b = append(b, bytes.Join(docs, []byte(","))...)
+	for i, doc := range docs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, doc...)
+	}
 	return append(b, ']')
 }
 

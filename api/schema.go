@@ -29,7 +29,9 @@ type schemas struct {
 }
 
 func newSchemas() *schemas {
-	return &schemas{huma.NewMapRegistry(schemaPrefix, schemaName), map[string]bool{}}
+	r := &schemas{huma.NewMapRegistry(schemaPrefix, schemaName), map[string]bool{}}
+	r.of(reflect.TypeFor[Problem]()) // which every operation can answer with
+	return r
 }
 
 // schemaName names the schema of a type: deal.Win is DealWin, and what is not
