@@ -145,7 +145,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 	s.react, err = reactions.NewRouter(s.wall, eventstore.FollowerConfig{
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now,
 	}, reactions.All)
-	metrics.MustRegister(s.models,
+	metrics.MustRegister(s.models, s.react,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return err
 }
