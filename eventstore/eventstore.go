@@ -154,6 +154,8 @@ var (
 // What a command may hold at most.
 const (
 	MaxEvents       = 1000
+	MaxStreams      = 1000    // written and checked
+	MaxClaims       = 1000    // taken and freed
 	MaxEventBytes   = 1 << 20 // data and metadata of one event
 	MaxCommandBytes = 8 << 20
 )

@@ -193,6 +193,7 @@ declare
     v_events  bigint;        -- how many there are to record
     v_added   bigint;
     v_settled int[] := '{}'; -- commands that were answered, and of which nothing is recorded
+    v_held    int[] := '{}'; -- claims that are not taken, because somebody has them
     r         record;
 begin
     perform set_config('rowhouse.opened', v_tenant::text, true);
@@ -252,7 +253,7 @@ begin
         select min(d.pos), max(d.pos), max(d.recorded_at) into first_pos, last_pos, at
             from unnest(e_write, e_step, e_id) e(write, step, id)
             join es.event d on d.tenant_id = v_tenant[c_tenant[r.command]] and d.stream_id = w_stream[e.write]
-                and d.stream_kind = w_kind[e.write] and d.version = w_at[e.write] + e.step and d.event_id = e.id
+                and d.stream_kind = w_kind[e.write] and d.version = w_at[e.write]::bigint + e.step and d.event_id = e.id
             where w_command[e.write] = r.command
             having count(*) = c_count[r.command];
         command := r.command; outcome := case when first_pos is null then 'conflict' else 'repeated' end;
@@ -262,15 +263,17 @@ begin
 
     if k_command <> '{}' then
         for r in
-            select k.command, k.i::int, h.stream_kind, h.stream_id
+            select k.command, k.i::int, k.how = 'hard' and (h.stream_kind, h.stream_id) <> (k.kind, k.stream) as refused,
+                h.stream_kind, h.stream_id
             from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) with ordinality k(command, how, scope, key, kind, stream, i)
             join es.claim h on h.tenant_id = v_tenant[c_tenant[k.command]] and h.scope = k.scope and h.key_hash = k.key
-            where k.how = 'hard' and (h.stream_kind, h.stream_id) <> (k.kind, k.stream)
+            where k.how <> 'free'
                 and not exists (
                     select from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) f(command, how, scope, key, kind, stream)
                     where (f.command, f.how, f.scope, f.key, f.kind, f.stream) = (k.command, 'free', k.scope, k.key, h.stream_kind, h.stream_id))
         loop
-            continue when r.command = any (v_settled);
+            v_held := v_held || r.i;
+            continue when not r.refused or r.command = any (v_settled);
             v_settled := v_settled || r.command;
             command := r.command; outcome := 'claimed';
             item := r.i; holder_kind := r.stream_kind; holder_id := r.stream_id;
@@ -322,9 +325,8 @@ begin
                 and h.scope = k.scope and h.key_hash = k.key and h.stream_kind = k.kind and h.stream_id = k.stream;
         insert into es.claim (tenant_id, scope, key_hash, stream_kind, stream_id)
             select v_tenant[c_tenant[k.command]], k.scope, k.key, k.kind, k.stream
-            from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) k(command, how, scope, key, kind, stream)
-            where k.how <> 'free' and k.command <> all (v_settled)
-            on conflict do nothing; -- held by the same stream already, or soft
+            from unnest(k_command, k_how, k_scope, k_key, k_kind, k_stream) with ordinality k(command, how, scope, key, kind, stream, i)
+            where k.how <> 'free' and k.command <> all (v_settled) and k.i <> all (v_held);
     end if;
 
     return query
@@ -362,7 +364,7 @@ begin
     for i in 1 .. v_count loop
         insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
             select v_tenant, last_pos - v_count + i, w_kind, w_stream, w_at + i, e_id[i], e_type[i], e_schema[i], at, e_data[i], e_meta[i]
-            where w_at + i - 1 = coalesce((
+            where w_at = 1 - i + coalesce((
                     select e.version from es.event e
                     where e.tenant_id = v_tenant and e.stream_id = w_stream and e.stream_kind = w_kind
                     order by e.version desc limit 1), 0)

@@ -44,12 +44,12 @@ func (b *batch) conflicts(e *entry) (yes bool) {
 	return yes
 }
 
+// touch makes those wait that conflict with an entry.
 func (b *batch) touch(e *entry) {
 	e.touches(func(r resource, changes bool) { b.touched[r] = b.touched[r] || changes })
 }
 
 func (b *batch) add(e *entry) {
-	b.touch(e)
 	b.entries = append(b.entries, e)
 	b.events += e.events
 	b.bytes += e.bytes

@@ -3,10 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -25,16 +23,18 @@ const appendOne = `select * from es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $
 // way, and then nothing has changed.
 func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error) {
 	w := e.command.Writes[0]
-	var ev events
+	ev := newEvents(len(w.Events))
 	ev.add(w.Events)
 	err = r.cfg.Wall.Sealed(ctx, wall.Writer, []domain.TenantID{e.tenant}, func(tx wall.Tx, seals []string) error {
-		var last *eventstore.Position
-		var at *time.Time
+		var last pgtype.Int8
+		var at pgtype.Timestamptz
 		err := tx.QueryRow(ctx, appendOne, seals[0], [16]byte(e.command.ID), e.command.Hash, w.Stream.Kind, [16]byte(w.Stream.ID), int32(w.At),
 			ev.id, ev.kind, ev.schema, ev.data, ev.meta).Scan(&last, &at)
-		if err == nil && last != nil {
+		if err == nil && last.Valid {
 			done = true
-			e.result.Receipt = eventstore.Receipt{First: *last - eventstore.Position(e.events) + 1, Last: *last, Time: at.UTC()}
+			e.result.Receipt = eventstore.Receipt{
+				First: eventstore.Position(last.Int64 - int64(e.events) + 1), Last: eventstore.Position(last.Int64), Time: at.Time.UTC(),
+			}
 		}
 		return err
 	})
@@ -51,16 +51,25 @@ func (r recorder) appendAll(ctx context.Context, entries []*entry) error {
 		if err != nil {
 			return err
 		}
-		n := 0
+		defer rows.Close()
 		var a answer
-		_, err = pgx.ForEachRow(rows, a.columns(), func() error {
-			n++
-			return req.settle(&a)
-		})
-		if err == nil && n != len(entries) {
+		columns := a.columns()
+		n := 0
+		for ; rows.Next(); n++ {
+			if err := rows.Scan(columns...); err != nil {
+				return err
+			}
+			if err := req.settle(&a); err != nil {
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		if n != len(entries) {
 			return fmt.Errorf("%d answers to %d commands", n, len(entries))
 		}
-		return err
+		return nil
 	})
 }
 
@@ -71,6 +80,12 @@ type events struct {
 	schema column[number]
 	data   column[blob]
 	meta   column[blob]
+}
+
+func newEvents(n int) events {
+	return events{
+		make(column[id], 0, n), make(column[text], 0, n), make(column[number], 0, n), make(column[blob], 0, n), make(column[blob], 0, n),
+	}
 }
 
 func (c *events) add(all []eventstore.Event) {
@@ -118,7 +133,7 @@ type request struct {
 }
 
 func newRequest(entries []*entry) *request {
-	r := &request{entries: entries}
+	r := emptyRequest(entries)
 	hashed := false
 	for i, e := range entries {
 		if i == 0 || e.tenant != entries[i-1].tenant {
@@ -132,6 +147,28 @@ func newRequest(entries []*entry) *request {
 		r.cHash = nil
 	}
 	return r
+}
+
+// emptyRequest returns a request with room for what entries need.
+func emptyRequest(entries []*entry) *request {
+	c, w, k, e := len(entries), 0, 0, 0
+	for _, entry := range entries {
+		w += len(entry.command.Writes) + len(entry.command.Checks)
+		k += len(entry.claims)
+		e += entry.events
+	}
+	return &request{
+		entries: entries, tenants: make([]domain.TenantID, 0, c), streams: make([]eventstore.StreamID, 0, w), claims: make([]*claim, 0, k),
+		tCount:  make(column[number], 0, c),
+		cTenant: make(column[number], 0, c), cBefore: make(column[number], 0, c), cCount: make(column[number], 0, c),
+		cID: make(column[id], 0, c), cHash: make(column[blob], 0, c),
+		wCommand: make(column[number], 0, w), wAt: make(column[number], 0, w), wCount: make(column[number], 0, w),
+		wKind: make(column[text], 0, w), wStream: make(column[id], 0, w),
+		kCommand: make(column[number], 0, k), kStream: make(column[id], 0, k), kKey: make(column[blob], 0, k),
+		kHow: make(column[text], 0, k), kScope: make(column[text], 0, k), kKind: make(column[text], 0, k),
+		eWrite: make(column[number], 0, e), eStep: make(column[number], 0, e), eNth: make(column[number], 0, e),
+		events: newEvents(e),
+	}
 }
 
 func (r *request) add(e *entry) {
@@ -195,16 +232,17 @@ func (r *request) args(seals []string) []any {
 	}
 }
 
-// answer is a row that es.append returns: see there.
+// answer is a row that es.append returns: see there. It is scanned again and
+// again, so nothing in it is kept.
 type answer struct {
-	command     int
-	outcome     string
-	first, last *eventstore.Position
-	at          *time.Time
-	item        *int
-	version     *eventstore.Version
-	holderKind  *string
-	holderID    *uuid.UUID
+	command     pgtype.Int4
+	outcome     pgtype.DriverBytes
+	first, last pgtype.Int8
+	at          pgtype.Timestamptz
+	item        pgtype.Int4
+	version     pgtype.Int4
+	holderKind  pgtype.Text
+	holderID    pgtype.UUID
 }
 
 func (a *answer) columns() []any {
@@ -213,16 +251,19 @@ func (a *answer) columns() []any {
 
 // settle gives the entry that an answer is about its result.
 func (r *request) settle(a *answer) error {
-	e := r.entries[a.command-1]
-	switch a.outcome {
+	e := r.entries[a.command.Int32-1]
+	switch outcome := string(a.outcome); outcome {
 	case "recorded", "repeated":
-		e.result.Receipt = eventstore.Receipt{First: *a.first, Last: *a.last, Time: a.at.UTC(), Repeated: a.outcome == "repeated"}
+		e.result.Receipt = eventstore.Receipt{
+			First: eventstore.Position(a.first.Int64), Last: eventstore.Position(a.last.Int64),
+			Time: a.at.Time.UTC(), Repeated: outcome == "repeated",
+		}
 	case "conflict":
-		e.result.Err = &eventstore.Conflict{Stream: r.streams[*a.item-1], At: *a.version}
+		e.result.Err = &eventstore.Conflict{Stream: r.streams[a.item.Int32-1], At: eventstore.Version(a.version.Int32)}
 	case "claimed":
 		e.result.Err = &eventstore.Claimed{
-			Claim:  *r.claims[*a.item-1].Claim,
-			Holder: eventstore.StreamID{Tenant: e.tenant, Kind: *a.holderKind, ID: *a.holderID},
+			Claim:  *r.claims[a.item.Int32-1].Claim,
+			Holder: eventstore.StreamID{Tenant: e.tenant, Kind: a.holderKind.String, ID: a.holderID.Bytes},
 		}
 	case "reused":
 		e.result.Err = eventstore.ErrReused
@@ -231,7 +272,7 @@ func (r *request) settle(a *answer) error {
 	case "sealed":
 		e.result.Err = eventstore.ErrSealed
 	default:
-		return fmt.Errorf("answer %q is not known", a.outcome)
+		return fmt.Errorf("answer %q is not known", outcome)
 	}
 	return nil
 }

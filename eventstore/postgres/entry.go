@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -42,34 +43,47 @@ func newEntry(tenant domain.TenantID, c *eventstore.Command) (entry, error) {
 			e.bytes += n
 		}
 	}
-	if e.events > eventstore.MaxEvents || e.bytes > eventstore.MaxCommandBytes {
+	if e.events > eventstore.MaxEvents || e.bytes > eventstore.MaxCommandBytes ||
+		len(c.Writes)+len(c.Checks) > eventstore.MaxStreams || len(c.Claim)+len(c.Free) > eventstore.MaxClaims {
 		return entry{}, eventstore.ErrTooLarge
 	}
-	if n := len(c.Claim) + len(c.Free); n > 0 {
-		e.claims = make([]claim, 0, n)
-		for i := range c.Free {
-			e.claims = append(e.claims, newClaim(&c.Free[i], "free"))
-		}
-		for i := range c.Claim {
-			how := text("hard")
-			if c.Claim[i].Soft {
-				how = "soft"
-			}
-			e.claims = append(e.claims, newClaim(&c.Claim[i], how))
-		}
-	}
+	e.claims = claimsOf(c)
 	if !e.consistent() {
 		return entry{}, eventstore.ErrMalformed
 	}
 	return e, nil
 }
 
-func newClaim(c *eventstore.Claim, how text) claim {
-	return claim{c, how, sha256.Sum256([]byte(c.Key))}
+// claimsOf returns what a command frees and takes, each once.
+func claimsOf(c *eventstore.Command) []claim {
+	n := len(c.Claim) + len(c.Free)
+	if n == 0 {
+		return nil
+	}
+	all := make([]claim, 0, n)
+	add := func(c *eventstore.Claim, how text) {
+		same := func(other claim) bool {
+			return (other.how == "free") == (how == "free") && other.Scope == c.Scope && other.Key == c.Key && other.Stream == c.Stream
+		}
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, claim{c, how, sha256.Sum256([]byte(c.Key))})
+		}
+	}
+	for i := range c.Free {
+		add(&c.Free[i], "free")
+	}
+	for i := range c.Claim {
+		if c.Claim[i].Soft {
+			add(&c.Claim[i], "soft")
+		} else {
+			add(&c.Claim[i], "hard")
+		}
+	}
+	return all
 }
 
 // consistent reports whether the command is about its tenant only, writes to
-// each stream once, and has nobody take what another of its streams takes.
+// each stream once, and takes each claim once.
 func (e *entry) consistent() bool {
 	ok := true
 	e.touches(func(r resource, _ bool) { ok = ok && r.tenant == e.tenant })
@@ -80,14 +94,14 @@ func (e *entry) consistent() bool {
 			written[w.Stream] = true
 		}
 	}
+	type key struct{ scope, key string }
 	if len(e.command.Claim) > 1 {
-		type key struct{ scope, key string }
-		taken := make(map[key]eventstore.StreamID, len(e.command.Claim))
+		taken := make(map[key]eventstore.Claim, len(e.command.Claim))
 		for _, c := range e.command.Claim {
 			k := key{c.Scope, c.Key}
-			by, twice := taken[k]
-			ok = ok && (!twice || by == c.Stream)
-			taken[k] = c.Stream
+			other, twice := taken[k]
+			ok = ok && (!twice || other.Stream == c.Stream && other.Soft == c.Soft)
+			taken[k] = c
 		}
 	}
 	return ok

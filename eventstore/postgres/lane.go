@@ -122,9 +122,10 @@ func (l *lane) take() {
 		q.pop()
 		if q.empty() {
 			delete(l.queues, q.tenant)
-		} else {
-			l.turns = append(l.turns, q)
+			continue
 		}
+		l.batch.touch(e) // there may be others that it has to be kept apart from
+		l.turns = append(l.turns, q)
 	}
 	l.turns = append(l.turns, blocked...)
 	for _, q := range l.turns {

@@ -3,11 +3,12 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -79,7 +80,7 @@ func (l *law) conflict(r eventstore.Result) eventstore.Conflict {
 func staleVersion(l *law) {
 	s := l.stream()
 	l.do(write(s, 0, 2))
-	for _, at := range []eventstore.Version{0, 1, 3, 1000} {
+	for _, at := range []eventstore.Version{0, 1, 3, 1000, -1, math.MaxInt32, math.MinInt32} {
 		if got, want := l.conflict(l.try(write(s, at, 1))), (eventstore.Conflict{Stream: s, At: 2}); got != want {
 			l.Errorf("written at %d: got %v, want %v", at, got, want)
 		}
@@ -218,8 +219,14 @@ func tooLarge(l *law) {
 	for i := range heavy.Writes[0].Events {
 		heavy.Writes[0].Events[i].Data = make([]byte, eventstore.MaxEventBytes-100)
 	}
-	for i, r := range l.tryAll(large, write(l.stream(), 0, eventstore.MaxEvents+1), heavy, write(l.stream(), 0, 1)) {
-		if i < 3 && !errors.Is(r.Err, eventstore.ErrTooLarge) || i == 3 && r.Err != nil {
+	wide, greedy := write(l.stream(), 0, 1), write(l.stream(), 0, 1)
+	wide.Checks = slices.Repeat([]eventstore.Check{{Stream: l.stream()}}, eventstore.MaxStreams)
+	greedy.Free = slices.Repeat([]eventstore.Claim{{Scope: "name", Key: "a", Stream: l.stream()}}, eventstore.MaxClaims+1)
+	good := write(l.stream(), 0, 1)
+	results := l.tryAll(large, write(l.stream(), 0, eventstore.MaxEvents+1), heavy, wide, greedy, good)
+	for i, r := range results {
+		last := i == len(results)-1
+		if !last && !errors.Is(r.Err, eventstore.ErrTooLarge) || last && r.Err != nil {
 			l.Errorf("command %d: %v", i, r.Err)
 		}
 	}
@@ -234,18 +241,22 @@ func asLargeAsItGets(l *law) {
 	for i := range heavy.Writes[0].Events {
 		heavy.Writes[0].Events[i].Data = bytes.Repeat([]byte{'x', byte(i)}, eventstore.MaxEventBytes/2-50)
 	}
-	for _, r := range l.tryAll(many, heavy, write(l.stream(), 0, 1)) {
+	var wide eventstore.Command
+	for i := range eventstore.MaxStreams {
+		s := l.stream()
+		wide.Writes = append(wide.Writes, write(s, 0, 1).Writes...)
+		wide.Claim = append(wide.Claim, eventstore.Claim{Scope: "name", Key: strconv.Itoa(i), Stream: s})
+	}
+	for _, r := range l.tryAll(many, heavy, wide, write(l.stream(), 0, 1)) {
 		if r.Err != nil {
 			l.Error(r.Err)
 		}
 	}
-	if got := len(l.log(l.tenant)); got != eventstore.MaxEvents+9 {
+	if got := len(l.log(l.tenant)); got != eventstore.MaxEvents+eventstore.MaxStreams+9 {
 		l.Errorf("%d events", got)
 	}
-	ignoreTime := cmpopts.IgnoreFields(eventstore.Recorded{}, "Time", "Position")
 	for i, r := range l.history(heavy.Writes[0].Stream) {
-		want := eventstore.Recorded{Event: heavy.Writes[0].Events[i], Stream: heavy.Writes[0].Stream, Version: eventstore.Version(i + 1)}
-		if !cmp.Equal(want, r, ignoreTime) {
+		if want := heavy.Writes[0].Events[i]; r.ID != want.ID || !bytes.Equal(r.Data, want.Data) {
 			l.Errorf("large event %d came back changed", i)
 		}
 	}
@@ -259,6 +270,8 @@ func malformed(l *law) {
 	twice.Writes = append(twice.Writes, write(s, 1, 1).Writes...)
 	torn := write(s, 0, 1)
 	torn.Claim = []eventstore.Claim{{Scope: "name", Key: "a", Stream: s}, {Scope: "name", Key: "a", Stream: l.stream()}}
+	halfHearted := write(s, 0, 1)
+	halfHearted.Claim = []eventstore.Claim{{Scope: "name", Key: "a", Stream: s}, {Scope: "name", Key: "a", Stream: s, Soft: true}}
 	for name, c := range map[string]eventstore.Command{
 		"a write of another tenant": write(foreign, 0, 1),
 		"a check of another tenant": {ID: newID(), Checks: []eventstore.Check{{Stream: foreign}}},
@@ -266,6 +279,7 @@ func malformed(l *law) {
 		"freeing another tenant's":  {ID: newID(), Free: []eventstore.Claim{{Scope: "name", Key: "a", Stream: foreign}}},
 		"a stream written twice":    twice,
 		"a claim for two streams":   torn,
+		"a claim hard and soft":     halfHearted,
 	} {
 		if r := l.try(c); !errors.Is(r.Err, eventstore.ErrMalformed) {
 			l.Errorf("%s: got %+v", name, r)

@@ -45,7 +45,7 @@ func claims(l *law) {
 		l.Errorf("%d events were recorded nevertheless", n)
 	}
 	again := write(s, 1, 1) // claims what it holds already, and then some
-	again.Claim = []eventstore.Claim{c.Claim[0], {Scope: "contact.email", Key: "b", Stream: s}}
+	again.Claim = []eventstore.Claim{c.Claim[0], {Scope: "contact.email", Key: "b", Stream: s}, {Scope: "contact.email", Key: "b", Stream: s}}
 	l.do(again)
 	l.holds(s, "a")
 	l.holds(s, "b")
