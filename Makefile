@@ -43,6 +43,7 @@ golden: ## Accept the stored form of the events as it is now
 .PHONY: bench
 bench: build ## Measure how fast it is beside the limits of the same PostgreSQL
 	go run ./cmd/bench
+	go test -run "^$$" -bench "CatchUp|Rebuild" ./projections
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs vuln.go.dev)

@@ -81,12 +81,22 @@ func (s *stage) run(ctx context.Context, c contest) error {
 func (s *stage) ratio(got, goal float64) {
 	s.printf("   ours is %.2f of it", got)
 	if goal > 0 {
-		verdict := "reached"
-		if got < goal {
-			verdict, s.failed = "missed", true
-		}
-		s.printf(", goal %.2f %s", goal, verdict)
+		s.verdict(got, goal)
 	}
+}
+
+// verdict says whether what should be at least the goal is.
+func (s *stage) verdict(got, goal float64) { s.judge(got >= goal, fmt.Sprintf("goal %.4g", goal)) }
+
+// bound says whether what should be at most the limit is.
+func (s *stage) bound(got, limit float64) { s.judge(got <= limit, fmt.Sprintf("limit %.4g", limit)) }
+
+func (s *stage) judge(ok bool, mark string) {
+	word := "kept"
+	if !ok {
+		word, s.failed = "missed", true
+	}
+	s.printf(", %s %s", mark, word)
 }
 
 // turn lets the clients do ops for a while.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ type tenant struct {
 // house is a running Rowhouse with tenants, and what it is measured against.
 type house struct {
 	dir     string
+	binary  string
 	process *exec.Cmd
 	url     string
 	client  *http.Client
@@ -57,7 +59,7 @@ type house struct {
 
 // newHouse starts a binary on a new data directory, sets it up and fills it.
 func newHouse(ctx context.Context, binary string) (_ *house, err error) {
-	h := &house{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	h := &house{binary: binary, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close(ctx))
@@ -69,7 +71,7 @@ func newHouse(ctx context.Context, binary string) (_ *house, err error) {
 	if err := os.Chmod(h.dir, 0o755); err != nil { //nolint:gosec // the server's account has to enter it
 		return h, err
 	}
-	if err := h.start(ctx, binary); err != nil {
+	if err := h.start(ctx); err != nil {
 		return h, err
 	}
 	if err := h.settle(ctx); err != nil {
@@ -78,7 +80,7 @@ func newHouse(ctx context.Context, binary string) (_ *house, err error) {
 	return h, h.reference(ctx)
 }
 
-func (h *house) start(ctx context.Context, binary string) error {
+func (h *house) start(ctx context.Context) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,8 +95,8 @@ func (h *house) start(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	defer logFile.Close()                                                                    //nolint:errcheck // the child has its own
-	h.process = exec.CommandContext(ctx, binary, "serve", "--data", h.dir, "--listen", addr) //nolint:gosec // the binary to measure
+	defer logFile.Close()                                                                      //nolint:errcheck // the child has its own
+	h.process = exec.CommandContext(ctx, h.binary, "serve", "--data", h.dir, "--listen", addr) //nolint:gosec // the binary to measure
 	h.process.Stdout, h.process.Stderr = logFile, logFile
 	h.process.Cancel = func() error { return h.process.Process.Signal(syscall.SIGTERM) }
 	if err := h.process.Start(); err != nil {
@@ -291,4 +293,33 @@ func request(ctx context.Context, url, bearer string) (*http.Request, error) {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	return req, err
+}
+
+// memory returns the bytes that were live on the server's heap when it last
+// collected garbage.
+func (h *house) memory(ctx context.Context) (float64, error) {
+	for range 1500 { // enough garbage for it to be collected
+		if err := h.call(ctx, "GET", h.path(0, "/contacts?limit=50"), h.tenants[0].key, nil, nil); err != nil {
+			return 0, err
+		}
+	}
+	req, err := request(ctx, h.url+"/metrics", "")
+	if err != nil {
+		return 0, err
+	}
+	res, err := h.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "go_gc_heap_live_bytes "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(rest), 64)
+		}
+	}
+	return 0, errors.New("the metrics tell nothing of the heap")
 }

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -30,6 +33,8 @@ var parts = []part{
 	{"read a page from the database", pages},
 	{"write, then see it in a list", visibility},
 	{"make a tenant", tenantCreation},
+	{"import a CSV file", importFile},
+	{"idle tenants", idleTenants},
 }
 
 // spread says which tenant a client works for.
@@ -219,4 +224,52 @@ func tenantCreation(ctx context.Context, s *stage, h *house) error {
 		_, err := h.addTenant(ctx)
 		return 1, err
 	}}}})
+}
+
+// importFile imports contacts through the public API, as a user would.
+func importFile(ctx context.Context, s *stage, h *house) error {
+	const rows, goal = 10_000, 5000
+	file := filepath.Join(h.dir, "contacts.csv")
+	var b bytes.Buffer
+	b.WriteString("First Name,Last Name,Email,Phone Number,Job Title\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "Ada,Lovelace %d,import-%d@example.com,+442079460123,Head of Engines\n", i, i)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		return err
+	}
+	start := time.Now()
+	out, err := exec.CommandContext(ctx, h.binary, "import", "--server", h.url, "--key", h.tenants[1].key, "--object", "contacts", file).CombinedOutput() //nolint:gosec // the binary to measure
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	rate := rows / time.Since(start).Seconds()
+	s.printf("%-46s %8d %12.0f rows", "import of 10,000 contacts: rowhouse", 1, rate)
+	s.verdict(rate, goal)
+	s.printf("\n")
+	return nil
+}
+
+// idleTenants measures what the server's memory grows by with tenants that
+// nobody uses.
+func idleTenants(ctx context.Context, s *stage, h *house) error {
+	const n, limit = 1000, 20_000
+	before, err := h.memory(ctx)
+	if err != nil {
+		return err
+	}
+	for range n {
+		if _, err := h.addTenant(ctx); err != nil {
+			return err
+		}
+	}
+	after, err := h.memory(ctx)
+	if err != nil {
+		return err
+	}
+	each := (after - before) / n
+	s.printf("%-46s %8d %12.0f bytes of live heap each", "idle tenants: rowhouse", n, each)
+	s.bound(each, limit)
+	s.printf("\n")
+	return nil
 }

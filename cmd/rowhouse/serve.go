@@ -146,7 +146,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now,
 	}, reactions.All)
 	metrics.MustRegister(s.models, s.react,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return err
 }
 
