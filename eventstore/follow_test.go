@@ -190,6 +190,36 @@ func TestFollower(t *testing.T) {
 			}
 		})
 	})
+	t.Run("leaves alone what others hold", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w, ten := newWorld(), tenants(1)[0]
+			w.leases[ShardOf(ten)] = lease{"somebody else", time.Now().Add(time.Hour)}
+			f, _ := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving)})
+			f.Notify(ten, w.append(ten, 2))
+			time.Sleep(time.Minute)
+			if w.position(ten) != 0 || f.Stats().Shards != Shards-1 {
+				t.Errorf("at %d, holding %d shards", w.position(ten), f.Stats().Shards)
+			}
+		})
+	})
+	t.Run("goes on from where somebody else has come to", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w, ten := newWorld(), tenants(1)[0]
+			f, _ := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving)})
+			f.Notify(ten, w.append(ten, 2))
+			time.Sleep(100 * time.Millisecond)
+			if err := w.Move(t.Context(), "", ten, Checkpoint{Position: 2}, w.append(ten, 2)); err != nil {
+				t.Fatal(err)
+			}
+			f.Notify(ten, w.append(ten, 1))
+			time.Sleep(10 * time.Millisecond)
+			if w.position(ten) != 5 {
+				t.Errorf("at %d of 5", w.position(ten))
+			}
+		})
+	})
 	t.Run("gathers events of a busy tenant", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
