@@ -82,6 +82,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	r.MethodNotAllowed(nowhere)
 	for _, op := range ops {
 		r.Method(op.Method, op.Path, op.handler())
+		if op.Method == http.MethodGet && !op.endless {
+			r.Head(op.Path, op.handler()) // without the body, which net/http leaves out
+		}
 	}
 	return s.edge(r)
 }
@@ -91,7 +94,7 @@ func nowhere(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // the edge made it
 	var methods []string
 	routes := chi.RouteContext(r.Context()).Routes
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		if routes.Match(chi.NewRouteContext(), m, r.URL.Path) {
 			methods = append(methods, m)
 		}

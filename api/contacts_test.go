@@ -25,6 +25,9 @@ func TestContacts(t *testing.T) {
 	if got := ann.Get(ada).Want(http.StatusOK); got.Body != made.Body {
 		t.Errorf("read   %s\nwrote %s", got.Body, made.Body)
 	}
+	if head := ann.Do(http.MethodHead, ada, "").Want(http.StatusOK).WantHeader("ETag", `"1"`); head.Body != "" {
+		t.Errorf("HEAD has a body: %s", head.Body)
+	}
 	ann.With("If-None-Match", `"1"`).Get(ada).Want(http.StatusNotModified).WantHeader("ETag", `"1"`)
 
 	ann.Patch(ada, `{"job_title":"Analyst","tags":["vip","math"],"last_name":null}`).

@@ -134,7 +134,7 @@ var headers = map[string]*huma.Param{
 	headerReplayed:     {Description: "true if the request had been carried out before.", Schema: text(), Example: "true"},
 	"Location":         {Description: "The path of what was made.", Schema: text()},
 	"Retry-After":      {Description: "In how many seconds to try again.", Schema: whole(0, 1<<31), Example: 1},
-	"Www-Authenticate": {Description: "How to authenticate.", Schema: text(), Example: `Bearer realm="rowhouse"`},
+	"WWW-Authenticate": {Description: "How to authenticate.", Schema: text(), Example: `Bearer realm="rowhouse"`},
 }
 
 func headerRefs(names []string) map[string]*huma.Param {

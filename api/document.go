@@ -151,7 +151,7 @@ func (d *document) finish(s *Server) (files, error) {
 }
 
 var problemHeaders = map[int][]string{
-	http.StatusUnauthorized:       {"Www-Authenticate"},
+	http.StatusUnauthorized:       {"WWW-Authenticate"},
 	http.StatusTooManyRequests:    {"Retry-After"},
 	http.StatusServiceUnavailable: {"Retry-After"},
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -101,9 +103,16 @@ func (x *exchange) answerJSON(status int, v any) error {
 // there to hear about it.
 func ignoreGone(error) error { return nil }
 
+// statusGone is what is counted when the client went away. It is never sent.
+const statusGone = 499
+
 // refuse answers with what went wrong. Refusals are told in full; faults are
 // logged, and told of only by the request's ID.
 func (x *exchange) refuse(err error) {
+	if errors.Is(err, context.Canceled) {
+		x.status, x.begun = statusGone, true // there is nobody to answer
+		return
+	}
 	p, isFault := problemOf(err, x.id)
 	if isFault {
 		x.s.Log.ErrorContext(x.ctx(), "request failed", "request_id", x.id, "error", err)
@@ -112,8 +121,9 @@ func (x *exchange) refuse(err error) {
 	case http.StatusUnauthorized:
 		x.set("Www-Authenticate", `Bearer realm="rowhouse"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if x.Header().Get("Retry-After") == "" {
-			x.set("Retry-After", "1")
+		x.set("Retry-After", "1")
+		if seconds, ok := p.Data["retry_after"]; ok {
+			x.set("Retry-After", fmt.Sprint(seconds))
 		}
 	}
 	body, err := json.Marshal(p)

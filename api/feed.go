@@ -40,7 +40,7 @@ func (s *Server) feed() []*operation {
 			refuses(domain.Invalid), serve(s.readFeed)),
 		get(path+"/stream", tenant, tag, "event.stream", "Follow the log",
 			"Server-sent events that go on until the client leaves. The `id` of each is its position, so a client that comes back goes on where it was.",
-			needs("event:read"), params(after, types, headerParam("Last-Event-Id", "The position of the last event that was seen. It comes before the parameter after.", whole(0, 1<<53), 18240)),
+			needs("event:read"), params(after, types, headerParam("Last-Event-ID", "The position of the last event that was seen. It comes before the parameter after.", whole(0, 1<<53), 18240)),
 			givesText(mediaEvents, "The events."), refuses(domain.Invalid), endless, serve(s.followFeed)),
 	}
 }

@@ -56,6 +56,8 @@ func (op *operation) handler() http.HandlerFunc {
 			ctx, cancel := context.WithTimeout(r.Context(), maxTime)
 			defer cancel()
 			r = r.WithContext(ctx)
+			// Whoever does not read the answer does not keep it for ever.
+			_ = http.NewResponseController(x).SetWriteDeadline(x.s.Now().Add(2 * maxTime))
 		}
 		x.r = r
 		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)

@@ -87,3 +87,31 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
+
+// FuzzRead checks that whatever is read is refused with a place, or is in order.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{
+		`{"name":"Ada","list":[{"a":"x"}],"map":{"k":"v"},"company_id":"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"}`,
+		`{"name":1,"ratio":1e999,"at":"2026-03-01T10:00:00Z","date":"x"}`, `[{}]`, `null`,
+	} {
+		f.Add([]byte(seed))
+	}
+	r := newSchemas()
+	schema := r.of(reflect.TypeFor[sample]())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tree, err := ijson.Parse(data)
+		if err != nil {
+			return
+		}
+		var v sample
+		if err := r.read(schema, tree, data, &v); err != nil {
+			if p, isFault := problemOf(err, "id"); isFault || p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 && p.Detail == "" {
+				t.Fatalf("%v is told as %+v", err, p)
+			}
+			return
+		}
+		if members, _ := tree.(map[string]any); members["name"] != v.Name {
+			t.Fatalf("read %+v", v)
+		}
+	})
+}

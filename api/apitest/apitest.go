@@ -140,7 +140,7 @@ func (s *Server) Dial() *net.TCPConn {
 
 // Nobody returns a client without credentials.
 func (s *Server) Nobody() Client {
-	return Client{t: s.t, s: s, header: http.Header{}, seen: new(atomic.Int64)}
+	return Client{t: s.t, url: s.URL, header: http.Header{}, seen: new(atomic.Int64)}
 }
 
 // Home returns the owner of the first tenant.
@@ -168,5 +168,5 @@ func (s *Server) client(t domain.TenantID, bearer string) Client {
 	if s.seen[t] == nil {
 		s.seen[t] = new(atomic.Int64)
 	}
-	return Client{t: s.t, s: s, Tenant: t, header: http.Header{"Authorization": {"Bearer " + bearer}}, seen: s.seen[t]}
+	return Client{t: s.t, url: s.URL, Tenant: t, header: http.Header{"Authorization": {"Bearer " + bearer}}, seen: s.seen[t]}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,7 +22,7 @@ type Client struct {
 	Tenant domain.TenantID
 
 	t      testing.TB
-	s      *Server
+	url    string
 	header http.Header
 	seen   *atomic.Int64
 }
@@ -38,7 +39,7 @@ func (c Client) Key(role access.Role) Client {
 	c.t.Helper()
 	var k struct{ Key string }
 	c.Post("/api_keys", `{"name":"test","role":"`+string(role)+`"}`).Want(http.StatusCreated).Into(&k)
-	return c.s.client(c.Tenant, k.Key).In(c.t)
+	return c.With("Authorization", "Bearer "+k.Key)
 }
 
 // With returns a client that sends one more header.
@@ -51,9 +52,13 @@ func (c Client) With(key, value string) Client {
 // Bearer returns the credentials of the client, as a header.
 func (c Client) Bearer() string { return c.header.Get("Authorization") }
 
-// Path returns a path under the client's tenant.
+// outside are the paths that are not under a tenant.
+var outside = []string{"/v1/", "/docs", "/livez", "/readyz"}
+
+// Path returns a path under the client's tenant, unless it is outside of all.
 func (c Client) Path(path string) string {
-	if strings.HasPrefix(path, "/v1") || c.Tenant == (domain.TenantID{}) {
+	isOutside := func(prefix string) bool { return strings.HasPrefix(path, prefix) }
+	if c.Tenant == (domain.TenantID{}) || slices.ContainsFunc(outside, isOutside) {
 		return path
 	}
 	return "/v1/tenants/" + c.Tenant.String() + path
@@ -95,7 +100,7 @@ func (c Client) Do(method, path, body string) Response {
 func (c Client) Request(method, path, body string) *http.Request {
 	t := c.t
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, c.s.URL+c.Path(path), strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, c.url+c.Path(path), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
