@@ -102,6 +102,7 @@ func (f *fixture) benchmark(b *testing.B, n int) (domain.TenantID, int) {
 func BenchmarkCatchUp(b *testing.B) {
 	f := setup(b, func(c *Config) { c.All = All })
 	tenant, events := f.benchmark(b, 50_000)
+	var cpu time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		if err := f.Reset(b.Context(), tenant); err != nil {
@@ -109,11 +110,14 @@ func BenchmarkCatchUp(b *testing.B) {
 		}
 		f.cache.lru.Purge()
 		b.StartTimer()
+		cpu -= f.cpu(b)
 		if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
 			b.Fatal(err)
 		}
+		cpu += f.cpu(b)
 	}
 	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(cpu.Seconds()*1e6/float64(events*b.N), "cpu-µs/event")
 }
 
 // BenchmarkRebuild measures how fast the rows of a tenant are made anew.
@@ -123,12 +127,15 @@ func BenchmarkRebuild(b *testing.B) {
 	if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
 		b.Fatal(err)
 	}
+	cpu := -f.cpu(b)
 	for b.Loop() {
 		if err := f.Rebuild(b.Context(), tenant, nil, All...); err != nil {
 			b.Fatal(err)
 		}
 	}
+	cpu += f.cpu(b)
 	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(cpu.Seconds()*1e6/float64(events*b.N), "cpu-µs/event")
 }
 
 // BenchmarkFold measures what an event costs without a database.
@@ -172,6 +179,7 @@ func BenchmarkReadYourWrites(b *testing.B) {
 				var next atomic.Int64
 				var clients sync.WaitGroup
 				b.ResetTimer()
+				cpu := -f.cpu(b)
 				for c := range 64 {
 					clients.Go(func() {
 						for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
@@ -195,7 +203,9 @@ func BenchmarkReadYourWrites(b *testing.B) {
 				}
 				clients.Wait()
 				b.StopTimer()
+				cpu += f.cpu(b)
 				slices.Sort(took)
+				b.ReportMetric(cpu.Seconds()*1e6/float64(b.N), "cpu-µs/write")
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
 				b.ReportMetric(took[len(took)/2].Seconds()*1e3, "p50-ms")
 				b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, "p99-ms")

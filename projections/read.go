@@ -148,15 +148,25 @@ const (
 func (m *Models) Wait(ctx context.Context, tenant domain.TenantID, position eventstore.Position) error {
 	reached, stop := m.watch.wait(tenant, position) // before looking, not to miss it
 	defer stop()
-	if at, known := m.follower.At(tenant); known && at >= position {
-		return nil
-	}
-	m.follower.Hurry(tenant)
 	limit, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	timer := time.NewTimer(maxWait)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
+	switch at, ours := m.follower.At(tenant); {
+	case ours && at >= position:
+		return nil
+	case ours:
+		timer.Reset(lookIfOur)
+		m.follower.Hurry(tenant)
+	}
 	for {
+		select {
+		case <-reached:
+			return nil
+		case <-limit.Done():
+			return behind(ctx)
+		case <-timer.C:
+		}
 		at, err := m.Position(limit, tenant)
 		switch {
 		case err == nil && at >= position:
@@ -167,13 +177,7 @@ func (m *Models) Wait(ctx context.Context, tenant domain.TenantID, position even
 		timer.Reset(look)
 		if _, ours := m.follower.At(tenant); ours {
 			timer.Reset(lookIfOur)
-		}
-		select {
-		case <-reached:
-			return nil
-		case <-limit.Done():
-			return behind(ctx)
-		case <-timer.C:
+			m.follower.Hurry(tenant)
 		}
 	}
 }
