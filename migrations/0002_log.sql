@@ -182,7 +182,7 @@ create function es.append(
     returns table (command int, outcome text, first_pos bigint, last_pos bigint, at timestamptz,
         item int, version int, holder_kind text, holder_id uuid)
     language plpgsql security definer
-    set search_path = pg_catalog, pg_temp set lock_timeout = '100ms'
+    set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -346,7 +346,7 @@ create function es.append_one(
     e_id uuid[], e_type text[], e_schema smallint[], e_data bytea[], e_meta bytea[],
     out last_pos bigint, out at timestamptz)
     language plpgsql security definer
-    set search_path = pg_catalog, pg_temp set lock_timeout = '100ms'
+    set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
     set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare

@@ -215,3 +215,39 @@ func turn(b *testing.B, clients int, length time.Duration, op func(ctx context.C
 	}
 	return float64(len(each)) / elapsed.Seconds(), each[len(each)*99/100]
 }
+
+// BenchmarkRead reads a tenant's log in pages, as those who follow it do, and
+// the tail of a stream, as those who decide do.
+func BenchmarkRead(b *testing.B) {
+	s := newBenchServer(b)
+	tenant := s.tenants[0]
+	op := s.appendTo(1, false)
+	turn(b, 64, 500*time.Millisecond, op)
+	b.Run("page", func(b *testing.B) {
+		n, after := 0, eventstore.Position(0)
+		for b.Loop() {
+			events, err := s.store.Read(b.Context(), tenant, after, 500)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, after = n+len(events), after+eventstore.Position(len(events))
+			if len(events) < 500 {
+				after = 0
+			}
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+	})
+	b.Run("tail", func(b *testing.B) {
+		events, err := s.store.Read(b.Context(), tenant, 0, 100)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; b.Loop(); i++ {
+			for _, err := range s.store.ReadStream(b.Context(), events[i%len(events)].Stream, 0) {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+}

@@ -28,7 +28,7 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 	err = r.cfg.Wall.Sealed(ctx, wall.Writer, []domain.TenantID{e.tenant}, func(tx wall.Tx, seals []string) error {
 		var last pgtype.Int8
 		var at pgtype.Timestamptz
-		err := tx.QueryRow(ctx, appendOne, seals[0], [16]byte(e.command.ID), e.command.Hash, w.Stream.Kind, [16]byte(w.Stream.ID), int32(w.At),
+		err := tx.QueryRow(ctx, appendOne, seals[0], raw(e.command.ID), e.command.Hash, w.Stream.Kind, raw(w.Stream.ID), int32(w.At),
 			ev.id, ev.kind, ev.schema, ev.data, ev.meta).Scan(&last, &at)
 		if err == nil && last.Valid {
 			done = true

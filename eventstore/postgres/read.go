@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -24,8 +25,6 @@ const (
 	pageBytes = 8 << 20
 )
 
-const columns = `pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta`
-
 const readStream = `select ` + columns + ` from es.event
 	where tenant_id = $1 and stream_id = $2 and stream_kind = $3 and version > $4 order by version limit $5`
 
@@ -35,7 +34,7 @@ func (s *Store) ReadStream(ctx context.Context, id eventstore.StreamID, after ev
 		for more := true; more; {
 			var page []eventstore.Recorded
 			var err error
-			page, more, err = s.page(ctx, id.Tenant, pageEvents, readStream, id.Tenant.UUID, id.ID, id.Kind, after, pageEvents)
+			page, more, err = s.page(ctx, id.Tenant, pageEvents, readStream, raw(id.Tenant.UUID), raw(id.ID), id.Kind, int32(after), pageEvents)
 			for i := range page {
 				if after++; page[i].Version != after {
 					err = fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, page[i].Version, after)
@@ -57,7 +56,7 @@ const read = `select ` + columns + ` from es.event where tenant_id = $1 and pos 
 
 // Read implements [eventstore.Store]. A position that is missing is a fault.
 func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]eventstore.Recorded, error) {
-	events, _, err := s.page(ctx, tenant, limit, read, tenant.UUID, after, limit)
+	events, _, err := s.page(ctx, tenant, limit, read, raw(tenant.UUID), int64(after), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -73,24 +72,70 @@ func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventsto
 func (s *Store) page(ctx context.Context, tenant domain.TenantID, limit int, sql string, args ...any) (events []eventstore.Recorded, more bool, err error) {
 	err = s.ask(ctx, tenant, sql, args, func(rows pgx.Rows) error {
 		events, more = nil, false
+		r := row{names: make(map[string]string)}
+		columns := r.columns()
 		size := 0
 		for rows.Next() {
 			if more = size > pageBytes; more {
 				break // what is left is for the next page
 			}
-			var r eventstore.Recorded
-			r.Stream.Tenant = tenant
-			if err := rows.Scan(&r.Position, &r.Stream.Kind, &r.Stream.ID, &r.Version, &r.ID, &r.Type, &r.Schema, &r.Time, &r.Data, &r.Meta); err != nil {
+			if err := rows.Scan(columns...); err != nil {
 				return err
 			}
-			r.Time = r.Time.UTC()
-			size += len(r.Data) + len(r.Meta)
-			events = append(events, r)
+			events = append(events, r.event(tenant))
+			size += len(r.data) + len(r.meta)
 		}
 		more = more || len(events) == limit
 		return nil
 	})
 	return events, more, err
+}
+
+// row is a row of es.event. It is scanned again and again without making
+// garbage, which is what reading a page costs most otherwise.
+type row struct {
+	pos        pgtype.Int8
+	kind       pgtype.DriverBytes
+	stream     pgtype.UUID
+	version    pgtype.Int4
+	id         pgtype.UUID
+	eventType  pgtype.DriverBytes
+	schema     pgtype.Int2
+	at         pgtype.Timestamptz
+	data, meta pgtype.DriverBytes
+
+	names map[string]string // kinds and types, of which there are few
+}
+
+const columns = `pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta`
+
+func (r *row) columns() []any {
+	return []any{&r.pos, &r.kind, &r.stream, &r.version, &r.id, &r.eventType, &r.schema, &r.at, &r.data, &r.meta}
+}
+
+func (r *row) event(tenant domain.TenantID) eventstore.Recorded {
+	content := make([]byte, len(r.data)+len(r.meta))
+	n := copy(content, r.data)
+	copy(content[n:], r.meta)
+	return eventstore.Recorded{
+		Event: eventstore.Event{
+			ID: r.id.Bytes, Type: r.name(r.eventType), Schema: int(r.schema.Int16), Data: content[:n:n], Meta: content[n:],
+		},
+		Stream:   eventstore.StreamID{Tenant: tenant, Kind: r.name(r.kind), ID: r.stream.Bytes},
+		Version:  eventstore.Version(r.version.Int32),
+		Position: eventstore.Position(r.pos.Int64),
+		Time:     r.at.Time.UTC(),
+	}
+}
+
+// name returns the text of a name, the same one each time.
+func (r *row) name(b []byte) string {
+	s, ok := r.names[string(b)]
+	if !ok {
+		s = string(b)
+		r.names[s] = s
+	}
+	return s
 }
 
 // ask runs a query inside a tenant, in one round trip.
@@ -110,6 +155,10 @@ func (s *Store) ask(ctx context.Context, tenant domain.TenantID, sql string, arg
 	return nil
 }
 
+// raw makes a UUID go to the database as the 16 bytes that it is, and not by way
+// of its text.
+func raw(id uuid.UUID) [16]byte { return id }
+
 // find is like ask for at most one row, and reports whether there is one.
 func (s *Store) find(ctx context.Context, tenant domain.TenantID, sql string, args []any, dest ...any) (found bool, err error) {
 	err = s.ask(ctx, tenant, sql, args, func(rows pgx.Rows) error {
@@ -126,7 +175,7 @@ func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid
 	var same bool
 	r := eventstore.Receipt{Repeated: true}
 	found, err := s.find(ctx, tenant, `select hash = $3, first_pos, last_pos, at from es.command where tenant_id = $1 and command_id = $2`,
-		[]any{tenant.UUID, command, hash}, &same, &r.First, &r.Last, &r.Time)
+		[]any{raw(tenant.UUID), raw(command), hash}, &same, (*int64)(&r.First), (*int64)(&r.Last), &r.Time)
 	switch {
 	case err != nil || !found:
 		return eventstore.Receipt{}, false, err
@@ -142,7 +191,7 @@ func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key s
 	holder := eventstore.StreamID{Tenant: tenant}
 	sum := sha256.Sum256([]byte(key))
 	found, err := s.find(ctx, tenant, `select stream_kind, stream_id from es.claim where tenant_id = $1 and scope = $2 and key_hash = $3`,
-		[]any{tenant.UUID, scope, sum[:]}, &holder.Kind, &holder.ID)
+		[]any{raw(tenant.UUID), scope, sum[:]}, &holder.Kind, (*[16]byte)(&holder.ID))
 	if err != nil || !found {
 		return eventstore.StreamID{}, false, err
 	}
@@ -151,7 +200,7 @@ func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key s
 
 // Head implements [eventstore.Store].
 func (s *Store) Head(ctx context.Context, tenant domain.TenantID) (head eventstore.Position, err error) {
-	found, err := s.find(ctx, tenant, `select last_pos from es.tenant_head where tenant_id = $1`, []any{tenant.UUID}, &head)
+	found, err := s.find(ctx, tenant, `select last_pos from es.tenant_head where tenant_id = $1`, []any{raw(tenant.UUID)}, (*int64)(&head))
 	if err == nil && !found {
 		err = eventstore.ErrUnknownTenant
 	}

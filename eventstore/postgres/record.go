@@ -108,11 +108,14 @@ func (r recorder) outwait(ctx context.Context, entries []*entry) {
 	r.announce(entries)
 }
 
-// isHeld reports whether the database gave up waiting for a lock.
+// isHeld reports whether the database gave up waiting for the head of a tenant's
+// log.
 func isHeld(err error) bool {
 	e, answered := errors.AsType[*pgconn.PgError](err)
-	return answered && e.Code == "55P03" // lock_not_available
+	return answered && e.Code == lockNotAvailable && strings.Contains(e.Where, "tenant_head")
 }
+
+const lockNotAvailable = "55P03"
 
 // insist calls the database until it answers. What was recorded although the
 // answer was lost is then answered as repeated.
@@ -123,7 +126,7 @@ func (r recorder) insist(ctx context.Context, entries []*entry) error {
 		switch {
 		case err == nil:
 			return nil
-		case !isAway(err):
+		case isHeld(err) || !isAway(err):
 			return fmt.Errorf("append to the log: %w", err)
 		case time.Now().Add(wait).After(deadline):
 			return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
@@ -134,13 +137,14 @@ func (r recorder) insist(ctx context.Context, entries []*entry) error {
 	}
 }
 
-// isAway reports whether the database could not be reached, was stopped, or
-// ended the connection, so that the same call may work soon.
+// isAway reports whether the database could not be reached, was stopped, ended
+// the connection, or is overloaded, so that the same call may work soon.
 func isAway(err error) bool {
 	if e, answered := errors.AsType[*pgconn.PgError](err); answered {
 		switch e.Code {
 		case "57P01", "57P02", "57P03", // it stops, crashed, or starts
-			"53300": // too many connections
+			"53300",          // too many connections
+			lockNotAvailable: // of something that nobody holds for long
 			return true
 		}
 		return strings.HasPrefix(e.Code, "08") // connection exceptions
