@@ -202,7 +202,11 @@ func (c *Client) attempt(ctx context.Context, r Request, body []byte, out any) (
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return Answer{}, &LostError{Err: err, sent: !isDial(err)}
+		sent := !isDial(err)
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // the caller knows the URL
+		}
+		return Answer{}, &LostError{Err: err, sent: sent}
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read to its end, or is of no use
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))

@@ -67,7 +67,8 @@ func (b *batch) add(r row, d *draft, id string) {
 	d.data["id"] = id
 	b.ops = append(b.ops, client.Operation{Op: "create", Data: mustJSON(d.data)})
 	for _, op := range d.orders {
-		op.ID = id
+		// Only if it was made just now: nobody's work on it is to be undone.
+		op.ID, op.IfMatch = id, 1
 		b.ops = append(b.ops, op)
 	}
 	e.count = len(b.ops) - e.first

@@ -112,6 +112,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	im := &importer{cfg: cfg, began: time.Now(), progress: newProgress(cfg.Out, cfg.Terminal, 0, 0)}
 	if err := im.prepare(ctx); err != nil {
+		im.progress.end()
 		if ctx.Err() != nil {
 			err = errors.Join(ErrInterrupted, err)
 		}
@@ -179,6 +180,7 @@ func (im *importer) prepare(ctx context.Context) error {
 	if o == nil {
 		return fmt.Errorf("%q cannot be imported; there are: %v", im.cfg.Object, Objects())
 	}
+	im.progress.hint("looking through " + im.cfg.File + " …")
 	f, err := examine(im.cfg.File, im.cfg.Options)
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.cfg.File, err)
@@ -208,6 +210,9 @@ func (im *importer) prepare(ctx context.Context) error {
 	im.sender = &sender{
 		tenant: tenant, collection: o.collection, update: im.cfg.Update, wait: im.cfg.Wait,
 		run: fmt.Sprint(im.state.Generation, " ", im.state.Attempt),
+	}
+	if err := im.save(); err != nil { // before anything is sent
+		return err
 	}
 	for _, note := range p.notes {
 		im.progress.say("%s", note)

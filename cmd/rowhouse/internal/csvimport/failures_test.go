@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
 )
 
 // many returns a file of n contacts.
@@ -103,7 +105,7 @@ func TestServerThatDoesNotWork(t *testing.T) {
 			if err == nil || ExitCode(s, err) != 2 || s.Rows > 100 || s.StateFile == "" {
 				t.Errorf("%v %+v", err, s)
 			}
-			f.before = nil
+			f.heal()
 			s, err = Run(t.Context(), cfg)
 			if err != nil || s.Rows != 3000 {
 				t.Errorf("%v %+v", err, s)
@@ -139,12 +141,12 @@ func TestInterrupted(t *testing.T) {
 	if !strings.Contains(out.String(), "goes on where this one stopped") {
 		t.Errorf("did not say how to go on: %s", out.String())
 	}
-	before := len(f.log)
+	before := f.batches()
 	s, err = Run(t.Context(), cfg)
 	if diff := cmp.Diff(Tally{Rows: 5001, Imported: 5000, Refused: 1}, s.Tally); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
-	if sent := len(f.log) - before; sent > 46 {
+	if sent := f.batches() - before; sent > 46 {
 		t.Errorf("sent %d batches again", sent)
 	}
 	exactly(t, f, 5000)
@@ -174,10 +176,10 @@ func TestKilledAnywhere(t *testing.T) {
 				if s, err := Run(t.Context(), cfg); err == nil || s.Rows > 1000 {
 					t.Fatalf("%v %+v", err, s)
 				}
-				f.after = nil
+				f.heal()
 				switch keep {
 				case "no state, no keys":
-					f.done = map[string]string{}
+					f.forget()
 					fallthrough
 				case "no state":
 					if err := os.Remove(statePath(path)); err != nil {
@@ -217,6 +219,139 @@ func TestFirstOfTwoIsImported(t *testing.T) {
 		var i int
 		if _, err := fmt.Sscanf(name, "First%d", &i); err != nil || i >= 200 {
 			t.Errorf("%s came first", name)
+		}
+	}
+}
+
+// What the server cannot do just then is asked for again, operation by
+// operation.
+func TestOperationsThatFail(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		code   string
+		times  int
+		passes bool
+	}{
+		"unavailable":        {503, "shutting_down", 3, true},
+		"busy":               {409, "busy", 3, true},
+		"fault, once":        {500, "internal", 1, true},
+		"fault, each time":   {500, "internal", 1000, false},
+		"refused, each time": {422, "odd", 1000, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			n := 0
+			f.shaky = func(op map[string]any) (int, string) {
+				data, _ := op["data"].(map[string]any)
+				if data["name"] == "Name7" && op["op"] == "create" {
+					if n++; n <= test.times {
+						return test.status, test.code
+					}
+				}
+				return 0, ""
+			}
+			var b strings.Builder
+			b.WriteString("Deal Name,Stage\n")
+			for i := range 20 {
+				fmt.Fprintf(&b, "Name%d,Closed Won\n", i)
+			}
+			cfg := config(f, write(t, b.String()))
+			cfg.Object = "deals"
+			s, err := Run(t.Context(), cfg)
+			want := Tally{Rows: 20, Imported: 20}
+			if !test.passes {
+				want = Tally{Rows: 20, Imported: 19, Refused: 1}
+			}
+			if diff := cmp.Diff(want, s.Tally); diff != "" || err != nil {
+				t.Errorf("%v %s", err, diff)
+			}
+			for _, d := range f.all("deals") {
+				if d["version"] != 2 {
+					t.Errorf("%v", d)
+				}
+			}
+		})
+	}
+}
+
+// interrupted runs an import that is stopped after some batches.
+func interrupted(t *testing.T, f *fake, cfg Config, batches int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	f.after = func(string, []map[string]any) int {
+		if n++; n == batches {
+			cancel()
+		}
+		return 0
+	}
+	if s, err := Run(ctx, cfg); !errors.Is(err, ErrInterrupted) || s.Rows == 0 {
+		t.Fatalf("%v %+v", err, s)
+	}
+	f.heal()
+}
+
+func TestErrorsBeyondTheStateAreForgotten(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	path := write(t, strings.Replace(many(3000), "\n5,First5", "\nbroken\n5,First5", 1)+"broken, too\n")
+	cfg := config(f, path)
+	cfg.BatchSize = 100
+	interrupted(t, f, cfg, 3)
+	// It was killed after it had reported this, and before it saved the state.
+	file, err := os.OpenFile(ErrorsPath(path), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(strings.Repeat("1000,not_imported,,twice,,\n", 50) + "1001,half of a li"); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Run(t.Context(), cfg)
+	if diff := cmp.Diff(Tally{Rows: 3002, Imported: 3000, Refused: 2}, s.Tally); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	if got := errorsOf(t, path); !slices.Equal(got, []string{"7  wrong_column_count", "3003  wrong_column_count"}) {
+		t.Errorf("errors: %v", got)
+	}
+}
+
+func TestOtherSettingsBeginAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	cfg := config(f, write(t, many(2000)))
+	cfg.BatchSize = 100
+	interrupted(t, f, cfg, 3)
+	cfg.Map = []string{"Last Name=job_title"}
+	s, err := Run(t.Context(), cfg)
+	if err != nil || s.Rows != 2000 || s.Present < 300 || s.Present+s.Imported != 2000 {
+		t.Errorf("%v %+v", err, s)
+	}
+	exactly(t, f, 2000)
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		problem *client.Problem
+		want    status
+		known   bool
+	}{
+		"made":                  {nil, imported, false},
+		"is itself in the way":  {&client.Problem{Status: 409, ExistingID: "con_1"}, present, true},
+		"another is in the way": {&client.Problem{Status: 409, ExistingID: "con_2"}, refused, true},
+		"something is":          {&client.Problem{Status: 409, Code: "already_exists"}, refused, true},
+		"is wrong":              {&client.Problem{Status: 422}, refused, false},
+	} {
+		e := &entry{id: "con_1"}
+		known := e.settle([]client.Result{{Status: 1, Problem: test.problem}})
+		if e.status != test.want || known != test.known || (e.status == refused) != (len(e.faults) > 0) {
+			t.Errorf("%s: %+v, known %v", name, e, known)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type fake struct {
 	// in place of the batch, or of its result.
 	before, after func(collection string, ops []map[string]any) int
 	strict        func(data map[string]any) (pointer string) // refuses a record
+	shaky         func(op map[string]any) (status int, code string)
 }
 
 func newFake(t *testing.T) *fake {
@@ -64,6 +65,27 @@ func newFake(t *testing.T) *fake {
 	}))
 	t.Cleanup(f.Close)
 	return f
+}
+
+// heal lets the server work from now on.
+func (f *fake) heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before, f.after = nil, nil
+}
+
+// batches returns how many were asked for.
+func (f *fake) batches() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.log)
+}
+
+// forget makes the server forget idempotency keys, as it does some day.
+func (f *fake) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = map[string]string{}
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
@@ -189,6 +211,11 @@ func problem(status int, code, pointer, existing string) map[string]any {
 }
 
 func (f *fake) carryOut(c string, op map[string]any) map[string]any {
+	if f.shaky != nil {
+		if status, code := f.shaky(op); status > 0 {
+			return problem(status, code, "", "")
+		}
+	}
 	data, _ := op["data"].(map[string]any)
 	if op["op"] == "create" {
 		id := text(data["id"])
@@ -224,6 +251,9 @@ func (f *fake) carryOut(c string, op map[string]any) map[string]any {
 	doc, ok := f.records[c+"/"+text(op["id"])]
 	if !ok {
 		return problem(404, "not_found", "", "")
+	}
+	if v, ok := op["if_match"].(float64); ok && int(v) != doc["version"] {
+		return problem(412, "version_conflict", "", "")
 	}
 	if op["op"] == "update" {
 		maps.Copy(doc, data)

@@ -19,7 +19,7 @@ type progress struct {
 	begin    int // rows that were done before
 	start    time.Time
 	shown    time.Time
-	waiting  string
+	waiting  bool // somebody was told
 	last     Tally
 }
 
@@ -55,18 +55,27 @@ func (p *progress) line(text string) {
 func (p *progress) waitFor(reason error, _ time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting == reason.Error() {
+	if p.waiting {
 		return
 	}
-	p.waiting = reason.Error()
-	p.line("waiting: " + p.waiting)
+	p.waiting = true
+	p.line("waiting for the server: " + reason.Error())
+}
+
+// hint shows what is being done, where it can be taken back.
+func (p *progress) hint(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal {
+		fmt.Fprint(p.out, "\r\x1b[K"+text) //nolint:errcheck // nobody is there to read it
+	}
 }
 
 // update shows how far it has come, if it is time to.
 func (p *progress) update(t Tally) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting, p.last = "", t
+	p.waiting, p.last = false, t
 	every := elsewhere
 	if p.terminal {
 		every = onTerminal

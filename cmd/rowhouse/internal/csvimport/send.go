@@ -100,11 +100,12 @@ func (s *sender) persist(ctx context.Context, b *batch) ([]client.Result, error)
 		return nil, err
 	}
 	deadline := time.Now().Add(s.wait)
-	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 5*time.Second) {
+	delay := 100 * time.Millisecond
+	for attempt := 1; ; attempt++ {
 		var again []*entry
 		var ops []client.Operation
 		for _, e := range b.entries {
-			if slices.ContainsFunc(results[e.first:e.first+e.count], func(r client.Result) bool { return r.Problem != nil && r.Problem.Transient() }) {
+			if slices.ContainsFunc(results[e.first:e.first+e.count], func(r client.Result) bool { return mayPass(r.Problem, attempt) }) {
 				again = append(again, e)
 				ops = append(ops, b.ops[e.first:e.first+e.count]...)
 			}
@@ -117,6 +118,7 @@ func (s *sender) persist(ctx context.Context, b *batch) ([]client.Result, error)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		delay = min(2*delay, 5*time.Second)
 		some, err := s.batch(ctx, s.collection, ops)
 		if err != nil {
 			return nil, err
@@ -126,6 +128,17 @@ func (s *sender) persist(ctx context.Context, b *batch) ([]client.Result, error)
 			some = some[e.count:]
 		}
 	}
+}
+
+// mayPass reports whether an operation that was refused may be accepted if it is
+// sent again.
+func mayPass(p *client.Problem, attempt int) bool {
+	if p == nil {
+		return false
+	}
+	const busy = "busy" // others change what the record depends on
+	fault := p.Status == http.StatusInternalServerError
+	return p.Transient() || p.Code == busy || fault && attempt < faultAttempts
 }
 
 // batch sends operations. A batch that is refused as a whole, because of one of

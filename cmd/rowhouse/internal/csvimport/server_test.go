@@ -36,25 +36,22 @@ func real(t *testing.T) (Config, client.Tenant) {
 	return Config{Server: server.URL, Key: key, Options: Options{Wait: 10 * time.Second}}, tenant
 }
 
-// list returns the records of a collection once there are n of them.
+// list returns the records of a collection, of which there must be n.
 func list(t *testing.T, tenant client.Tenant, collection string, n int) (docs []map[string]any) {
 	t.Helper()
-	for range 100 {
-		docs = nil
-		for doc, err := range tenant.List(t.Context(), collection, url.Values{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			var d map[string]any
-			if err := json.Unmarshal(doc, &d); err != nil {
-				t.Fatal(err)
-			}
-			docs = append(docs, d)
+	head, err := tenant.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for doc, err := range tenant.Since(head).List(t.Context(), collection, url.Values{}) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(docs) == n {
-			break
+		var d map[string]any
+		if err := json.Unmarshal(doc, &d); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		docs = append(docs, d)
 	}
 	if len(docs) != n {
 		t.Fatalf("%d %s, want %d", len(docs), collection, n)
@@ -179,6 +176,31 @@ func TestRealServerRecognisesRows(t *testing.T) {
 	s, err = Run(t.Context(), cfg)
 	if diff := cmp.Diff(Tally{Rows: 2000, Imported: 1, Refused: 1999}, s.Tally); diff != "" || err != nil {
 		t.Errorf("again, with the same addresses: %v %s", err, diff)
+	}
+}
+
+// What people have done with an imported deal stays as it is.
+func TestRealServerKeepsLaterWork(t *testing.T) {
+	t.Parallel()
+	cfg, tenant := real(t)
+	cfg.File, cfg.Object = write(t, "Deal Name,Stage\nOne,Closed Won\nTwo,Closed Won\n"), "deals"
+	if s, err := Run(t.Context(), cfg); err != nil || s.Imported != 2 || s.Partial != 0 {
+		t.Fatalf("%v %+v", err, s)
+	}
+	id := list(t, tenant, "deals", 2)[0]["id"].(string)
+	if _, _, err := tenant.Batch(t.Context(), "deals", "reopen", []client.Operation{{Op: "reopen", ID: id}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Run(t.Context(), cfg); err != nil || s.Present != 2 || s.Refused != 0 {
+		t.Errorf("%v %+v", err, s)
+	}
+	var deal map[string]any
+	head, err := tenant.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tenant.Since(head).Get(t.Context(), "deals", id, "", &deal); err != nil || deal["status"] != "open" {
+		t.Errorf("%v %v", err, deal)
 	}
 }
 
