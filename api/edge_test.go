@@ -64,19 +64,27 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A panic in the middle of an answer must not look like the end of it.
+// What goes wrong in the middle of an answer must not look like the end of it.
 func TestPanicLate(t *testing.T) {
 	t.Parallel()
-	h, _, _ := newEdge(t, func(x *exchange) error {
-		_, _ = x.Write([]byte("half of"))
-		panic("!")
-	})
-	defer func() {
-		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
-			t.Errorf("ended with %v", err)
-		}
-	}()
-	ask(h)
+	for name, end := range map[string]func() error{
+		"panic": func() error { panic("!") },
+		"fault": func() error { return errors.New("x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, _, _ := newEdge(t, func(x *exchange) error {
+				_, _ = x.Write([]byte("half of"))
+				return end()
+			})
+			defer func() {
+				if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+					t.Errorf("ended with %v", err)
+				}
+			}()
+			ask(h)
+		})
+	}
 }
 
 func TestFault(t *testing.T) {

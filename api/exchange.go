@@ -117,6 +117,9 @@ func (x *exchange) refuse(err error) {
 	if isFault {
 		x.s.Log.ErrorContext(x.ctx(), "request failed", "request_id", x.id, "error", err)
 	}
+	if x.begun {
+		panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		x.set("Www-Authenticate", `Bearer realm="rowhouse"`)

@@ -87,11 +87,11 @@ func (x *exchange) waitForPosition() error {
 	if !x.op.waits {
 		return nil
 	}
-	min, err := x.minPosition()
-	if min == 0 || err != nil {
+	least, err := x.minPosition()
+	if least == 0 || err != nil {
 		return err
 	}
-	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, min)
+	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, least)
 }
 
 // identify finds out who asks. That comes before everything else, so that
