@@ -205,7 +205,10 @@ func (cs *tableChanges[R]) written() (rows []*entry[R], gone []uuid.UUID) {
 
 func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
 	rows, gone := cs.written()
-	if len(rows) > 0 {
+	switch {
+	case len(rows) == 1:
+		b.Queue(cs.table.sql.one, cs.upsertArgs(rows)...)
+	case len(rows) > 1:
 		b.Queue(cs.table.sql.upsert, cs.upsertArgs(rows)...)
 	}
 	if len(gone) > 0 {
