@@ -26,7 +26,7 @@ func (f *fixture) cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	for _, dir := range all {
-		pid, _ := strconv.Atoi(filepath.Base(dir)) //nolint:errcheck // see the pattern
+		pid, _ := strconv.Atoi(filepath.Base(dir))
 		s := stat(b, pid)
 		if s == nil || s[1] != server && int64(pid) != server && pid != os.Getpid() {
 			continue
@@ -39,7 +39,7 @@ func (f *fixture) cpu(b *testing.B) time.Duration {
 	return time.Duration(sum) * time.Second / 100
 }
 
-// stat returns the fields of /proc/pid/stat after the name: state, parent …
+// stat returns the fields of /proc/pid/stat after the name: state, parent and so on.
 func stat(b *testing.B, pid int) []int64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -48,8 +48,8 @@ func stat(b *testing.B, pid int) []int64 {
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	var fields []int64
-	for _, f := range strings.Fields(rest) {
-		n, _ := strconv.ParseInt(f, 10, 64) //nolint:errcheck // the state is a letter
+	for _, f := range strings.FieldsSeq(rest) {
+		n, _ := strconv.ParseInt(f, 10, 64)
 		fields = append(fields, n)
 	}
 	return fields
