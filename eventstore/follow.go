@@ -159,21 +159,24 @@ func (f *Follower) work(ctx context.Context) {
 			return
 		}
 		for i, j := range jobs {
-			f.report(ctx, j, outcomes[i], f.queue.finish(j, outcomes[i]))
+			if faults := f.queue.finish(j, outcomes[i]); faults%10 == 1 {
+				f.report(ctx, j, outcomes[i].err, faults)
+			}
 		}
 	}
 }
 
-func (f *Follower) report(ctx context.Context, j job, o outcome, wait time.Duration) {
+// report says what is wrong with a tenant, but not every time it is tried.
+func (f *Follower) report(ctx context.Context, j job, err error, faults int) {
 	level, msg := slog.LevelWarn, "batch failed"
 	switch {
-	case o.err == nil || errors.Is(o.err, ErrMoved):
+	case errors.Is(err, ErrMoved):
 		return
-	case halts(o.err):
+	case halts(err):
 		level, msg = slog.LevelError, "tenant is halted"
 	}
 	//nolint:sloglint // one of two static messages
-	f.cfg.Log.Log(ctx, level, msg, "group", f.cfg.Group, "tenant", j.tenant.String(), "head", int64(j.head), "retry_in", wait, "error", o.err)
+	f.cfg.Log.Log(ctx, level, msg, "group", f.cfg.Group, "tenant", j.tenant.String(), "head", int64(j.head), "attempts", faults, "error", err)
 }
 
 // halts reports whether an error will not go away by itself.

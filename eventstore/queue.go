@@ -242,14 +242,14 @@ func (q *queue) busy() bool {
 	return len(q.turn) > 0
 }
 
-// finish says how a job ended, and returns how long the tenant has to wait for
-// its next turn.
-func (q *queue) finish(j job, o outcome) time.Duration {
+// finish says how a job ended, and returns how often in a row it has failed.
+func (q *queue) finish(j job, o outcome) (faults int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.tasks[j.tenant]
 	if o.err != nil {
-		return q.postpone(t, o.err)
+		q.postpone(t, o.err)
+		return t.faults
 	}
 	t.faults, t.halted = 0, false
 	t.at = o.at.Position
@@ -263,7 +263,7 @@ func (q *queue) finish(j job, o outcome) time.Duration {
 		wait = q.linger - q.now().Sub(t.begun)
 	}
 	q.enqueueIn(t, wait)
-	return wait
+	return 0
 }
 
 // What a tenant waits after a fault, doubled with each one in a row.
@@ -272,7 +272,7 @@ const (
 	maxBackoff = 30 * time.Second
 )
 
-func (q *queue) postpone(t *task, err error) time.Duration {
+func (q *queue) postpone(t *task, err error) {
 	delete(q.marks, t.tenant) // ask again: perhaps it is not where we think
 	wait := min(minBackoff<<min(t.faults, 20), maxBackoff)
 	switch {
@@ -286,7 +286,6 @@ func (q *queue) postpone(t *task, err error) time.Duration {
 	t.faults++
 	wait += rand.N(wait/4 + 1) //nolint:gosec // jitter
 	q.enqueueIn(t, wait)
-	return wait
 }
 
 // learn remembers a checkpoint that the database had a moment ago. Meanwhile we

@@ -48,7 +48,7 @@ func stat(b *testing.B, pid int) []int64 {
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	var fields []int64
-	for _, f := range strings.FieldsSeq(rest) {
+	for f := range strings.FieldsSeq(rest) {
 		n, _ := strconv.ParseInt(f, 10, 64)
 		fields = append(fields, n)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -156,5 +157,28 @@ func TestWrongRowIsParked(t *testing.T) {
 	}
 	if got := f.get(t, s); got.Name != "three" || got.Version != 3 {
 		t.Errorf("after unpark it is %+v", got)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenant := f.newTenant()
+	f.log.record(newWidget(tenant), "widget.created")
+	f.project(t, tenant, 10)
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(f.Models)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			values[family.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+		}
+	}
+	if len(values) != 9 || values["rowhouse_projection_parked_streams widgets"] != 1 || values["rowhouse_follower_lag_events read_models"] != 0 {
+		t.Errorf("metrics = %v", values)
 	}
 }

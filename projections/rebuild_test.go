@@ -189,6 +189,27 @@ func TestRebuildResumes(t *testing.T) {
 	}
 }
 
+// A rebuild of nothing, and one of rows that are behind, come to an end.
+func TestRebuildOfLittle(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenant := f.newTenant()
+	if err := f.Rebuild(t.Context(), tenant, nil, widgets); err != nil {
+		t.Fatal(err)
+	}
+	streams := f.log.busyDay(tenant, 20)
+	if err := f.Rebuild(t.Context(), tenant, nil, widgets); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := f.Position(t.Context(), tenant); err != nil || at != 0 {
+		t.Errorf("at %d though nothing was projected, %v", at, err)
+	}
+	f.project(t, tenant, 7)
+	if sum := f.checksum(t, tenant); sum.Rows != len(streams) || f.rows(t, tenant) != len(streams) {
+		t.Errorf("%d rows that are seen, of %d", sum.Rows, f.rows(t, tenant))
+	}
+}
+
 // A rebuild by a build that can read what another could not leaves nothing parked.
 func TestRebuildUnparks(t *testing.T) {
 	t.Parallel()
