@@ -1,6 +1,7 @@
 package csvimport
 
 import (
+	"math/big"
 	"strings"
 	"unicode"
 
@@ -51,8 +52,13 @@ func (e *pointEvidence) decimal() byte {
 // parseAmount reads a number such as 1,234.50, 1.234,50 €, $1 234 or
 // (1'234.50), and the currency if there is one. The amount is returned as the
 // API takes it. A separator before three digits separates thousands, unless it
-// is the decimal separator of the column.
+// is the decimal separator of the column. What is beyond the fourth decimal is
+// rounded: no money is so exact, but the numbers of spreadsheets are.
 func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
+	const longest = 64
+	if len(text) > longest {
+		return "", "", false
+	}
 	number, code, negative := splitCurrency(text)
 	var groups, fraction string
 	point := strings.LastIndexAny(number, ",.")
@@ -71,6 +77,11 @@ func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
 	if !ok || !isDigits(fraction) || whole == "" && fraction == "" {
 		return "", "", false
 	}
+	amount = "0" + whole + "." + fraction
+	if r, ok := new(big.Rat).SetString(amount + "0"); ok && len(fraction) > maxDecimals {
+		amount = r.FloatString(maxDecimals)
+	}
+	whole, fraction, _ = strings.Cut(amount, ".")
 	amount = strings.TrimLeft(whole, "0")
 	if amount == "" {
 		amount = "0"
@@ -83,6 +94,9 @@ func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
 	}
 	return amount, code, true
 }
+
+// maxDecimals is how many decimals an amount can have.
+const maxDecimals = 4
 
 // joinGroups leaves out what separates thousands, which must be the same sign
 // and before three digits (or two, as in India) each time.

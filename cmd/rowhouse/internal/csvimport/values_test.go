@@ -1,13 +1,12 @@
 package csvimport
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/rowhouse/rowhouse/domain"
 )
 
 func TestParseDate(t *testing.T) {
@@ -123,6 +122,9 @@ func TestParseAmount(t *testing.T) {
 		"£1,234":         "1234 GBP",
 		"CHF 1'234.50":   "1234.5 CHF",
 		"1,2345":         "1.2345",
+		"99.9900000001":  "99.99",
+		"0.99999":        "1",
+		"-0.00001":       "0",
 		"1,23,45":        "",
 		"1,234.56.78":    "",
 		"1 2":            "",
@@ -285,6 +287,8 @@ func TestSplitName(t *testing.T) {
 	}
 }
 
+var amountForm = regexp.MustCompile(`^(-?[1-9]\d*|-?(0|[1-9]\d*)\.\d{0,3}[1-9]|0)$`)
+
 // Whatever is in a cell, a value that comes out of it is one.
 func FuzzValues(f *testing.F) {
 	for _, seed := range []string{"03/04/2026 2:30 PM", "€ 1.234,50", "+49 (0)30 1 ext 5", "1e9", "((", "-$-5", "٣٤", "\xff", "1er mars", "$", ".", "x", "Mär 1 2026"} {
@@ -299,8 +303,8 @@ func FuzzValues(f *testing.F) {
 		}
 		for _, point := range []byte{0, ',', '.'} {
 			amount, code, ok := parseAmount(text, point)
-			if _, err := domain.ParseDecimal(amount); ok && err != nil && len(amount) < 20 {
-				t.Errorf("%q is the amount %q: %v", text, amount, err)
+			if ok && !amountForm.MatchString(amount) {
+				t.Errorf("%q is the amount %q", text, amount)
 			}
 			if ok && code != "" && currencyNamed(code) != code {
 				t.Errorf("%q is in the currency %q", text, code)
