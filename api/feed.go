@@ -16,7 +16,7 @@ import (
 const (
 	maxFeed   = 5000             // events in one answer
 	heartbeat = 15 * time.Second // between two signs of life on a silent stream
-	lookAgain = time.Second      // for events that another node has recorded
+	lookAgain = 5 * time.Second  // for events that another node has recorded
 	patience  = 30 * time.Second // with a client that does not read
 )
 
@@ -72,7 +72,7 @@ func (f typeFilter) takes(eventType string) bool {
 // read reads a part of the log, and returns those events that are asked for.
 func (s *Server) read(x *exchange, after eventstore.Position, limit int, f typeFilter) (feedPage, error) {
 	events, err := s.Store.Read(x.ctx(), x.origin.Tenant, after, limit)
-	p := feedPage{Data: []Event{}, LastPosition: after, End: len(events) < limit}
+	p := feedPage{Data: []Event{}, LastPosition: after, End: len(events) == 0} // fewer than asked for need not be the last
 	if err != nil {
 		return p, err
 	}
@@ -106,13 +106,12 @@ func (s *Server) readFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	at := p.LastPosition
-	if p.End && len(p.Data) == 0 { // after may be anything
-		if at, err = s.Store.Head(x.ctx(), x.origin.Tenant); err != nil {
-			return err
-		}
+	head, err := s.Store.Head(x.ctx(), x.origin.Tenant)
+	if err != nil {
+		return err
 	}
-	x.setPosition(at)
+	p.End = p.LastPosition >= head
+	x.setPosition(min(p.LastPosition, head)) // after may be anything
 	x.set("Vary", "Accept")
 	if !strings.Contains(x.r.Header.Get("Accept"), mediaLines) {
 		return x.answerJSON(http.StatusOK, p)

@@ -126,14 +126,34 @@ func (r *Runner) repeatedAll(ctx context.Context, o domain.Origin, id uuid.UUID,
 			return nil, fmt.Errorf("read repeated command: %w", err)
 		}
 	}
+	made := births(events)
 	outs := make([]Outcome, len(ops))
 	for i, op := range ops {
 		outs[i] = Outcome{ID: op.ID(), Command: id, Position: rc.Last, Repeated: true}
+		s := op.stream(o.Tenant)
+		if same := made[s.Kind]; op.target().New && len(same) > 0 {
+			s, made[s.Kind] = same[0], same[1:]
+		}
 		for _, e := range events {
-			if e.Stream == op.stream(o.Tenant) {
+			if e.Stream == s {
 				outs[i].Events, outs[i].Version = append(outs[i].Events, e), e.Version
+				outs[i].ID.UUID = s.ID
 			}
 		}
 	}
 	return outs, nil
+}
+
+// births returns the streams that begin with one of the events, by kind and in
+// their order. An operation that is repeated makes a record under a fresh ID, and
+// must be answered with the one that it made first: those of a kind are made in
+// the order of the operations.
+func births(events []eventstore.Recorded) map[string][]eventstore.StreamID {
+	made := map[string][]eventstore.StreamID{}
+	for _, e := range events {
+		if e.Version == 1 {
+			made[e.Stream.Kind] = append(made[e.Stream.Kind], e.Stream)
+		}
+	}
+	return made
 }

@@ -11,6 +11,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -21,14 +22,17 @@ import (
 
 // maxAttempts bounds how often a command is decided anew because something it
 // depends on changed under it.
-const maxAttempts = 5
+const maxAttempts = 20
 
 // Runner carries out commands. It may be used concurrently.
 type Runner struct {
 	store    eventstore.Store
 	newID    func() uuid.UUID
 	baseline *lru.Cache[eventstore.StreamID, baseline]
+	turns    [256]sync.Mutex // see takeTurn; a record has one, and shares it with others
 }
+
+func (r *Runner) turn(s eventstore.StreamID) *sync.Mutex { return &r.turns[s.ID[15]] }
 
 // baseline is a record as it was at a version. It saves reading what came before,
 // and never what came after. The state is shared, and so never changed.
@@ -121,4 +125,4 @@ func explain(err error, prefix func(kind string) string) error {
 	return err
 }
 
-var errBusy = domain.Conflict.Refusef("busy", "too many others change the record at this moment")
+var errBusy = domain.Unavailable.Refusef("busy", "too many others change the record at this moment")

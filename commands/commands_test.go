@@ -296,7 +296,7 @@ func TestDecidedAnew(t *testing.T) {
 	})
 	got := try(w, commands.Contacts, w.ann, commands.Target{ID: con.UUID}, contact.AddTags{Tags: []string{"never"}})
 	w.log.interfere(nil)
-	if got != "conflict busy" || w.log.count()-before != 10 {
+	if got != "unavailable busy" || w.log.count()-before != 40 {
 		t.Errorf("after %d appends: %q", w.log.count()-before, got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -225,7 +226,52 @@ func TestAtomicRefusedByTheLog(t *testing.T) {
 		commands.Contacts.Prepare(commands.Target{ID: ada.UUID}, contact.AddTags{Tags: []string{"never"}}),
 	})
 	w.log.interfere(nil)
-	if refusal(err) != "conflict busy" {
+	if refusal(err) != "unavailable busy" {
 		t.Errorf("everybody is at it: %v", err)
+	}
+}
+
+// Records that were made by a command that is repeated keep the IDs that they
+// got the first time, whatever is made up for them now.
+func TestAtomicRepeatedWithFreshIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name, hash := newID(), []byte("one")
+	give := func() []commands.Outcome {
+		t.Helper()
+		outs, err := w.run.Atomic(t.Context(), w.ann, name, hash, []commands.Operation{
+			createCompany(newID(), domain.ID{}), createCompany(newID(), domain.ID{}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outs
+	}
+	first, again := give(), give()
+	for i := range first {
+		if again[i].ID != first[i].ID || again[i].Version != 1 || !again[i].Repeated || len(again[i].Events) != 1 {
+			t.Errorf("%d: %+v, at first %+v", i, again[i], first[i])
+		}
+	}
+}
+
+// Many who want to change the same record without saying what they have seen
+// all have their way.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.newContact(contact.Fields{})
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			to := commands.Target{ID: ada.UUID}
+			if _, err := commands.Do(t.Context(), w.run, commands.Contacts, w.ann, to, contact.AddTags{Tags: []string{strconv.Itoa(i)}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := strings.Count(w.history(ada, "contact"), "tags_changed"); got != 40 {
+		t.Errorf("%d of 40 have changed it", got)
 	}
 }

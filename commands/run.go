@@ -44,6 +44,11 @@ func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Re
 		}
 	}
 	for pending := attempts; len(pending) > 0; {
+		for _, t := range pending {
+			if t.tries > 0 && !t.done {
+				r.takeTurn(ctx, o, t)
+			}
+		}
 		round := nextRound(pending)
 		r.decide(ctx, o, round)
 		r.record(ctx, o, round)
@@ -56,12 +61,27 @@ func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Re
 	return results
 }
 
+// takeTurn carries out, alone among those of this node that want the same record,
+// an operation that somebody else was faster than. So a record that many change
+// at once is changed by one after the other, instead of by whoever is lucky.
+func (r *Runner) takeTurn(ctx context.Context, o domain.Origin, t *attempt) {
+	turn := r.turn(t.stream)
+	turn.Lock()
+	defer turn.Unlock()
+	for !t.done && t.missing == nil {
+		t.decision = nil
+		one := []*attempt{t}
+		r.decide(ctx, o, one)
+		r.record(ctx, o, one)
+	}
+}
+
 // nextRound returns those that can be decided now: the first one for each
 // record.
 func nextRound(pending []*attempt) (round []*attempt) {
 	taken := make(map[eventstore.StreamID]bool, len(pending))
 	for _, t := range pending {
-		if !taken[t.stream] {
+		if !t.done && !taken[t.stream] {
 			taken[t.stream] = true
 			t.decision, t.missing = nil, nil
 			round = append(round, t)

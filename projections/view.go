@@ -94,9 +94,20 @@ func (m Moment) includes(e eventstore.Recorded) bool {
 // returned it then. One that was not there then, or is purged now, gets
 // domain.NotFound.
 func (m *Models) AsOf(ctx context.Context, p Projection, s eventstore.StreamID, at Moment) (Document, error) {
-	events, err := m.events(ctx, s, 0, at.includes)
+	events, err := m.events(ctx, s, 0, func(eventstore.Recorded) bool { return true })
 	if err != nil {
 		return Document{}, err
+	}
+	now, err := p.replay(nil, events)
+	if err != nil {
+		return Document{}, err
+	}
+	if _, ok := p.show(now); !ok {
+		return Document{}, noSuchRecord() // purged: it is not to be seen in the past either
+	}
+	then := slices.IndexFunc(events, func(e eventstore.Recorded) bool { return !at.includes(e) })
+	if then >= 0 {
+		events = events[:then]
 	}
 	row, err := p.replay(nil, events)
 	if err != nil {
@@ -142,6 +153,9 @@ func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamI
 	before, _ := p.show(row)
 	entries := make([]Entry, 0, len(events)-earlier)
 	for i := range events[earlier:] {
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // whoever asked has gone; this is work for a processor
+		}
 		e := events[earlier+i]
 		if row, err = p.replay(row, events[earlier+i:][:1]); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -75,6 +76,9 @@ func (f databaseFlags) locate() (*database, error) {
 		file = filepath.Join(dir, "root.key")
 	}
 	root, err := keys.LoadOrCreate(file)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: %s belongs to another account; run as that one, or choose another directory with --data", err, filepath.Dir(file))
+	}
 	if err != nil {
 		return nil, err
 	}

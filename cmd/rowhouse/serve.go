@@ -172,7 +172,26 @@ func (s *server) follow(ctx context.Context) {
 			s.log.ErrorContext(ctx, "reactions have stopped", "error", err)
 		}
 	})
+	wg.Go(func() { s.forget(ctx) })
 	wg.Wait()
+}
+
+// remembered is how long a command can be repeated under its Idempotency-Key.
+const remembered = 30 * 24 * time.Hour
+
+// forget lets go of what is remembered of old commands, every hour.
+func (s *server) forget(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if _, err := s.store.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "old commands are still remembered", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // close answers what the log was given, and lets go of the database, also if ctx
