@@ -36,26 +36,25 @@ func TestHeldHead(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `select from es.tenant_head where tenant_id = $1 for update`, stuck.UUID); err != nil {
 		t.Fatal(err)
 	}
+	var chain []eventstore.Command // each needs the one before it
+	for v := range eventstore.Version(8) {
+		c := newEvent(stuck)
+		c.Writes[0].At = v
+		if v > 0 {
+			c.Writes[0].Stream = chain[0].Writes[0].Stream
+		}
+		chain = append(chain, c)
+	}
 	var waiting sync.WaitGroup
 	var released atomic.Bool
-	chain := newEvent(stuck).Writes[0]
-	for v := range eventstore.Version(5) {
-		w := newEvent(stuck)
-		w.Writes[0].Stream, w.Writes[0].At = chain.Stream, v
-		ready := make(chan struct{})
+	for _, cmds := range [][]eventstore.Command{chain, {newEvent(stuck)}, {newEvent(stuck)}} {
 		waiting.Go(func() {
-			close(ready)
-			for conflict := new(eventstore.Conflict); errors.As(error(conflict), &conflict); { // until its turn comes
-				r := s.Append(t.Context(), stuck, w)[0]
-				if !errors.As(r.Err, &conflict) {
-					if r.Err != nil || !released.Load() {
-						t.Errorf("got %+v, released: %t", r, released.Load())
-					}
-					return
+			for i, r := range s.Append(t.Context(), stuck, cmds...) {
+				if r.Err != nil || !released.Load() {
+					t.Errorf("command %d: %+v, released: %t", i, r, released.Load())
 				}
 			}
 		})
-		<-ready
 	}
 	for range 300 {
 		if r := s.Append(t.Context(), other, newEvent(other))[0]; r.Err != nil {
@@ -70,8 +69,8 @@ func TestHeldHead(t *testing.T) {
 		t.Error(err)
 	}
 	waiting.Wait()
-	if n := logged(t, s, stuck); n < 5 || n > 6 {
-		t.Errorf("%d events, want 5, or 6 if the one that was cancelled was on its way", n)
+	if n := logged(t, s, stuck); n < 10 || n > 11 {
+		t.Errorf("%d events, want 10, or 11 if the one that was cancelled was on its way", n)
 	}
 }
 
@@ -167,12 +166,20 @@ func TestUnreachable(t *testing.T) {
 	if r := s.Append(t.Context(), tenant, newEvent(tenant))[0]; r.Err != nil {
 		t.Error(r.Err)
 	}
+	link.lose.Store(1) // and then there is nobody at all
+	if err := link.listener.Close(); err != nil {
+		t.Error(err)
+	}
+	if r := s.Append(t.Context(), tenant, newEvent(tenant))[0]; !errors.Is(r.Err, eventstore.ErrUnavailable) {
+		t.Errorf("got %+v", r)
+	}
 }
 
 // unreliable leads to a server, and loses what it is told to.
 type unreliable struct {
-	server string
-	lose   atomic.Int64 // answers that are still to be lost, with their connections
+	server   string
+	listener net.Listener
+	lose     atomic.Int64 // answers that are still to be lost, with their connections
 }
 
 // link returns a wall around a database that an unreliable link leads to.
@@ -183,13 +190,13 @@ func link(t *testing.T, db *dbtest.DB) (*unreliable, *wall.Wall) {
 		t.Fatal(err)
 	}
 	const name = ".s.PGSQL.5432"
-	link := &unreliable{server: filepath.Join(u.Query().Get("host"), name)}
 	dir := t.TempDir()
 	l, err := net.Listen("unix", filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() }) //nolint:errcheck // nobody listens any more
+	link := &unreliable{server: filepath.Join(u.Query().Get("host"), name), listener: l}
 	go func() {
 		for {
 			client, err := l.Accept()

@@ -173,6 +173,7 @@ const sequencedSQL = `
 	declare
 		p bigint[] := array(select nextval('broken.pos') from unnest(ids));
 	begin
+		perform pg_sleep(random() * 0.005); -- anything may take a while
 		perform from es.tenant_head where tenant_id = tenant for update;
 		insert into broken.event select tenant, p[i], stream, at + i, ids[i] from generate_subscripts(ids, 1) i;
 		return p[1];

@@ -188,7 +188,11 @@ func closeDrains(l *law) {
 	if err := closer.Close(l.Context()); err != nil {
 		l.Error(err)
 	}
+	n := len(l.log(l.tenant))
 	wg.Wait()
+	if then := len(l.log(l.tenant)); then != n {
+		l.Errorf("%d events were recorded after the store was closed", then-n)
+	}
 	if err := closer.Close(l.Context()); err != nil {
 		l.Errorf("closed again: %v", err)
 	}
