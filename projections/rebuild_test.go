@@ -37,7 +37,7 @@ func (f *fixture) rows(t *testing.T, tenant domain.TenantID) (n int) {
 
 // run lets the read models follow the log until the test, or what is returned,
 // ends it.
-func run(t *testing.T, m *Models) (stop func()) {
+func run(t testing.TB, m *Models) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
