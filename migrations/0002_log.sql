@@ -293,7 +293,8 @@ begin
                 where c.i = any (v_settled)
                 group by c.tenant) n
             where h.tenant_id = v_tenant[n.tenant] and v_last[n.tenant] is not null;
-        select sum(c.count) into v_events from unnest(c_count) with ordinality c(count, i) where c.i <> all (v_settled);
+        select v_events - coalesce(sum(c.count), 0) into v_events from unnest(c_tenant, c_count) with ordinality c(tenant, count, i)
+            where c.i = any (v_settled) and v_last[c.tenant] is not null;
     end if;
 
     insert into es.event (tenant_id, pos, stream_kind, stream_id, version, event_id, event_type, schema_version, recorded_at, data, meta)
