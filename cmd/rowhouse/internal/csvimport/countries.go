@@ -1,16 +1,17 @@
 package csvimport
 
 import (
-	"maps"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
+	"golang.org/x/text/unicode/norm"
 )
 
 // atlas knows countries and languages by what people call them.
 type atlas struct {
-	countries map[string]string // a name in lower case to its code in ISO 3166
+	countries map[string]string // a folded name to its code in ISO 3166
 	languages map[string]string // to its code in BCP 47
 }
 
@@ -26,10 +27,10 @@ func newAtlas() *atlas {
 			code := string([]rune{first, second})
 			region, err := language.ParseRegion(code)
 			if err == nil && region.IsCountry() && region.Canonicalize().String() == code {
-				a.countries[strings.ToLower(code)] = code
-				a.countries[strings.ToLower(region.ISO3())] = code
+				a.countries[fold(code)] = code
+				a.countries[fold(region.ISO3())] = code
 				for _, d := range in {
-					a.countries[strings.ToLower(d.Regions().Name(region))] = code
+					a.countries[fold(d.Regions().Name(region))] = code
 				}
 			}
 			base, err := language.ParseBase(strings.ToLower(code))
@@ -43,7 +44,9 @@ func newAtlas() *atlas {
 			a.languages[strings.ToLower(display.Self.Name(tag))] = base.String()
 		}
 	}
-	maps.Copy(a.countries, otherNames)
+	for name, code := range otherNames {
+		a.countries[fold(name)] = code
+	}
 	delete(a.countries, "")
 	delete(a.languages, "")
 	return a
@@ -51,19 +54,66 @@ func newAtlas() *atlas {
 
 // otherNames are names that no dictionary has.
 var otherNames = map[string]string{
-	"usa": "US", "u.s.a.": "US", "u.s.": "US", "united states of america": "US", "america": "US", "the united states": "US",
+	"usa": "US", "u.s.": "US", "united states of america": "US", "america": "US",
 	"uk": "GB", "u.k.": "GB", "great britain": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB",
-	"the netherlands": "NL", "holland": "NL", "czech republic": "CZ", "korea": "KR", "south korea": "KR", "republic of korea": "KR",
-	"north korea": "KP", "russian federation": "RU", "uae": "AE", "viet nam": "VN", "ivory coast": "CI", "burma": "MM",
-	"macedonia": "MK", "hong kong": "HK", "macau": "MO", "macao": "MO", "palestine": "PS", "republic of ireland": "IE",
-	"schweiz": "CH", "suisse": "CH", "svizzera": "CH", "österreich": "AT", "türkiye": "TR", "turkey": "TR", "eswatini": "SZ",
-	"brasil": "BR", "sverige": "SE", "norge": "NO", "danmark": "DK", "suomi": "FI", "ísland": "IS", "česko": "CZ",
-	"magyarország": "HU", "románia": "RO", "ελλάδα": "GR", "日本": "JP", "中国": "CN", "россия": "RU",
+	"holland": "NL", "czech republic": "CZ", "slovak republic": "SK", "korea": "KR", "south korea": "KR", "republic of korea": "KR",
+	"north korea": "KP", "democratic people's republic of korea": "KP", "russian federation": "RU", "uae": "AE", "viet nam": "VN",
+	"ivory coast": "CI", "burma": "MM", "kyrgyz republic": "KG", "united kingdom of great britain and northern ireland": "GB", "macedonia": "MK", "hong kong": "HK", "macau": "MO", "macao": "MO", "republic of ireland": "IE",
+	"palestine": "PS", "palestinian territory": "PS", "state of palestine": "PS", "vatican": "VA", "holy see": "VA", "cape verde": "CV",
+	"lao people's democratic republic": "LA", "libyan arab jamahiriya": "LY", "syrian arab republic": "SY", "brunei darussalam": "BN",
+	"islamic republic of iran": "IR", "republic of moldova": "MD", "united republic of tanzania": "TZ", "swaziland": "SZ", "turkey": "TR",
+	"plurinational state of bolivia": "BO", "bolivarian republic of venezuela": "VE", "federated states of micronesia": "FM",
+	"congo": "CG", "democratic republic of the congo": "CD", "republic of the congo": "CG", "people's republic of china": "CN",
+	"taiwan, province of china": "TW", "timor leste": "TL", "east timor": "TL", "united states virgin islands": "VI", "virgin islands": "VI",
+	"svalbard and jan mayen islands": "SJ", "saint martin": "MF", "sint maarten": "SX", "pitcairn": "PN", "réunion": "RE",
+	"united states minor outlying islands": "UM", "french southern territories": "TF", "heard island and mcdonald islands": "HM",
+	"south georgia and the south sandwich islands": "GS", "saint helena": "SH", "åland": "AX", "eswatini": "SZ", "türkiye": "TR",
+	"schweiz": "CH", "suisse": "CH", "svizzera": "CH", "österreich": "AT", "brasil": "BR", "sverige": "SE", "norge": "NO",
+	"danmark": "DK", "suomi": "FI", "ísland": "IS", "česko": "CZ", "magyarország": "HU", "românia": "RO", "ελλάδα": "GR",
+	"日本": "JP", "中国": "CN", "россия": "RU",
 }
 
 // country returns the code of a country, or "" if there is none of that name.
+// What is in parentheses says it in other words.
 func (a *atlas) country(name string) string {
-	return a.countries[strings.ToLower(strings.Join(strings.Fields(name), " "))]
+	if code, ok := a.countries[fold(name)]; ok {
+		return code
+	}
+	if before, after, ok := strings.Cut(name, ","); ok { // Iran, Islamic Republic of
+		return firstOf(a.countries[fold(after+" "+before)], a.countries[fold(before)])
+	}
+	before, rest, ok := strings.Cut(name, "(")
+	if !ok {
+		return ""
+	}
+	inner, after, _ := strings.Cut(rest, ")")
+	return firstOf(a.countries[fold(before)], a.countries[fold(before+after)], a.countries[fold(inner)])
+}
+
+// fold leaves out of a name what people write in different ways: accents, case,
+// articles, punctuation, Saint or St.
+func fold(name string) string {
+	var words []string
+	for w := range strings.FieldsFuncSeq(norm.NFD.String(strings.ToLower(name)), func(r rune) bool {
+		return !isWordRune(r) && !unicode.Is(unicode.Mn, r) && r != '&' && r != '.' && r != '\'' && r != '’'
+	}) {
+		w = strings.Map(func(r rune) rune {
+			if r == '&' || isWordRune(r) {
+				return r
+			}
+			return -1
+		}, w)
+		switch w {
+		case "the", "":
+			continue
+		case "&":
+			w = "and"
+		case "saint", "sainte":
+			w = "st"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
 }
 
 // language returns the tag of a language, or "" if there is none.

@@ -19,8 +19,9 @@ type draft struct {
 	data   map[string]any // of the record
 	from   map[string]int // JSON pointers into data, to the columns they came from
 	orders []client.Operation
-	faults []fault // the row cannot be imported
-	losses []fault // it can, without these values
+	faults []fault        // the row cannot be imported
+	bad    map[int]string // columns that it cannot be imported because of, and why
+	losses []fault        // it can, without these values
 
 	news   []*company // to be made before
 	others []*company // that other rows make
@@ -34,6 +35,12 @@ func newDraft(p *plan, cells []string) *draft {
 // of all of it if the column is -1.
 func (d *draft) refuse(column int, code, reason string) {
 	d.faults = append(d.faults, fault{d.plan.name(column), code, reason})
+	if column >= 0 {
+		if d.bad == nil {
+			d.bad = map[int]string{}
+		}
+		d.bad[column] = reason
+	}
 }
 
 // lose says that a value cannot be imported, and the row can.

@@ -296,6 +296,9 @@ func stageKey(name string, taken map[string]bool) string {
 
 // stage says in which stage of which pipeline a deal is.
 func (d *draft) stage() (*funnel, stage) {
+	if d.plan.funnels == nil { // they are not known yet
+		return &funnel{}, stage{Kind: open}
+	}
 	f := d.plan.funnels.byName[nameKey(d.given("pipeline"))]
 	if f == nil { // a row that was not there when the file was looked through
 		c, _ := d.column("pipeline")

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -480,5 +481,51 @@ func TestImportTasks(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"2 Company company_not_found", "3 Contact contact_not_found"}, errorsOf(t, path)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A column is believed to hold what its name says, until its values say
+// otherwise.
+func TestColumnThatIsSomethingElse(t *testing.T) {
+	t.Parallel()
+	file := func(types ...string) string {
+		var b strings.Builder
+		b.WriteString("Company,Type,Founded,Employees\n")
+		for i, kind := range types {
+			fmt.Fprintf(&b, "Company %d,%s,1999,%d\n", i, kind, i)
+		}
+		return b.String()
+	}
+	hotels, customers := slices.Repeat([]string{"Hotel"}, 30), slices.Repeat([]string{"Customer"}, 30)
+	for name, test := range map[string]struct {
+		text   string
+		change func(*Config)
+		want   Tally
+		says   string
+	}{
+		"most are not":  {file(append(hotels, "Customer")...), nil, Tally{Rows: 31, Imported: 31}, "not imported: Type, because"},
+		"some are not":  {file(append(customers, "Hotel")...), nil, Tally{Rows: 31, Imported: 30, Refused: 1}, ""},
+		"few rows":      {file("Hotel", "Customer"), nil, Tally{Rows: 2, Imported: 1, Refused: 1}, ""},
+		"somebody says": {file(hotels...), func(c *Config) { c.Map = []string{"Type=kind"} }, Tally{Rows: 30, Refused: 30}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			cfg := config(f, write(t, test.text))
+			var out bytes.Buffer
+			cfg.Object, cfg.Out = "companies", &out
+			if test.change != nil {
+				test.change(&cfg)
+			}
+			s, err := Run(t.Context(), cfg)
+			if diff := cmp.Diff(test.want, s.Tally); diff != "" || err != nil || !strings.Contains(out.String(), test.says) {
+				t.Errorf("%v %s\n%s", err, diff, out.String())
+			}
+		})
+	}
+	cfg := config(newFake(t), write(t, file(hotels...)))
+	cfg.Object, cfg.Strict, cfg.Map = "companies", true, []string{"Founded=-"}
+	if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "Type") {
+		t.Errorf("strict: %v", err)
 	}
 }

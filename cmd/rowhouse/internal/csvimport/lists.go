@@ -193,7 +193,7 @@ func (d *draft) address(group, kind string) {
 		case "country":
 			code := d.plan.atlas.country(text)
 			if code == "" && !isNothing(text) {
-				d.refuse(c, "invalid_country", "is not the name or the code of a country")
+				d.lose(c, "unknown_country", "is not the name or the code of a country that is known")
 			}
 			put(part, code, c)
 		default:

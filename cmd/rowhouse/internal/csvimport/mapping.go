@@ -13,6 +13,7 @@ type mapping struct {
 	object  *object
 	header  []string
 	fields  []string         // of each column; empty if it is not imported
+	said    []bool           // of each column, whether the caller said so
 	columns map[string][]int // of each field, the columns that hold it
 	product string           // the one that wrote the file, if its headers tell: hubspot or salesforce
 }
@@ -38,7 +39,7 @@ const ignored = "-"
 // newMapping finds out what the columns hold. What the caller says, as "CSV
 // column=field", comes before what the headers say.
 func newMapping(o *object, header, said []string) (*mapping, error) {
-	m := &mapping{object: o, header: header, fields: make([]string, len(header)), columns: map[string][]int{}, product: productOf(header)}
+	m := &mapping{object: o, header: header, fields: make([]string, len(header)), said: make([]bool, len(header)), columns: map[string][]int{}, product: productOf(header)}
 	for _, s := range said {
 		if err := m.say(s); err != nil {
 			return nil, err
@@ -62,18 +63,22 @@ func newMapping(o *object, header, said []string) (*mapping, error) {
 		}
 	}
 	m.assign(known, rank)
+	return m, m.index()
+}
+
+// index finds the columns of each field. A field that makes a record what it is
+// must have one.
+func (m *mapping) index() error {
+	clear(m.columns)
 	for i, name := range m.fields {
-		if name == ignored {
-			continue
-		}
-		if name != "" {
+		if name != "" && name != ignored {
 			m.columns[name] = append(m.columns[name], i)
 		}
 	}
-	if !slices.ContainsFunc(o.needs, func(name string) bool { return len(m.columns[name]) > 0 }) {
-		return nil, m.missing()
+	if !slices.ContainsFunc(m.object.needs, func(name string) bool { return len(m.columns[name]) > 0 }) {
+		return m.missing()
 	}
-	return m, nil
+	return nil
 }
 
 // assign gives the columns that are not spoken for to the fields that their
@@ -126,6 +131,7 @@ func (m *mapping) say(text string) error {
 	if at < 0 {
 		return fmt.Errorf("there is no column %q; there are: %s", column, strings.Join(m.header, ", "))
 	}
+	m.said[at] = true
 	if name == "" || name == ignored {
 		m.fields[at] = ignored
 		return nil

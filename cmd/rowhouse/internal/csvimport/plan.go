@@ -60,7 +60,10 @@ func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *want
 	if err := s.read(ctx); err != nil {
 		return nil, nil, err
 	}
-	return p, &s.wanted, s.conclude()
+	if err := s.conclude(); err != nil {
+		return nil, nil, err
+	}
+	return p, &s.wanted, p.distrust()
 }
 
 // unmap leaves fields out.
@@ -71,6 +74,58 @@ func (p *plan) unmap(fields ...string) {
 		}
 		delete(p.columns, name)
 	}
+}
+
+// A column whose name says what it holds is believed, unless so many of the
+// values in the first rows are something else.
+const (
+	tried     = 2000 // rows
+	fewValues = 10
+)
+
+// distrust leaves out columns that only seemed to hold what their names say: a
+// column Type may be about anything. What the caller said is not questioned.
+func (p *plan) distrust() error {
+	rows, in, err := p.file.rows()
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // it was only read
+	values, bad, why := make([]int, len(p.fields)), make([]int, len(p.fields)), make([]string, len(p.fields))
+	for range tried {
+		r, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if r.fault != nil {
+			continue
+		}
+		d := newDraft(p, r.cells)
+		p.object.build(d)
+		for c := range p.fields {
+			if !isNothing(d.cell(c)) {
+				values[c]++
+			}
+		}
+		for c, reason := range d.bad {
+			bad[c]++
+			why[c] = reason
+		}
+	}
+	for c, name := range p.fields {
+		if p.said[c] || values[c] < fewValues || 2*bad[c] <= values[c] {
+			continue
+		}
+		if p.options.Strict {
+			return fmt.Errorf("the column %q does not hold what it is called: most of its values are not %s (%s)", p.name(c), name, why[c])
+		}
+		p.note("not imported: %s, because most of its values are not %s: %s (--map \"%s=%s\" insists)", p.name(c), name, why[c], p.header[c], name)
+		p.fields[c] = ""
+	}
+	return p.index()
 }
 
 func firstOf(texts ...string) string {

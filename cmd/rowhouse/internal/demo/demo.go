@@ -246,7 +246,7 @@ func tell(ctx context.Context, say func(string, ...any), cfg Config, s Summary) 
 	}
 	say("\nTry:\n  export T=%s/v1/tenants/%s A='Authorization: Bearer %s'", t.inside.Client().URL(), t.ID, key)
 	for _, path := range []string{
-		"/contacts?limit=3&sort=last_name", "/deals?status=won&sort=-amount&limit=3", "/deals/" + deal + "/history",
+		"/contacts?limit=3&sort=last_name", "/deals?status=won&sort=-amount.amount&limit=3", "/deals/" + deal + "/history",
 		fmt.Sprintf("/deals/%s?as_of=%d", deal, position), "/events?types=deal.won",
 	} {
 		say("  curl -sH \"$A\" \"$T%s\"", path)

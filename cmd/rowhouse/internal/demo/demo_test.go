@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,6 +71,19 @@ func TestDemo(t *testing.T) {
 	c, err := client.New(client.Config{URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
+	}
+	tried := 0
+	for line := range strings.Lines(out.String()) {
+		if _, path, ok := strings.Cut(line, `"$T`); ok {
+			tried++
+			path = "/v1/tenants/" + s.Tenants[0].ID + strings.TrimSuffix(path, "\"\n")
+			if _, err := c.As(s.Tenants[0].Key).Do(t.Context(), client.Request{Method: http.MethodGet, Path: path}, nil); err != nil {
+				t.Errorf("it says to try %s: %v", path, err)
+			}
+		}
+	}
+	if tried != 5 {
+		t.Errorf("it says to try %d requests", tried)
 	}
 	before := make([]map[string]string, len(s.Tenants))
 	for i, tenant := range s.Tenants {
