@@ -80,7 +80,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 type server struct {
 	log     *slog.Logger
 	wall    *wall.Wall
-	store   *postgres.Store
+	engine  *postgres.Store
+	store   eventstore.Store // the engine, with what it was just given at hand
 	models  *projections.Models
 	react   *reactions.Router
 	api     *api.Server
@@ -97,7 +98,8 @@ func build(ctx context.Context, log *slog.Logger, db *database) (_ *server, err 
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
-	s.store = postgres.New(postgres.Config{Wall: s.wall, Log: log, Metrics: metrics, Appended: s.appended})
+	s.engine = postgres.New(postgres.Config{Wall: s.wall, Log: log, Metrics: metrics})
+	s.store = &eventstore.Tail{Store: s.engine, Appended: s.appended}
 	defer func() {
 		if err != nil {
 			s.close(ctx)
@@ -184,7 +186,7 @@ func (s *server) forget(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if _, err := s.store.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
+		if _, err := s.engine.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "old commands are still remembered", "error", err)
 		}
 		select {
@@ -199,7 +201,7 @@ func (s *server) forget(ctx context.Context) {
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	if err := s.store.Close(ctx); err != nil {
+	if err := s.engine.Close(ctx); err != nil {
 		s.log.ErrorContext(ctx, "appends were cut off", "error", err)
 	}
 	s.wall.Close()
