@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -165,7 +164,7 @@ func TestTrackerBehind(t *testing.T) {
 		`select * from es.event`, `select stream_id from es.parked`, `update es.checkpoint set pos = 0`, `select * from crm.serving`,
 	} {
 		if _, err := super.Exec(t.Context(), sql); err == nil {
-			t.Error(fmt.Sprintf("dispatcher may %s", sql))
+			t.Errorf("dispatcher may %s", sql)
 		}
 	}
 }
