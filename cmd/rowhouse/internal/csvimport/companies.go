@@ -7,7 +7,7 @@ var companies = object{
 	collection: "companies", prefix: "cmp",
 	needs: []string{"name"},
 	fields: slices.Concat([]field{
-		externalID.also("Account ID", "Company ID", "Account: ID", "Company Record ID", "Case Safe Account ID", "Customer Number"),
+		externalID.also("Account ID", "Company ID", "Account: ID", "Company Record ID", "Case Safe Account ID", "Customer ID", "Customer No", "Customer Number", "Kundennummer", "Kunden-Nr."),
 		{name: "name", headers: []string{
 			"Name", "Company Name", "Company", "Account Name", "Account", "Organization", "Organisation", "Organization Name", "Organisation Name", "Business Name",
 			"Firma", "Firmenname", "Unternehmen", "Entreprise", "Société", "Empresa", "Azienda", "Bedrijf",

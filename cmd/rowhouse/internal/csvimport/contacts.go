@@ -8,9 +8,9 @@ import (
 // contacts are people.
 var contacts = object{
 	collection: "contacts", prefix: "con",
-	needs: []string{"first_name", "last_name", "name", "emails", "phones", "phones.mobile", "phones.home", "phones.other"},
+	needs: []string{"first_name", "last_name", "name", "emails", "phones", "phones.mobile", "phones.home", "phones.other", "phones.fax"},
 	fields: slices.Concat([]field{
-		externalID.also("Contact ID", "Contact: ID", "Contact Record ID", "Person ID", "Case Safe Contact ID", "Customer ID", "Customer No", "Customer Number"),
+		externalID.also("Contact ID", "Contact: ID", "Contact Record ID", "Person ID", "Case Safe Contact ID", "Customer ID", "Customer No", "Customer Number", "Kundennummer", "Kunden-Nr."),
 		{name: "first_name", headers: []string{"First Name", "Given Name", "Forename", "First", "FName", "Vorname", "Prénom", "Nombre", "Nome", "Voornaam"}},
 		{name: "last_name", headers: []string{"Last Name", "Surname", "Family Name", "Last", "LName", "Nachname", "Familienname", "Nom", "Nom de famille", "Apellido", "Apellidos", "Cognome", "Achternaam"}},
 		{name: "name", headers: []string{"Name", "Full Name", "Contact Name", "Display Name", "Contact", "Nom complet", "Nombre completo"}},
@@ -25,6 +25,7 @@ var contacts = object{
 		{name: "phones.mobile", kind: aPhone, many: true, headers: []string{"Mobile", "Mobile Phone", "Mobile Phone Number", "Mobile Number", "Cell", "Cell Phone", "Handy", "Mobil", "Portable", "Móvil", "Cellulare", "WhatsApp Phone Number"}},
 		{name: "phones.home", kind: aPhone, many: true, headers: []string{"Home Phone"}},
 		{name: "phones.other", kind: aPhone, many: true, headers: []string{"Other Phone"}},
+		{name: "phones.fax", kind: aPhone, many: true, headers: []string{"Fax", "Fax Number", "Business Fax", "Telefax"}},
 		{name: "job_title", headers: []string{"Job Title", "Title", "Position", "Role", "Function", "Berufsbezeichnung", "Funktion", "Fonction", "Poste", "Cargo"}},
 		{name: "language", headers: []string{"Language", "Preferred Language", "Sprache", "Langue", "Idioma"}},
 		{name: "birth_date", kind: aDate, headers: []string{"Birth Date", "Birthdate", "Birthday", "Date of Birth", "DOB", "Geburtsdatum", "Date de naissance"}},

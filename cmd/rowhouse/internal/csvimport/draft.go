@@ -143,11 +143,12 @@ func (d *draft) externalID() {
 	}
 }
 
-// country returns the country that the row is about, as far as it says so.
+// country returns the country that the row is about, as far as it says so and
+// people can be called there.
 func (d *draft) country() string {
 	for _, field := range []string{"address.country", "billing_address.country", "home_address.country", "other_address.country", "shipping_address.country"} {
 		if c, ok := d.column(field); ok {
-			if code := d.plan.atlas.country(d.cell(c)); code != "" {
+			if code := d.plan.atlas.country(d.cell(c)); callingCodes[code] != "" {
 				return code
 			}
 		}

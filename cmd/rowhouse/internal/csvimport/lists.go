@@ -43,7 +43,7 @@ func (d *draft) emails() bool {
 
 // phoneFields are the fields that hold a contact's telephone numbers, each with
 // the kind of number that it holds.
-var phoneFields = []struct{ field, kind string }{{"phones", "work"}, {"phones.mobile", "mobile"}, {"phones.home", "home"}, {"phones.other", "other"}}
+var phoneFields = []struct{ field, kind string }{{"phones", "work"}, {"phones.mobile", "mobile"}, {"phones.home", "home"}, {"phones.other", "other"}, {"phones.fax", "fax"}}
 
 func (d *draft) phones() bool {
 	var list []any
