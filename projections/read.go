@@ -99,8 +99,12 @@ func (r *Page) collect(rows pgx.Rows, page query.Page, limit int) error {
 	place := page.Place()
 	var doc []byte
 	targets := append([]any{&doc}, place...)
+	size := 0
 	for rows.Next() {
-		if len(r.Documents) == limit {
+		if r.Next != "" {
+			continue
+		}
+		if len(r.Documents) == limit || size >= maxPage {
 			next, err := page.Cursor(place)
 			if r.Next = next; err != nil {
 				return err
@@ -110,10 +114,15 @@ func (r *Page) collect(rows pgx.Rows, page query.Page, limit int) error {
 		if err := rows.Scan(targets...); err != nil {
 			return err
 		}
+		size += len(doc)
 		r.Documents, doc = append(r.Documents, doc), nil
 	}
 	return rows.Err()
 }
+
+// maxPage is how many bytes of documents make a page full, however few they are:
+// one record can be large, and many of them must not be held at once.
+const maxPage = 8 << 20
 
 func queueCount(b *pgx.Batch, p Projection, tenant domain.TenantID, q query.Query, result *Page) {
 	args := query.Args{tenant.UUID}
