@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"strconv"
 	"syscall"
 	"time"
@@ -105,7 +106,7 @@ func URL(dir string) string { return address(dir, Database) }
 func address(dir, database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.User(Superuser), Path: "/" + database,
-		RawQuery: url.Values{"host": {socketDir(dir)}}.Encode(),
+		RawQuery: strings.ReplaceAll(url.Values{"host": {socketDir(dir)}}.Encode(), "+", "%20"),
 	}
 	return u.String()
 }

@@ -88,11 +88,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		args = append(args[1:], "--help")
 	}
 	command, err := k.Parse(args)
-	if asksForHelp(args) {
-		return nil
-	}
 	if err != nil {
 		return err
+	}
+	if asksForHelp(args) {
+		return nil
 	}
 	return command.Run(&env{stdout: stdout, stderr: stderr, log: logger(c.LogFormat, stderr)})
 }

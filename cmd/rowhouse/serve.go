@@ -68,6 +68,9 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
+	if addr == "" { // would be every interface, and any port
+		return nil, errors.New("say where to listen with --listen HOST:PORT, or leave it out")
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
