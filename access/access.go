@@ -9,6 +9,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -31,6 +32,7 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader        // for secrets; must be safe for concurrent use, as crypto/rand.Reader is
 	NewID  func() uuid.UUID // a new UUID, version 7
+	Engine string           // what keeps the logs of new tenants; "postgres" if empty
 
 	Issuer    string        // the iss of access tokens; "rowhouse" if empty
 	Audience  string        // the aud of access tokens; the issuer if empty
@@ -45,6 +47,7 @@ type Directory struct {
 	now    func() time.Time
 	random io.Reader
 	newID  func() uuid.UUID
+	engine string
 
 	tokens  *signer
 	secrets *hasher  // of passwords
@@ -93,6 +96,7 @@ func New(cfg Config) (*Directory, error) {
 		now:       cfg.Now,
 		random:    cfg.Random,
 		newID:     cfg.NewID,
+		engine:    cmp.Or(cfg.Engine, "postgres"),
 		tokens:    tokens,
 		secrets:   secrets,
 		guesses:   guesses,

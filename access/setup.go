@@ -117,7 +117,7 @@ func (d *Directory) Setup(ctx context.Context, r SetupRequest) (Session, error) 
 		b.Queue(`insert into access.organization_member (organization_id, user_id, role) values ($1, $2, $3)`, organization, user, Owner)
 		b.Queue(`insert into access.tenant (id, organization_id, name, created_at) values ($1, $2, $3, $4)`,
 			tenant.UUID, organization, r.Tenant.Name, now)
-		furnish(b, tenant, user, now)
+		d.furnish(b, tenant, user, now)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (d *Directory) checkSetup(ctx context.Context, token string) error {
 }
 
 // furnish makes a new tenant ready for use: its owner, and the head of its log.
-func furnish(b *pgx.Batch, tenant domain.TenantID, owner uuid.UUID, now time.Time) {
+func (d *Directory) furnish(b *pgx.Batch, tenant domain.TenantID, owner uuid.UUID, now time.Time) {
 	b.Queue(`insert into access.membership (tenant_id, user_id, role, created_at) values ($1, $2, $3, $4)`, tenant.UUID, owner, Owner, now)
-	b.Queue(`select es.create_tenant($1)`, tenant.UUID)
+	b.Queue(`select es.create_tenant($1, $2)`, tenant.UUID, d.engine)
 }

@@ -160,7 +160,7 @@ func TestSetupIsAllOrNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.super(t, `revoke execute on function es.create_tenant(uuid) from public, rowhouse_access`)
+	h.super(t, `revoke execute on function es.create_tenant(uuid, text) from public, rowhouse_access`)
 	_, err = h.Setup(t.Context(), setupRequest(token))
 	if err == nil || len(domain.Refusals(err)) > 0 {
 		t.Fatalf("got %v, want a fault", err)
@@ -171,7 +171,7 @@ func TestSetupIsAllOrNothing(t *testing.T) {
 			t.Errorf("%d rows in %s", got[0], table)
 		}
 	}
-	h.super(t, `grant execute on function es.create_tenant(uuid) to rowhouse_access`)
+	h.super(t, `grant execute on function es.create_tenant(uuid, text) to rowhouse_access`)
 	if _, err := h.Setup(t.Context(), setupRequest(token)); err != nil {
 		t.Error(err)
 	}

@@ -54,7 +54,7 @@ func (d *Directory) CreateTenant(ctx context.Context, o domain.Origin, organizat
 			return t.again(ctx, tx)
 		}
 		b := &pgx.Batch{}
-		furnish(b, t.ID, o.Actor.ID.UUID, t.CreatedAt)
+		d.furnish(b, t.ID, o.Actor.ID.UUID, t.CreatedAt)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {

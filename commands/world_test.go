@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) somebody(tenant uuid.UUID) domain.Origin {
 	w.Helper()
 	id := domain.TenantID{UUID: tenant}
-	if err := w.wall.Outside(w.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(w.Context(), tx, id) }); err != nil {
+	if err := w.wall.Outside(w.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(w.Context(), tx, id, postgres.Here) }); err != nil {
 		w.Fatal(err)
 	}
 	return domain.Origin{

@@ -160,14 +160,40 @@ const (
 	MaxCommandBytes = 8 << 20
 )
 
+// Capabilities says how a store does what every store has to do, for those who
+// run it and those who read its documentation. No program needs to ask, but for
+// how much a command may hold.
+type Capabilities struct {
+	Engine    string    `json:"engine" enum:"postgres,kurrent" doc:"What keeps the log."`
+	Decides   string    `json:"decides" enum:"postgres" doc:"What judges commands: versions, claims, positions and repetitions."`
+	Isolation Isolation `json:"isolation" enum:"database,application" doc:"What keeps the logs of tenants apart: the database itself, or the application by the names of streams."`
+
+	MaxEventBytes   int `json:"max_event_bytes" doc:"How large the data and metadata of one event may be."`
+	MaxCommandBytes int `json:"max_command_bytes" doc:"How large the data and metadata of all events of one command may be."`
+}
+
+// Isolation says what keeps the logs of tenants apart.
+type Isolation string
+
+// What can keep them apart.
+const (
+	IsolatedByDatabase    Isolation = "database"
+	IsolatedByApplication Isolation = "application"
+)
+
 // Store is an event log. All methods may be called at the same time.
 type Store interface {
+	// Capabilities says how this store does it. It is the same every time.
+	Capabilities() Capabilities
+
 	// Append records commands of one tenant, each by itself, and returns as
 	// many results, in the same order. A nil error in a result means that the
 	// command is on disk. Commands are recorded in the order given if they
-	// touch a common stream or claim; otherwise in any order. If ctx ends, what
-	// was not handed to the engine yet is refused with its error; what was,
-	// is waited for. The store does not keep or change what it is given.
+	// touch a common stream or claim; otherwise in any order. If ctx is
+	// cancelled, what was not handed to the engine yet is refused with its
+	// error; what was, is waited for, unless the deadline of ctx is over: then
+	// the answer may be ErrUnavailable. The store does not keep or change what
+	// it is given.
 	Append(ctx context.Context, tenant domain.TenantID, commands ...Command) []Result
 
 	// Recall returns the receipt of a command that was recorded with a hash,

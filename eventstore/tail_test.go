@@ -23,7 +23,7 @@ func openTail(t *testing.T) (*eventstore.Tail, func() domain.TenantID) {
 	w := dbtest.New(t)
 	newTenant := func() domain.TenantID {
 		tenant := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
-		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenant) })
+		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenant, postgres.Here) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,7 +136,7 @@ func (f *fixture) newTenant() domain.TenantID {
 	f.log.t.Helper()
 	tenant := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
 	err := f.db.Wall.Outside(f.log.t.Context(), wall.Access, func(tx wall.Tx) error {
-		return postgres.CreateTenant(f.log.t.Context(), tx, tenant)
+		return postgres.CreateTenant(f.log.t.Context(), tx, tenant, postgres.Here)
 	})
 	if err != nil {
 		f.log.t.Fatal(err)

@@ -25,7 +25,7 @@ import (
 func newTenant(t *testing.T, w *wall.Wall) domain.TenantID {
 	t.Helper()
 	tenant := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
-	err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenant) })
+	err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenant, postgres.Here) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,8 @@ type overlook struct{ table, role, columns string }
 
 // overlooks are all of them.
 var overlooks = []overlook{
-	{"es.tenant_head", "rowhouse_dispatcher", "tenant_id,last_pos"},
+	{"es.tenant_head", "rowhouse_dispatcher", "tenant_id,last_pos,engine"},
+	{"es.pending", "rowhouse_dispatcher", "tenant_id,pos,at"},
 	{"es.command", "rowhouse_dispatcher", "tenant_id,command_id,at"},
 	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
@@ -155,10 +156,10 @@ var rules = []rule{
 
 	{name: "final-log", sql: `
 		select distinct name, who || ' may change events'
-		from grants where name = 'es.event' and privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')
+		from grants where name in ('es.event', 'es.entry') and privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')
 		union all
 		select r.name, 'no trigger keeps events from being changed'
-		from relations r where r.name = 'es.event' and not exists (
+		from relations r where r.name in ('es.event', 'es.entry') and not exists (
 			select from pg_trigger t where t.tgrelid = r.oid and t.tgname = 'final' and t.tgenabled in ('O', 'A')
 				and t.tgtype & 58 = 58)`}, // before update, delete or truncate
 

@@ -28,7 +28,7 @@ func open(t *testing.T) (*postgres.Store, eventstore.FollowerConfig, []domain.Te
 	tenants := make([]domain.TenantID, 3)
 	for i := range tenants {
 		tenants[i].UUID = uuid.Must(uuid.NewV7())
-		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenants[i]) })
+		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, tenants[i], postgres.Here) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,7 +104,7 @@ func newBenchServer(b *testing.B) *benchServer {
 	s.store = postgres.New(postgres.Config{Wall: w})
 	for range 256 {
 		id := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
-		if err := w.Outside(b.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(b.Context(), tx, id) }); err != nil {
+		if err := w.Outside(b.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(b.Context(), tx, id, postgres.Here) }); err != nil {
 			b.Fatal(err)
 		}
 		s.tenants = append(s.tenants, id)

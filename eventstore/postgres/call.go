@@ -41,13 +41,17 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 	return done, err
 }
 
-const appendAll = `select * from es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`
+const (
+	appendAll = `select * from es.append` + arguments
+	decideAll = `select * from es.decide` + arguments
+	arguments = `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`
+)
 
 // appendAll records entries that are in the order of their tenants.
 func (r recorder) appendAll(ctx context.Context, entries []*entry) error {
 	req := newRequest(entries)
 	return r.cfg.Wall.Sealed(ctx, wall.Writer, req.tenants, func(tx wall.Tx, seals []string) error {
-		rows, err := tx.Query(ctx, appendAll, req.args(seals)...)
+		rows, err := tx.Query(ctx, r.judge, req.args(seals)...)
 		if err != nil {
 			return err
 		}

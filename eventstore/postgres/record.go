@@ -26,6 +26,7 @@ type recorder struct {
 	cfg     Config
 	metrics *metrics
 	waiting chan struct{} // held by those who outwait somebody
+	judge   string        // the call of the function that judges
 }
 
 // record gives entries their results, but for those of tenants whose heads are
@@ -174,7 +175,7 @@ func (r recorder) announce(entries []*entry) {
 func (r recorder) call(ctx context.Context, entries []*entry) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if len(entries) == 1 && entries[0].isSimple() {
+	if r.judge == appendAll && len(entries) == 1 && entries[0].isSimple() {
 		if done, err := r.appendOne(ctx, entries[0]); done || err != nil {
 			return err
 		}

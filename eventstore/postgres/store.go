@@ -57,7 +57,9 @@ type Store struct {
 var _ eventstore.Store = (*Store)(nil)
 
 // New returns a store behind a wall.
-func New(cfg Config) *Store {
+func New(cfg Config) *Store { return newStore(cfg, appendAll) }
+
+func newStore(cfg Config, judge string) *Store {
 	if cfg.Lanes == 0 {
 		cfg.Lanes = 2
 	}
@@ -73,7 +75,7 @@ func New(cfg Config) *Store {
 	s := &Store{cfg: cfg, metrics: newMetrics(cfg.Metrics)}
 	waiting := make(chan struct{}, 2)
 	for range cfg.Lanes {
-		s.lanes = append(s.lanes, newLane(recorder{cfg, s.metrics, waiting}))
+		s.lanes = append(s.lanes, newLane(recorder{cfg, s.metrics, waiting, judge}))
 	}
 	return s
 }
@@ -159,9 +161,23 @@ func (s *Store) Forget(ctx context.Context, age time.Duration) (forgotten int64,
 	return forgotten, nil
 }
 
-// CreateTenant makes the log of a new tenant, as part of a transaction of
-// [wall.Access]. If there is one already it does nothing.
-func CreateTenant(ctx context.Context, tx wall.Tx, tenant domain.TenantID) error {
-	_, err := tx.Exec(ctx, `select es.create_tenant($1)`, tenant.UUID)
+// Capabilities implements [eventstore.Store].
+func (*Store) Capabilities() eventstore.Capabilities {
+	return eventstore.Capabilities{
+		Engine: Here, Decides: Here, Isolation: eventstore.IsolatedByDatabase,
+		MaxEventBytes: eventstore.MaxEventBytes, MaxCommandBytes: eventstore.MaxCommandBytes,
+	}
+}
+
+// Engines that can keep the log of a tenant.
+const (
+	Here      = "postgres" // es.event: see [Store]
+	InKurrent = "kurrent"  // EventStoreDB: see [Ledger]
+)
+
+// CreateTenant makes the log of a new tenant in an engine, as part of a
+// transaction of [wall.Access]. If there is one already it does nothing.
+func CreateTenant(ctx context.Context, tx wall.Tx, tenant domain.TenantID, engine string) error {
+	_, err := tx.Exec(ctx, `select es.create_tenant($1, $2)`, tenant.UUID, engine)
 	return err
 }

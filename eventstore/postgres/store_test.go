@@ -19,7 +19,7 @@ func tenants(t *testing.T, w *wall.Wall) func() domain.TenantID {
 	return func() domain.TenantID {
 		t.Helper()
 		id := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
-		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, id) })
+		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, id, postgres.Here) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// Ledger decides for an engine that keeps the logs of tenants elsewhere, and
+// cannot judge a whole command by itself. It knows of every event all but its
+// data, and the data too until it is told that they were seen in the log; see
+// migrations/0011_ledger.sql.
+type Ledger struct{ store *Store }
+
+// NewLedger returns a ledger behind a wall.
+func NewLedger(cfg Config) *Ledger { return &Ledger{newStore(cfg, decideAll)} }
+
+// Decide judges commands as [eventstore.Store.Append] does. What it accepts is
+// final, and pending until it was witnessed.
+func (l *Ledger) Decide(ctx context.Context, tenant domain.TenantID, commands ...eventstore.Command) []eventstore.Result {
+	return l.store.Append(ctx, tenant, commands...)
+}
+
+// Close implements the Close of [Store].
+func (l *Ledger) Close(ctx context.Context) error { return l.store.Close(ctx) }
+
+// Recall implements [eventstore.Store].
+func (l *Ledger) Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
+	return l.store.Recall(ctx, tenant, command, hash)
+}
+
+// Holder implements [eventstore.Store].
+func (l *Ledger) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
+	return l.store.Holder(ctx, tenant, scope, key)
+}
+
+// Head implements [eventstore.Store].
+func (l *Ledger) Head(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
+	return l.store.Head(ctx, tenant)
+}
+
+// Entry is what the ledger knows of an event. Its data and metadata are only
+// there while it is pending.
+type Entry struct {
+	eventstore.Recorded
+
+	Pending bool
+}
+
+const (
+	entries = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, p.data, p.meta, p.pos is not null
+		from es.entry n left join es.pending p on p.tenant_id = n.tenant_id and p.pos = n.pos
+		where n.tenant_id = $1 and n.pos > $2 order by n.pos limit $3`
+
+	pending = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, p.data, p.meta, true
+		from es.pending p join es.entry n on n.tenant_id = p.tenant_id and n.pos = p.pos
+		where p.tenant_id = $1 and `
+
+	pendingBetween = pending + `p.pos between $2 and $3 order by p.pos limit $4`
+	pendingOf      = pending + `n.stream_id = $2 and n.stream_kind = $3 order by p.pos limit $4`
+)
+
+// Entries returns up to limit entries of a tenant after a position, without a gap.
+func (l *Ledger) Entries(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]Entry, error) {
+	all, err := l.entries(ctx, tenant, entries, raw(tenant.UUID), int64(after), limit)
+	for i := range all {
+		if after++; err == nil && all[i].Position != after {
+			return nil, fmt.Errorf("%w: position %d where %d should be", eventstore.ErrGap, all[i].Position, after)
+		}
+	}
+	return all, err
+}
+
+// PendingBetween returns the pending events of a tenant at some positions, in
+// their order: up to limit, or fewer if they are large.
+func (l *Ledger) PendingBetween(ctx context.Context, tenant domain.TenantID, first, last eventstore.Position, limit int) ([]Entry, error) {
+	return l.entries(ctx, tenant, pendingBetween, raw(tenant.UUID), int64(first), int64(last), limit)
+}
+
+// PendingOf is like PendingBetween for the events of a stream.
+func (l *Ledger) PendingOf(ctx context.Context, s eventstore.StreamID, limit int) ([]Entry, error) {
+	return l.entries(ctx, s.Tenant, pendingOf, raw(s.Tenant.UUID), raw(s.ID), s.Kind, limit)
+}
+
+func (l *Ledger) entries(ctx context.Context, tenant domain.TenantID, sql string, args ...any) (all []Entry, err error) {
+	err = l.store.ask(ctx, tenant, sql, args, func(rows pgx.Rows) error {
+		all = nil
+		r := row{names: make(map[string]string)}
+		var isPending pgtype.Bool
+		columns := append(r.columns(), &isPending)
+		for size := 0; size <= pageBytes && rows.Next(); size += len(r.data) + len(r.meta) {
+			if err := rows.Scan(columns...); err != nil {
+				return err
+			}
+			all = append(all, Entry{r.event(tenant), isPending.Bool})
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Overdue returns up to limit tenants that have events which have been pending
+// for longer than an age.
+func (l *Ledger) Overdue(ctx context.Context, age time.Duration, limit int) ([]domain.TenantID, error) {
+	tenant := func(row pgx.CollectableRow) (id domain.TenantID, err error) {
+		err = row.Scan(&id.UUID)
+		return id, err
+	}
+	return dispatch(ctx, Tracker{l.store.cfg.Wall}, tenant, `select distinct tenant_id from (
+		select tenant_id from es.pending where at < clock_timestamp() - $1::interval limit 10000) p limit $2`, age, limit)
+}
+
+// Backlog returns how many events are pending, and for how long the oldest has
+// been.
+func (l *Ledger) Backlog(ctx context.Context) (events int, oldest time.Duration, err error) {
+	type backlog struct {
+		Events int
+		Oldest time.Duration
+	}
+	b, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[backlog],
+		`select count(*), coalesce(clock_timestamp() - min(at), '0') from es.pending`)
+	if err != nil {
+		return 0, 0, err
+	}
+	return b[0].Events, b[0].Oldest, nil
+}
+
+// Sighting is an event that was seen in the log.
+type Sighting struct {
+	Stream   eventstore.StreamID
+	Version  eventstore.Version
+	Position eventstore.Position
+	Event    uuid.UUID
+	Hash     [sha256.Size]byte // see [HashOf]
+}
+
+// HashOf returns the hash by which the content of an event is compared.
+func HashOf(data, meta []byte) [sha256.Size]byte {
+	d, m := sha256.Sum256(data), sha256.Sum256(meta)
+	return sha256.Sum256(append(d[:], m[:]...))
+}
+
+// Watched returns how far whoever watches an engine under a name has come: "" if
+// it has not begun.
+func (l *Ledger) Watched(ctx context.Context, name string) (string, error) {
+	at, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowTo[string], `select at from es.watched where name = $1`, name)
+	if err != nil || len(at) == 0 {
+		return "", err
+	}
+	return at[0], nil
+}
+
+const witness = `select * from es.witness($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+// Witness tells what was seen between two places of an engine's log. Events that
+// are as they were decided are not pending any more. It returns the indexes of
+// those that are not, or that nobody decided. In the same transaction the place
+// moves on from one to the other; if somebody else moved it, Witness returns
+// [eventstore.ErrMoved] and nothing has changed.
+func (l *Ledger) Witness(ctx context.Context, name, from, to string, seen []Sighting) (strange []int, err error) {
+	var tenants []domain.TenantID
+	index := make(map[domain.TenantID]number)
+	tenant, pos := make(column[number], len(seen)), make([]int64, len(seen))
+	kind, stream, version := make(column[text], len(seen)), make(column[id], len(seen)), make(column[number], len(seen))
+	event, hash := make(column[id], len(seen)), make(column[blob], len(seen))
+	for i, s := range seen {
+		t := s.Stream.Tenant
+		if index[t] == 0 {
+			tenants = append(tenants, t)
+			index[t] = number(len(tenants))
+		}
+		tenant[i], pos[i] = index[t], int64(s.Position)
+		kind[i], stream[i], version[i] = text(s.Stream.Kind), id(s.Stream.ID), number(s.Version)
+		event[i], hash[i] = id(s.Event), seen[i].Hash[:]
+	}
+	err = l.store.cfg.Wall.Sealed(ctx, wall.Writer, tenants, func(tx wall.Tx, seals []string) error {
+		rows, err := tx.Query(ctx, witness, seals, name, from, to, tenant, pos, kind, stream, version, event, hash)
+		if err != nil {
+			return err
+		}
+		strange, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		return err
+	})
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "RH001" {
+		return nil, eventstore.ErrMoved
+	}
+	for i := range strange {
+		strange[i]-- // arrays begin at 1
+	}
+	return strange, err
+}
