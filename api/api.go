@@ -51,6 +51,7 @@ type Server struct {
 	schemas  *schemas
 	prefixes map[string]string // of IDs, by the kind of what they name
 	bell     *bell
+	outage   outage
 }
 
 // resources is the index of the kinds of records that are served.

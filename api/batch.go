@@ -208,6 +208,7 @@ func (x *exchange) result(i int, it *item) batchResult {
 	if isFault {
 		x.s.Log.ErrorContext(x.ctx(), "operation of a batch failed", "request_id", x.id, "index", i, "error", it.err)
 	}
+	x.s.noteOutage(x.ctx(), it.err)
 	return batchResult{Index: i, Status: p.Status, Problem: &p}
 }
 

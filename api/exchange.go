@@ -109,7 +109,7 @@ const statusGone = 499
 // refuse answers with what went wrong. Refusals are told in full; faults are
 // logged, and told of only by the request's ID.
 func (x *exchange) refuse(err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && errors.Is(x.ctx().Err(), context.Canceled) {
 		x.status, x.begun = statusGone, true // there is nobody to answer
 		return
 	}
@@ -117,6 +117,7 @@ func (x *exchange) refuse(err error) {
 	if isFault {
 		x.s.Log.ErrorContext(x.ctx(), "request failed", "request_id", x.id, "error", err)
 	}
+	x.s.noteOutage(x.ctx(), err)
 	if x.begun {
 		panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
 	}

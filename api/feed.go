@@ -143,6 +143,9 @@ func (s *Server) followFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.Store.Head(x.ctx(), x.origin.Tenant); err != nil {
+		return err // while there is still another way to say it than to break off
+	}
 	leave := s.bell.enter(x.origin.Tenant)
 	defer leave()
 	out := &eventStream{x: x, rc: http.NewResponseController(x), at: eventstore.Position(after)}

@@ -179,6 +179,8 @@ func translate(err error) *domain.Error {
 		return &domain.Error{Kind: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &domain.Error{Kind: domain.Unavailable, Detail: "the server could not answer in time"}
+	case isAway(err):
+		return &domain.Error{Kind: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"}
 	}
 	return &domain.Error{Kind: fault, Detail: "the operator will find out with the request_id"}
 }

@@ -24,6 +24,10 @@ type Config struct {
 	Conns int32
 }
 
+// ConnectTimeout is how long a server has to let us in, unless the URL says
+// otherwise with connect_timeout: one that is not there at all may never answer.
+const ConnectTimeout = 5 * time.Second
+
 // Open opens the wall and checks that it stands: that the database knows our
 // seals, and that no role can look over it.
 func Open(ctx context.Context, cfg Config) (*Wall, error) {
@@ -65,6 +69,9 @@ func poolConfig(cfg Config, d Duty) (*pgxpool.Config, error) {
 	}
 	c.ConnConfig.User, c.ConnConfig.Password = d.Role(), d.password(cfg.Root)
 	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement // and never the simple protocol, which mixes values into statements
+	if c.ConnConfig.ConnectTimeout == 0 {                               // connect_timeout in the URL
+		c.ConnConfig.ConnectTimeout = ConnectTimeout
+	}
 	c.MaxConns, c.MinConns = limits[d].conns, 1
 	if cfg.Conns > 0 {
 		c.MaxConns = min(c.MaxConns, cfg.Conns)

@@ -5,6 +5,7 @@ package apitest
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,32 +58,35 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // Unused starts a backend that was not set up yet. It goes away with the test.
 func Unused(t testing.TB) *Server {
 	t.Helper()
-	db := dbtest.Open(t)
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return unused(t, postgres.Config{Wall: dbtest.New(t)}, t.Output())
+}
+
+// unused starts a backend that logs warnings, and what is worse.
+func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s := &Server{t: t, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
 
 	// The store tells the others what is new, and they read from the store.
 	var notify func(domain.TenantID, eventstore.Position)
-	store := postgres.New(postgres.Config{
-		Wall:     db.Wall,
-		Appended: func(t domain.TenantID, p eventstore.Position) { notify(t, p) },
-	})
+	engine.Appended = func(t domain.TenantID, p eventstore.Position) { notify(t, p) }
+	store := postgres.New(engine)
 	s.Store = store
 	s.Models = projections.New(projections.Config{
-		Wall: db.Wall, Store: store, Tracker: postgres.NewTracker(db.Wall), All: projections.All,
+		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All,
 		Owner: "test", Build: "test", Signer: query.NewSigner([32]byte{1}), Log: log, Now: time.Now,
 	})
 	directory, err := access.New(access.Config{
-		Wall: db.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
+		Wall: engine.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
 		Password: access.Argon2{MemoryKiB: 64, Time: 1, Threads: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := &api.Server{
-		Access: directory, Commands: commands.NewRunner(store, newID, 1000), Models: s.Models, Store: store, Wall: db.Wall,
+		Access: directory, Commands: commands.NewRunner(store, newID, 1000), Models: s.Models, Store: store, Wall: engine.Wall,
 		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",
-		Ready: db.Wall.Ping, Closing: s.Close,
+		Ready: engine.Wall.Ping, Closing: s.Close,
 	}
 	notify = func(t domain.TenantID, p eventstore.Position) {
 		s.Models.Notify(t, p)
@@ -119,11 +123,16 @@ func (s *Server) serve(h http.Handler) {
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := Unused(t)
+	s.setUp()
+	return s
+}
+
+func (s *Server) setUp() {
+	s.t.Helper()
 	var session access.Session
 	s.Nobody().Post("/v1/setup", `{"token":"`+s.Token+`","organization":{"name":"Acme"},"tenant":{"name":"First"},
 		"owner":{"email":"`+Email+`","password":"`+Password+`","name":"Ada"}}`).Want(http.StatusCreated).Into(&session)
 	s.organization, s.home = session.OrganizationID, session.TenantID
-	return s
 }
 
 // Dial opens a connection to the server, for those who do not want to be
