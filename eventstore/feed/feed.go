@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
@@ -19,31 +18,6 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 )
-
-// Event is an event as the payload of a message has it: with the attributes of
-// CloudEvents 1.0, and some of our own.
-type Event struct {
-	SpecVersion   string              `json:"specversion"`
-	ID            string              `json:"id"`      // evt_…
-	Source        string              `json:"source"`  // ten_…: the tenant
-	Subject       string              `json:"subject"` // kind/uuid: the stream
-	Type          string              `json:"type"`
-	Time          time.Time           `json:"time"`
-	Position      eventstore.Position `json:"position"`
-	Version       eventstore.Version  `json:"version"`
-	SchemaVersion int                 `json:"schemaversion"`
-	Meta          json.RawMessage     `json:"meta"` // an [eventstore.Metadata]
-	Data          json.RawMessage     `json:"data"`
-}
-
-// NewEvent returns what a message says about an event.
-func NewEvent(e eventstore.Recorded) Event {
-	return Event{
-		SpecVersion: "1.0", ID: domain.ID{Prefix: "evt", UUID: e.ID}.String(), Source: e.Stream.Tenant.String(),
-		Subject: e.Stream.Kind + "/" + e.Stream.ID.String(), Type: e.Type, Time: e.Time.UTC(),
-		Position: e.Position, Version: e.Version, SchemaVersion: e.Schema, Meta: e.Meta, Data: e.Data,
-	}
-}
 
 // The metadata of a message.
 const (
@@ -179,7 +153,10 @@ func newMessage(b eventstore.Batch) (*message.Message, error) {
 	first, last := strconv.FormatInt(int64(b.From.Position)+1, 10), strconv.FormatInt(int64(b.To()), 10)
 	events := make([]Event, len(b.Events))
 	for i, e := range b.Events {
-		events[i] = NewEvent(e)
+		var err error
+		if events[i], err = NewEvent(e, nil); err != nil {
+			return nil, err
+		}
 	}
 	payload, err := json.Marshal(events)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -87,10 +88,11 @@ func TestSubscriber(t *testing.T) {
 			t.Error(err)
 		}
 		for _, e := range got {
-			if e.Source != tenant || e.Position > seen[tenant]+1 {
-				t.Errorf("%s at %d after %d of %s", e.Source, e.Position, seen[tenant], tenant)
+			pos, err := strconv.ParseInt(e.Position, 10, 64)
+			if err != nil || e.Tenant != tenant || eventstore.Position(pos) > seen[tenant]+1 {
+				t.Errorf("%s at %s after %d of %s", e.Tenant, e.Position, seen[tenant], tenant)
 			}
-			seen[tenant] = max(seen[tenant], e.Position)
+			seen[tenant] = max(seen[tenant], eventstore.Position(pos))
 		}
 		open[tenant] = true
 		go func() {
@@ -151,7 +153,7 @@ func TestMessage(t *testing.T) {
 	}
 	e, r := got[1], b.Events[1]
 	if e.SpecVersion != "1.0" || e.Type != "deal.won" || e.Subject != "deal/"+r.Stream.ID.String() || string(e.Data) != `{"n":1}` ||
-		e.Version != 2 || e.Position != 2 || !e.Time.Equal(r.Time) || e.ID != (domain.ID{Prefix: "evt", UUID: r.ID}).String() {
+		e.Version != 2 || e.Position != "2" || !e.Time.Equal(r.Time) || e.ID != (domain.ID{Prefix: "evt", UUID: r.ID}).String() {
 		t.Errorf("event = %+v", e)
 	}
 	m.Nack()
