@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -352,28 +353,69 @@ func TestFollowersSplitBrain(t *testing.T) {
 	})
 }
 
-// A node that stops hands over; one that dies is replaced when its leases end.
+// A node that stops hands over; one that dies is replaced when its leases end,
+// whenever that was, and whenever the other one looks.
 func TestFollowerTakesOver(t *testing.T) {
 	t.Parallel()
-	for name, within := range map[string]time.Duration{"stopped": 7 * time.Second, "dead": 22 * time.Second} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w, ten := newWorld(), tenants(1)[0]
-				_, stop := w.follow(t, FollowerConfig{Owner: "a", Handle: OneByOne(w.moving)})
-				b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: OneByOne(w.moving)})
-				if name == "dead" {
+	for name, within := range map[string]time.Duration{"stopped": 5 * time.Second, "dead": 14 * time.Second} {
+		for offset := range 16 {
+			t.Run(fmt.Sprint(name, offset), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w, ten := newWorld(), tenants(1)[0]
+					_, stop := w.follow(t, FollowerConfig{Owner: "a", Handle: OneByOne(w.moving)})
+					time.Sleep(time.Duration(offset) * 300 * time.Millisecond)
+					b, _ := w.follow(t, FollowerConfig{Owner: "b", Handle: OneByOne(w.moving)})
+					// Long enough for their jitter to set them apart. Nothing is worse
+					// than to die right after the leases were renewed.
+					time.Sleep(time.Minute)
+					last := w.leases[ShardOf(ten)].expires
+					for w.leases[ShardOf(ten)].expires.Equal(last) {
+						time.Sleep(10 * time.Millisecond)
+					}
 					held := maps.Clone(w.leases)
 					stop()
-					w.leases = held
-				}
-				stop()
-				b.Notify(ten, w.append(ten, 1))
-				time.Sleep(within)
-				if w.position(ten) != 1 {
-					t.Errorf("nobody took over within %s", within)
-				}
+					if name == "dead" {
+						w.leases = held
+					}
+					b.Notify(ten, w.append(ten, 1))
+					time.Sleep(within)
+					if w.position(ten) != 1 {
+						t.Errorf("nobody took over within %s", within)
+					}
+				})
 			})
-		})
+		}
 	}
+}
+
+// As long as nobody takes anything, tenants try in turn and do not wait long, so
+// that all go on as soon as somebody does.
+func TestFollowerWhileAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, all := newWorld(), tenants(10)
+		away, tried := true, make(map[domain.TenantID]int)
+		f, _ := w.follow(t, FollowerConfig{Workers: 1, Handle: OneByOne(func(ctx context.Context, b Batch) error {
+			if tried[b.Tenant]++; away {
+				time.Sleep(time.Second)
+				return fmt.Errorf("broker: %w", ErrAway)
+			}
+			return w.moving(ctx, b)
+		})})
+		for _, ten := range all {
+			f.Notify(ten, w.append(ten, 1))
+		}
+		time.Sleep(5 * time.Minute)
+		away = false
+		time.Sleep(1100 * time.Millisecond)
+		for _, ten := range all {
+			if w.position(ten) != 1 || tried[ten] < 25 {
+				t.Errorf("at %d after %d attempts", w.position(ten), tried[ten])
+			}
+		}
+		if s := f.Stats(); s.Faults != 0 {
+			t.Errorf("stats = %+v", s)
+		}
+	})
 }

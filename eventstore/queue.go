@@ -279,6 +279,9 @@ func (q *queue) postpone(t *task, err error) {
 	case errors.Is(err, ErrMoved) && t.faults == 0:
 		wait = time.Millisecond // somebody else was faster; see how far it is now
 	case errors.Is(err, ErrMoved):
+	case errors.Is(err, ErrAway):
+		wait = minBackoff
+		t.faults = -1
 	default:
 		q.stats.Faults++
 		t.halted = t.halted || halts(err)
