@@ -42,6 +42,52 @@ func Open(ctx context.Context, cfg Config) (*Wall, error) {
 	return w, nil
 }
 
+// Prove checks, before anything is changed in a database, that the roles of its
+// server are ours: that whoever made them had our root key. The user in the URL
+// is the one to look with. A server without our roles has nothing to prove.
+func Prove(ctx context.Context, cfg Config) error {
+	c, err := poolConfig(cfg, Reader)
+	if err != nil {
+		return err
+	}
+	there, err := hasRole(ctx, cfg.URL, Reader)
+	if err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	if !there {
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
+	if err == nil {
+		return conn.Close(ctx)
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == invalidPassword {
+		return fmt.Errorf("the role %s is there already and has another password than our root key leads to: another installation on this PostgreSQL server made it. "+
+			"Nothing was changed. Use the root key of that installation, which both of them can share, or another PostgreSQL server", Reader.Role())
+	}
+	return nil // whatever it is, Open will say it better
+}
+
+// hasRole looks for the role of a duty, as the user in the URL.
+func hasRole(ctx context.Context, url string, d Duty) (there bool, err error) {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		return false, err
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = ConnectTimeout
+	}
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only read from
+	err = conn.QueryRow(ctx, `select exists (select from pg_roles where rolname = $1)`, d.Role()).Scan(&there)
+	return there, err
+}
+
+const invalidPassword = "28P01"
+
 func (w *Wall) open(ctx context.Context, cfg Config) error {
 	for _, d := range Duties() {
 		c, err := poolConfig(cfg, d)
@@ -125,7 +171,7 @@ func explain(err error, d Duty, root keys.Root) error {
 		return err
 	}
 	switch e.Code {
-	case "28P01": // invalid_password
+	case invalidPassword:
 		return fmt.Errorf("the role %s has another password than our root key leads to, or is not there: %w. "+
 			"If the database was set up with another root key, use that one. If it was not set up, run rowhouse migrate. "+
 			"Otherwise let an administrator run: alter role %[1]s password '%[3]s'", d.Role(), err, d.Verifier(root))
