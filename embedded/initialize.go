@@ -35,6 +35,9 @@ func (s *Server) choose(ctx context.Context, cfg Config) error {
 	return err
 }
 
+// Exists reports whether a directory holds a database that Start made.
+func Exists(dir string) bool { return newestData(dir) > 0 }
+
 // newestData returns the newest major version that there is data of, or 0.
 func newestData(dir string) (newest int) {
 	files, _ := filepath.Glob(filepath.Join(dir, "pg*", "data"))

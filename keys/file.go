@@ -11,19 +11,22 @@ import (
 
 // LoadOrCreate reads the root key from a file, and makes both if there is no
 // file. When several processes do that at the same time they get the same key.
-// A file that others than its owner can read is refused.
+// It is for installations that hold nothing yet: elsewhere a key that is missing
+// was lost, and another one is no replacement. See [Load].
 func LoadOrCreate(path string) (Root, error) {
-	root, err := load(path)
+	root, err := Load(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return root, err
 	}
 	if err := create(path); err != nil {
 		return Root{}, fmt.Errorf("make a root key: %w", err)
 	}
-	return load(path)
+	return Load(path)
 }
 
-func load(path string) (Root, error) {
+// Load reads the root key from a file. If there is no file, the error is an
+// [fs.ErrNotExist]. A file that others than its owner can read is refused.
+func Load(path string) (Root, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return Root{}, fmt.Errorf("root key: %w", err)

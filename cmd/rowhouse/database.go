@@ -36,9 +36,10 @@ type database struct {
 	own  *embedded.Server // nil if it is not ours
 }
 
-// open starts the private PostgreSQL, or finds the one in the URL.
+// open starts the private PostgreSQL, or finds the one in the URL. Where there
+// is no database yet, it makes one, and a root key.
 func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*database, error) {
-	db, err := f.locate()
+	db, err := f.locate(ctx)
 	if err != nil || db.url != "" {
 		return db, err
 	}
@@ -49,33 +50,74 @@ func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*database, e
 	return db, nil
 }
 
-// join is open for commands that work beside a running server: if the private
-// PostgreSQL runs already, it is used and left running.
+// join is open for commands that look after a database, perhaps beside a server:
+// there must be one, and if the private PostgreSQL runs already, it is used and
+// left running.
 func (f databaseFlags) join(ctx context.Context, log *slog.Logger) (*database, error) {
+	dir, err := f.dir()
+	if err != nil {
+		return nil, err
+	}
+	switch there, err := f.exists(ctx, dir); {
+	case err != nil:
+		return nil, err
+	case !there && f.DatabaseURL == "":
+		return nil, fmt.Errorf("there is no database in %s: say where it is with --data, or make one with rowhouse serve", dir)
+	case !there:
+		return nil, errors.New("the database in the URL was not set up for Rowhouse: look at the URL, or set it up with rowhouse migrate")
+	}
 	db, err := f.open(ctx, log)
 	if !errors.Is(err, embedded.ErrInUse) {
 		return db, err
 	}
-	if db, err = f.locate(); err != nil {
+	if db, err = f.locate(ctx); err != nil {
 		return nil, err
 	}
 	db.url = embedded.URL(db.dir)
 	return db, nil
 }
 
-func (f databaseFlags) locate() (*database, error) {
+// exists reports whether there is a database that was set up before.
+func (f databaseFlags) exists(ctx context.Context, dir string) (there bool, err error) {
+	if f.DatabaseURL == "" {
+		return embedded.Exists(dir), nil
+	}
+	conn, err := dial(ctx, f.DatabaseURL)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only read from
+	err = conn.QueryRow(ctx, `select to_regclass('sec.key') is not null`).Scan(&there)
+	return there, err
+}
+
+// dial connects to a database, or gives up after a while.
+func dial(ctx context.Context, url string) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database") // not err: it may quote a password
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = wall.ConnectTimeout
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	return conn, nil
+}
+
+// locate says where the database is, and reads or makes the root key.
+func (f databaseFlags) locate(ctx context.Context) (*database, error) {
 	dir, err := f.dir()
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the account that PostgreSQL runs as has to enter it
-		return nil, fmt.Errorf("the data directory cannot be made: %w; give another one with --data", err)
 	}
 	file := f.RootKeyFile
 	if file == "" {
 		file = filepath.Join(dir, "root.key")
 	}
-	root, err := keys.LoadOrCreate(file)
+	root, err := f.rootKey(ctx, dir, file)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w: %s belongs to another account; run as that one, or choose another directory with --data", err, filepath.Dir(file))
 	}
@@ -83,6 +125,26 @@ func (f databaseFlags) locate() (*database, error) {
 		return nil, err
 	}
 	return &database{dir: dir, url: f.DatabaseURL, root: root}, nil
+}
+
+// rootKey reads the root key. It makes one only where nothing can depend on
+// another one.
+func (f databaseFlags) rootKey(ctx context.Context, dir, file string) (keys.Root, error) {
+	root, err := keys.Load(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return root, err
+	}
+	switch there, err := f.exists(ctx, dir); {
+	case err != nil:
+		return keys.Root{}, err
+	case there:
+		return keys.Root{}, fmt.Errorf("the root key %s is missing, and the database was set up with it: restore it from a backup, or name it with --root-key-file. "+
+			"Another one will not do: no password and no API key can be checked without this one, although what is recorded is not lost", file)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the account that PostgreSQL runs as has to enter it
+		return keys.Root{}, fmt.Errorf("the data directory cannot be made: %w; give another one with --data", err)
+	}
+	return keys.LoadOrCreate(file)
 }
 
 func (f databaseFlags) dir() (string, error) {
@@ -104,10 +166,14 @@ func (f databaseFlags) dir() (string, error) {
 
 // wall brings the schema up to date and opens the wall.
 func (db *database) wall(ctx context.Context) (*wall.Wall, error) {
+	cfg := wall.Config{URL: db.url, Root: db.root, Now: time.Now}
+	if err := wall.Prove(ctx, cfg); err != nil {
+		return nil, err
+	}
 	if err := migrations.Up(ctx, db.url, db.root); err != nil {
 		return nil, err
 	}
-	return wall.Open(ctx, wall.Config{URL: db.url, Root: db.root, Now: time.Now})
+	return wall.Open(ctx, cfg)
 }
 
 // gone is closed when the private PostgreSQL has ended. For any other it never
@@ -135,7 +201,11 @@ type migrateCmd struct {
 
 // Run brings the database to the current schema.
 func (c migrateCmd) Run(ctx context.Context, e *env) error {
-	db, err := c.join(ctx, e.log)
+	find := c.join
+	if c.DatabaseURL != "" {
+		find = c.open // a database that is there may have to be set up; a private one is made by serve
+	}
+	db, err := find(ctx, e.log)
 	if err != nil {
 		return err
 	}
@@ -161,7 +231,7 @@ func (c doctorCmd) Run(ctx context.Context, e *env) error {
 }
 
 func (doctorCmd) examine(ctx context.Context, e *env, db *database) error {
-	conn, err := pgx.Connect(ctx, db.url)
+	conn, err := dial(ctx, db.url)
 	if err != nil {
 		return err
 	}
