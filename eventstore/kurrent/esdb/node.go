@@ -1,0 +1,145 @@
+package esdb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+)
+
+// node is a connection to a server. The fields below mu of the client's are its.
+type node struct {
+	addr    string
+	conn    *grpc.ClientConn
+	streams streams.StreamsClient
+	retired chan struct{} // closed when another takes its place
+
+	calls int // guarded by the client's mutex
+}
+
+// open makes a connection, which dials when it is first used. The address is
+// left to the operating system, each time anew: a resolver of grpc's own would
+// notice a name that moves only after 30 s.
+func (c *Client) open(addr string) (*node, error) {
+	conn, err := grpc.NewClient("passthrough:///"+addr, c.dial...)
+	if err != nil {
+		return nil, fmt.Errorf("esdb: %w", err)
+	}
+	return &node{addr: addr, conn: conn, streams: streams.NewStreamsClient(conn), retired: make(chan struct{})}, nil
+}
+
+// acquire returns the node to speak to, which must be released. It waits for a
+// search that is under way, but not beyond the context.
+func (c *Client) acquire(ctx context.Context) (*node, error) {
+	for {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		n, s, err := c.currentOr(ctx)
+		if n != nil || err != nil {
+			return n, err
+		}
+		wait := s.found
+		if s.isOver() {
+			wait = s.quiet
+		}
+		select {
+		case <-wait:
+			if wait == s.found && s.err != nil {
+				return nil, s.err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), ErrUnavailable)
+		case <-c.closed:
+			return nil, ErrClosed
+		}
+	}
+}
+
+// currentOr returns the current node or the search for it.
+func (c *Client) currentOr(ctx context.Context) (*node, *search, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shut {
+		return nil, nil, ErrClosed
+	}
+	if c.current == nil && !c.cfg.discovers() {
+		if err := c.replace(c.cfg.Seeds[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.current != nil {
+		c.current.calls++
+		return c.current, nil, nil
+	}
+	if c.search == nil {
+		c.search = c.startSearch(ctx)
+	}
+	return nil, c.search, nil
+}
+
+// replace makes an address the current node. The mutex is held.
+func (c *Client) replace(addr string) error {
+	n, err := c.open(addr)
+	if err != nil {
+		return err
+	}
+	c.current = n
+	c.nodes[n] = struct{}{}
+	return nil
+}
+
+// release ends a call. The last call on a retired node closes it.
+func (c *Client) release(n *node) {
+	c.mu.Lock()
+	n.calls--
+	idle := n.calls == 0 && n != c.current
+	if idle {
+		delete(c.nodes, n)
+	}
+	c.mu.Unlock()
+	if idle {
+		_ = n.conn.Close() // fails only if it is closed already
+	}
+}
+
+// retire takes a node out of use, if it still is in use. Its calls go on;
+// subscriptions move. The mutex is held, by a caller that has a call on it.
+func (c *Client) retire(n *node) bool {
+	if c.current != n || c.shut {
+		return false
+	}
+	c.current = nil
+	close(n.retired)
+	return true
+}
+
+// redirect follows a server that has said who the leader is, if it has.
+func (c *Client) redirect(n *node, leader string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	nobody := leader == "" && !c.cfg.discovers() // and there is nobody else to ask
+	if nobody || leader == n.addr || !c.retire(n) {
+		return
+	}
+	if leader != "" && c.replace(leader) != nil {
+		c.current = nil // a search finds another
+	}
+}
+
+// suspect draws the conclusion from a failed connection. With a cluster that is
+// to look who the leader is. A single server has nobody else, and grpc keeps
+// trying to reach it.
+func (c *Client) suspect(n *node) {
+	if c.cfg.discovers() || n.addr != c.cfg.Seeds[0] {
+		c.drop(n)
+	}
+}
+
+// drop gives up a connection, so that the next call makes a new one.
+func (c *Client) drop(n *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retire(n)
+}
