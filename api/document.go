@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // document is the OpenAPI document and the page that shows it. Both are made
@@ -73,15 +76,25 @@ type Meta struct {
 	Version   string `json:"version" doc:"The version of Rowhouse." example:"1.0.0"`
 	API       string `json:"api" enum:"v1" doc:"The version of the API. It grows, and never breaks."`
 	Isolation string `json:"isolation" enum:"row_level_security" doc:"What keeps tenants apart."`
+
+	Log eventstore.Capabilities `json:"log" doc:"What keeps the logs of tenants that are made now, and what it can do."`
 }
 
 func meta(x *exchange) error {
-	return x.answerJSON(http.StatusOK, Meta{Version: x.s.Version, API: "v1", Isolation: "row_level_security"})
+	return x.answerJSON(http.StatusOK, Meta{Version: x.s.Version, API: "v1", Isolation: "row_level_security", Log: x.s.Store.Capabilities()})
 }
 
+// readyTime is how long the database has to answer a probe: those who probe do
+// not wait for long.
+const readyTime = 2 * time.Second
+
 func ready(x *exchange) error {
-	if err := x.s.Ready(x.ctx()); err != nil {
-		x.s.Log.WarnContext(x.ctx(), "not ready", "request_id", x.id, "error", err)
+	ctx, cancel := context.WithTimeout(x.ctx(), readyTime)
+	defer cancel()
+	if err := x.s.Ready(ctx); err != nil {
+		if x.s.noteOutage(ctx, err); !isAway(err) {
+			x.s.Log.WarnContext(ctx, "not ready", "request_id", x.id, "error", err)
+		}
 		return domain.Unavailable.Refusef("not_ready", "requests cannot be served now")
 	}
 	return x.answerText("ready\n")

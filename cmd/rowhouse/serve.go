@@ -43,6 +43,7 @@ const (
 
 type serveCmd struct {
 	databaseFlags
+	logFlags
 
 	Listen string `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
 }
@@ -63,7 +64,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, l)
+	err = serve(ctx, e.log, db, c.logFlags, l)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -83,8 +84,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 type server struct {
 	log     *slog.Logger
 	wall    *wall.Wall
-	engine  *postgres.Store
-	store   eventstore.Store // the engine, with what it was just given at hand
+	logs    *eventLog
+	store   eventstore.Store // the logs, with what they were just given at hand
 	models  *projections.Models
 	react   *reactions.Router
 	api     *api.Server
@@ -95,24 +96,27 @@ type server struct {
 
 // build puts a server together on a database. Whatever has to be stopped is
 // stopped by [server.close].
-func build(ctx context.Context, log *slog.Logger, db *database) (_ *server, err error) {
+func build(ctx context.Context, log *slog.Logger, db *database, events logFlags) (_ *server, err error) {
 	s := &server{log: log, closing: make(chan struct{})}
 	if s.wall, err = db.wall(ctx); err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
-	s.engine = postgres.New(postgres.Config{Wall: s.wall, Log: log, Metrics: metrics})
-	s.store = &eventstore.Tail{Store: s.engine, Appended: s.appended}
 	defer func() {
 		if err != nil {
 			s.close(ctx)
 		}
 	}()
+	if s.logs, err = events.connect(ctx, s.wall, log, metrics); err != nil {
+		return nil, err
+	}
+	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
 	if err := s.derive(db, metrics); err != nil { //nolint:contextcheck // a reaction gets its context when it runs
 		return nil, err
 	}
 	directory, err := access.New(access.Config{
 		Wall: s.wall, Root: db.root, Now: time.Now, Random: rand.Reader, NewID: newID,
+		Engine: s.logs.engine,
 	})
 	if err != nil {
 		return nil, err
@@ -178,6 +182,7 @@ func (s *server) follow(ctx context.Context) {
 		}
 	})
 	wg.Go(func() { s.forget(ctx) })
+	wg.Go(func() { s.logs.watch(ctx, s.wall, s.node.name) })
 	wg.Wait()
 }
 
@@ -189,7 +194,7 @@ func (s *server) forget(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if _, err := s.engine.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
+		if _, err := s.logs.here.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "old commands are still remembered", "error", err)
 		}
 		select {
@@ -204,8 +209,10 @@ func (s *server) forget(ctx context.Context) {
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	if err := s.engine.Close(ctx); err != nil {
-		s.log.ErrorContext(ctx, "appends were cut off", "error", err)
+	if s.logs != nil {
+		if err := s.logs.close(ctx); err != nil {
+			s.log.ErrorContext(ctx, "appends were cut off", "error", err)
+		}
 	}
 	s.wall.Close()
 	if err := s.node.close(); err != nil {
@@ -214,8 +221,8 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, l net.Listener) error {
-	s, err := build(ctx, log, db)
+func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, l net.Listener) error {
+	s, err := build(ctx, log, db, events)
 	if err != nil {
 		return err
 	}

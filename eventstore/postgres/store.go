@@ -168,16 +168,3 @@ func (*Store) Capabilities() eventstore.Capabilities {
 		MaxEventBytes: eventstore.MaxEventBytes, MaxCommandBytes: eventstore.MaxCommandBytes,
 	}
 }
-
-// Engines that can keep the log of a tenant.
-const (
-	Here      = "postgres" // es.event: see [Store]
-	InKurrent = "kurrent"  // EventStoreDB: see [Ledger]
-)
-
-// CreateTenant makes the log of a new tenant in an engine, as part of a
-// transaction of [wall.Access]. If there is one already it does nothing.
-func CreateTenant(ctx context.Context, tx wall.Tx, tenant domain.TenantID, engine string) error {
-	_, err := tx.Exec(ctx, `select es.create_tenant($1, $2)`, tenant.UUID, engine)
-	return err
-}

@@ -212,12 +212,24 @@ func nothingToRecord(l *law) {
 	}
 }
 
+func capabilities(l *law) {
+	c := l.store.Capabilities()
+	if c != l.store.Capabilities() || c.Engine == "" || c.Decides == "" || c.Isolation == "" {
+		l.Errorf("capabilities are %+v", c)
+	}
+	// Enough for whatever the API takes.
+	if c.MaxEventBytes < 512<<10 || c.MaxEventBytes > eventstore.MaxEventBytes || c.MaxCommandBytes < 4*c.MaxEventBytes || c.MaxCommandBytes > eventstore.MaxCommandBytes {
+		l.Errorf("limits are %+v", c)
+	}
+}
+
 func tooLarge(l *law) {
+	limits := l.store.Capabilities()
 	large := write(l.stream(), 0, 1)
-	large.Writes[0].Events[0].Data = make([]byte, eventstore.MaxEventBytes+1)
-	heavy := write(l.stream(), 0, 9)
+	large.Writes[0].Events[0].Data = make([]byte, limits.MaxEventBytes+1)
+	heavy := write(l.stream(), 0, limits.MaxCommandBytes/limits.MaxEventBytes+1)
 	for i := range heavy.Writes[0].Events {
-		heavy.Writes[0].Events[i].Data = make([]byte, eventstore.MaxEventBytes-100)
+		heavy.Writes[0].Events[i].Data = make([]byte, limits.MaxEventBytes-100)
 	}
 	wide, greedy := write(l.stream(), 0, 1), write(l.stream(), 0, 1)
 	wide.Checks = slices.Repeat([]eventstore.Check{{Stream: l.stream()}}, eventstore.MaxStreams)
@@ -237,9 +249,10 @@ func tooLarge(l *law) {
 
 func asLargeAsItGets(l *law) {
 	many := write(l.stream(), 0, eventstore.MaxEvents)
-	heavy := write(l.stream(), 0, 8)
+	limits := l.store.Capabilities()
+	heavy := write(l.stream(), 0, limits.MaxCommandBytes/limits.MaxEventBytes)
 	for i := range heavy.Writes[0].Events {
-		heavy.Writes[0].Events[i].Data = bytes.Repeat([]byte{'x', byte(i)}, eventstore.MaxEventBytes/2-50)
+		heavy.Writes[0].Events[i].Data = bytes.Repeat([]byte{'x', byte(i)}, limits.MaxEventBytes/2-50)
 	}
 	var wide eventstore.Command
 	for i := range eventstore.MaxStreams {
@@ -252,7 +265,7 @@ func asLargeAsItGets(l *law) {
 			l.Error(r.Err)
 		}
 	}
-	if got := len(l.log(l.tenant)); got != eventstore.MaxEvents+eventstore.MaxStreams+9 {
+	if got := len(l.log(l.tenant)); got != eventstore.MaxEvents+eventstore.MaxStreams+len(heavy.Writes[0].Events)+1 {
 		l.Errorf("%d events", got)
 	}
 	for i, r := range l.history(heavy.Writes[0].Stream) {

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Opener) {
 		"TenantsAreApart":      tenantsAreApart,
 		"UnknownTenant":        unknownTenant,
 		"NothingToRecord":      nothingToRecord,
+		"Capabilities":         capabilities,
 		"TooLarge":             tooLarge,
 		"AsLargeAsItGets":      asLargeAsItGets,
 		"Malformed":            malformed,

@@ -1,0 +1,257 @@
+// Package kurrent keeps the logs of tenants in EventStoreDB or KurrentDB: a
+// stream for each record, named <tenant>-<kind>-<id>, so that the category of a
+// stream is its tenant.
+//
+// That engine checks one stream at a time. What a command needs beyond that, it
+// gets from the ledger in PostgreSQL, which judges the whole command and gives
+// out its positions; from then on the command is decided, and there is only one
+// way, forward:
+//
+//  1. The ledger decides, and keeps the events with it ([postgres.Ledger]).
+//  2. The events are shipped: appended to their streams, each at its exact
+//     revision and under its own ID, so that doing it again does nothing.
+//  3. The command is acknowledged.
+//  4. The witness sees the events in the log of the whole server, compares them
+//     with what was decided, and lets go of them in the ledger.
+//
+// Whatever ends between two steps, somebody else takes up: what was decided and
+// was not witnessed after a while is shipped by any node, and whoever finds
+// events of a stream missing ships them first. See
+// docs/adr/0010-decided-here-kept-there.md.
+//
+// The package knows nothing of what the events mean.
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+)
+
+// Config says where the log is. What is optional may be zero.
+type Config struct {
+	Ledger *postgres.Ledger
+	Events *esdb.Client
+
+	// Patience is how long the store tries to ship what was decided for a caller
+	// that has no deadline (default 15 s). It is shipped later then.
+	Patience time.Duration
+
+	// Limit is how many appends and reads may be under way at a time (default 128).
+	Limit int
+
+	// Metrics, if set, is where the store registers what it counts.
+	Metrics prometheus.Registerer
+
+	// Log, if set, is told what an operator should know.
+	Log *slog.Logger
+}
+
+// Store is a log in EventStoreDB.
+type Store struct {
+	ledger   *postgres.Ledger
+	events   *esdb.Client
+	patience time.Duration
+	log      *slog.Logger
+	metrics  *metrics
+	turns    chan struct{} // held by each append and read
+	away     atomic.Bool   // the engine did not answer when it was last asked
+
+	mu     sync.RWMutex // guards closed, and calls against it
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// New returns a store. It needs the ledger and the connection for as long as it
+// is used, and closes neither.
+func New(cfg Config) *Store {
+	s := &Store{ledger: cfg.Ledger, events: cfg.Events, patience: cfg.Patience, log: cfg.Log, metrics: newMetrics(cfg.Metrics)}
+	if s.patience == 0 {
+		s.patience = 15 * time.Second
+	}
+	if cfg.Limit == 0 {
+		cfg.Limit = 128
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.turns = make(chan struct{}, cfg.Limit)
+	return s
+}
+
+// Capabilities implements [eventstore.Store]. There is no limit of the engine on
+// a whole command, because its events may travel one by one.
+func (s *Store) Capabilities() eventstore.Capabilities {
+	return eventstore.Capabilities{
+		Engine: postgres.InKurrent, Decides: postgres.Here, Isolation: eventstore.IsolatedByApplication,
+		MaxEventBytes: s.maxEventBytes(), MaxCommandBytes: eventstore.MaxCommandBytes,
+	}
+}
+
+// maxEventBytes is what is surely left for an event after its envelope.
+func (s *Store) maxEventBytes() int {
+	return min(eventstore.MaxEventBytes, s.events.MaxAppendBytes()-envelopeBytes)
+}
+
+// Close refuses new commands, and waits until those that were accepted are
+// answered or ctx is done.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	answered := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("commands were not answered yet: %w", ctx.Err())
+	}
+}
+
+// enter reports whether the store is open, and keeps Close waiting until the
+// caller is done.
+func (s *Store) enter() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !s.closed {
+		s.calls.Add(1)
+	}
+	return !s.closed
+}
+
+// Append implements [eventstore.Store]. If the engine is known to be away, no
+// command is decided.
+func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...eventstore.Command) []eventstore.Result {
+	results := make([]eventstore.Result, len(commands))
+	if !s.enter() {
+		return refuse(results, eventstore.ErrClosed)
+	}
+	defer s.calls.Done()
+	if err := s.present(ctx); err != nil {
+		return refuse(results, err)
+	}
+	accepted, of := make([]eventstore.Command, 0, len(commands)), make([]int, 0, len(commands))
+	for i := range commands {
+		if s.tooLarge(&commands[i]) {
+			results[i].Err = eventstore.ErrTooLarge
+			continue
+		}
+		accepted, of = append(accepted, commands[i]), append(of, i)
+	}
+	if len(accepted) == 0 {
+		return results
+	}
+	decided := s.ledger.Decide(ctx, tenant, accepted...)
+	s.deliver(ctx, tenant, accepted, decided)
+	for k, i := range of {
+		results[i] = decided[k]
+	}
+	return results
+}
+
+func refuse(results []eventstore.Result, err error) []eventstore.Result {
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
+}
+
+// tooLarge reports whether an event is larger than the engine takes. Whatever
+// else a command may not be, the ledger finds out.
+func (s *Store) tooLarge(c *eventstore.Command) bool {
+	for _, w := range c.Writes {
+		for i := range w.Events {
+			e := &w.Events[i]
+			if len(e.Data)+2*len(e.Meta)+2*len(e.Type) <= s.maxEventBytes() {
+				continue // whatever its envelope looks like
+			}
+			made := encode(&eventstore.Recorded{Event: *e, Position: math.MaxInt64})
+			if len(e.Data)+len(e.Meta) > s.maxEventBytes() || made.Size() > s.events.MaxAppendBytes() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// present makes sure that the engine answers, if it did not when it was last
+// asked. Without that, everything would be decided that is asked for while it is
+// away, and nobody could be told.
+func (s *Store) present(ctx context.Context) error {
+	if !s.away.Load() {
+		return nil
+	}
+	const moment = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	return s.Ping(ctx)
+}
+
+// Ping reports whether the engine answers.
+func (s *Store) Ping(ctx context.Context) error { return s.note(ctx, s.events.Ping(ctx)) }
+
+// note remembers whether the engine answered, tells the operator when that
+// changes, and makes what it failed with an error of ours.
+func (s *Store) note(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		if s.away.CompareAndSwap(true, false) {
+			s.log.InfoContext(ctx, "the event store answers again")
+		}
+		return nil
+	case isAway(err):
+		if s.away.CompareAndSwap(false, true) {
+			s.log.WarnContext(ctx, "the event store does not answer; nothing is accepted until it does", "error", err)
+		}
+		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+	default:
+		return err
+	}
+}
+
+// isAway reports whether the engine could not be reached in time, or does not
+// let us in.
+func isAway(err error) bool {
+	for _, e := range []error{
+		esdb.ErrUnavailable, esdb.ErrNotLeader, esdb.ErrClosed, esdb.ErrUnauthenticated, esdb.ErrAccessDenied, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Recall implements [eventstore.Store].
+func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
+	return s.ledger.Recall(ctx, tenant, command, hash)
+}
+
+// Holder implements [eventstore.Store].
+func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
+	return s.ledger.Holder(ctx, tenant, scope, key)
+}
+
+// Head implements [eventstore.Store].
+func (s *Store) Head(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
+	return s.ledger.Head(ctx, tenant)
+}

@@ -1,0 +1,160 @@
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+)
+
+const (
+	// pageEvents is how many events of a stream are read in one call.
+	pageEvents = 500
+
+	// pageBytes is about how much is held in memory for one page of a log.
+	pageBytes = 8 << 20
+)
+
+// ReadStream implements [eventstore.Store].
+func (s *Store) ReadStream(ctx context.Context, id eventstore.StreamID, after eventstore.Version) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for more := true; more; {
+			page, err := s.page(ctx, id, after, pageEvents)
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(eventstore.Recorded{}, err)
+				return
+			}
+			after, more = after+eventstore.Version(len(page)), len(page) == pageEvents //nolint:gosec // no more than pageEvents
+		}
+	}
+}
+
+// page reads up to limit events of a stream after a version. What comes before an
+// error is good.
+func (s *Store) page(ctx context.Context, id eventstore.StreamID, after eventstore.Version, limit int) ([]eventstore.Recorded, error) {
+	if after < 0 {
+		after = 0
+	}
+	ctx, cancel := s.limited(ctx)
+	defer cancel()
+	if err := s.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.give()
+	name := streamName(id)
+	var page []eventstore.Recorded
+	for e, err := range s.events.ReadStream(ctx, name, uint64(after), limit) {
+		if errors.Is(err, esdb.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return page, fmt.Errorf("read the log: %w", s.note(ctx, err))
+		}
+		r, err := decode(&e)
+		if err != nil {
+			return page, fmt.Errorf("read the log: %w", err)
+		}
+		want := after + eventstore.Version(len(page)) + 1 //nolint:gosec // no more than limit
+		if r.Version != want || e.Stream != name {
+			return page, fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, r.Version, want)
+		}
+		page = append(page, r)
+	}
+	return page, nil
+}
+
+// limited returns a context that ends when our patience does, if not sooner.
+func (s *Store) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.patience)
+}
+
+// Read implements [eventstore.Store]. What is pending comes from the ledger, and
+// the rest from the streams.
+func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]eventstore.Recorded, error) {
+	entries, err := s.ledger.Entries(ctx, tenant, after, min(limit, 2*pageEvents))
+	if err != nil {
+		return nil, err
+	}
+	events := make([]eventstore.Recorded, 0, len(entries))
+	const first = 64 // until we know how large they are
+	for size, n := 0, first; len(entries) > 0 && size < pageBytes; {
+		n = min(n, len(entries))
+		if err := s.fill(ctx, tenant, entries[:n]); err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		for i := range entries[:n] {
+			events = append(events, entries[i].Recorded)
+			size += len(entries[i].Data) + len(entries[i].Meta)
+		}
+		entries = entries[n:]
+		n = max(1, min(pageEvents, (pageBytes-size)/max(1, size/len(events))))
+	}
+	return events, nil
+}
+
+// run is some entries whose versions in one stream follow one another.
+type run struct {
+	stream  eventstore.StreamID
+	entries []*postgres.Entry
+}
+
+func (r run) after() eventstore.Version { return r.entries[0].Version - 1 }
+
+// fill fetches the data of entries that do not have them.
+func (s *Store) fill(ctx context.Context, tenant domain.TenantID, entries []postgres.Entry) error {
+	const atOnce = 16
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, r := range runs(entries) {
+		g.Go(func() error {
+			page, err := s.page(ctx, r.stream, r.after(), len(r.entries))
+			if err != nil {
+				return err
+			}
+			if len(page) < len(r.entries) {
+				return fmt.Errorf("%w: a stream ends at version %d, and more was there once", eventstore.ErrGap, int(r.after())+len(page))
+			}
+			for i, e := range r.entries {
+				if page[i].ID != e.ID || page[i].Position != e.Position {
+					return fmt.Errorf("%w: version %d of a stream is not what was decided", errForeign, e.Version)
+				}
+				if err := belongs(page[i], tenant); err != nil {
+					return err
+				}
+				e.Data, e.Meta = page[i].Data, page[i].Meta
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// runs returns the entries whose data must be fetched, stream by stream.
+func runs(entries []postgres.Entry) (all []run) {
+	open := make(map[eventstore.StreamID]int) // the last run of a stream
+	for i := range entries {
+		e := &entries[i]
+		if e.Pending {
+			continue
+		}
+		if k, ok := open[e.Stream]; ok && e.Version == all[k].after()+eventstore.Version(len(all[k].entries))+1 { //nolint:gosec // no more than a page
+			all[k].entries = append(all[k].entries, e)
+			continue
+		}
+		open[e.Stream] = len(all)
+		all = append(all, run{e.Stream, []*postgres.Entry{e}})
+	}
+	return all
+}

@@ -1,0 +1,283 @@
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+)
+
+// shipment is a run of decided events of one stream.
+type shipment struct {
+	stream eventstore.StreamID
+	at     eventstore.Version // of the stream before the first of them
+	events []esdb.Event
+}
+
+// deliver ships what was decided for a caller, and makes what becomes of it the
+// result. Nobody is told of a conflict before the events that they conflict with
+// can be read.
+func (s *Store) deliver(ctx context.Context, tenant domain.TenantID, commands []eventstore.Command, results []eventstore.Result) {
+	ctx, cancel := s.insist(ctx)
+	defer cancel()
+	var own []shipment
+	for i := range commands {
+		if r := &results[i]; r.Err == nil && !r.Receipt.Repeated {
+			own = append(own, shipments(&commands[i], r.Receipt)...)
+		}
+	}
+	late := s.shipAll(ctx, merge(own))
+	for i := range commands {
+		r := &results[i]
+		if conflict, ok := errors.AsType[*eventstore.Conflict](r.Err); ok {
+			if err := s.settleStream(ctx, conflict.Stream); err != nil {
+				r.Err = err
+			}
+			continue
+		}
+		if r.Err != nil {
+			continue
+		}
+		if r.Receipt.Repeated {
+			r.Err = s.settle(ctx, tenant, r.Receipt.First, r.Receipt.Last)
+			continue
+		}
+		for _, w := range commands[i].Writes {
+			if err := late[w.Stream]; err != nil {
+				r.Err = err
+			}
+		}
+	}
+}
+
+// insist returns a context that lasts as long as the caller's deadline says, or
+// else as long as our patience: a decided command is not given up because its
+// caller lost interest.
+func (s *Store) insist(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(s.patience)
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+}
+
+// shipments returns what is to be shipped of a command.
+func shipments(c *eventstore.Command, r eventstore.Receipt) []shipment {
+	all := make([]shipment, 0, len(c.Writes))
+	at := r.First
+	for _, w := range c.Writes {
+		if len(w.Events) == 0 {
+			continue
+		}
+		sh := shipment{w.Stream, w.At, make([]esdb.Event, len(w.Events))}
+		for i, e := range w.Events {
+			sh.events[i] = encode(&eventstore.Recorded{Event: e, Stream: w.Stream, Position: at, Time: r.Time})
+			at++
+		}
+		all = append(all, sh)
+	}
+	return all
+}
+
+// merge joins shipments of the same stream, which come in the order of its
+// versions.
+func merge(all []shipment) []shipment {
+	index := make(map[eventstore.StreamID]int, len(all))
+	merged := all[:0:0]
+	for _, sh := range all {
+		if i, ok := index[sh.stream]; ok {
+			merged[i].events = append(merged[i].events, sh.events...)
+			continue
+		}
+		index[sh.stream] = len(merged)
+		merged = append(merged, sh)
+	}
+	return merged
+}
+
+// shipAll ships to several streams at once, and returns what went wrong with
+// which.
+func (s *Store) shipAll(ctx context.Context, all []shipment) map[eventstore.StreamID]error {
+	if len(all) == 1 {
+		return map[eventstore.StreamID]error{all[0].stream: s.ship(ctx, all[0])}
+	}
+	const atOnce = 16 // of one caller
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i := range all {
+		g.Go(func() error {
+			errs[i] = s.ship(ctx, all[i])
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return nil
+	late := make(map[eventstore.StreamID]error, len(all))
+	for i := range all {
+		late[all[i].stream] = errs[i]
+	}
+	return late
+}
+
+// ship appends the events of a shipment, as many at a time as the engine takes.
+// It knows those that are there already, and ships those that are missing before.
+func (s *Store) ship(ctx context.Context, sh shipment) error {
+	name := streamName(sh.stream)
+	for len(sh.events) > 0 {
+		n := s.fit(sh.events)
+		err := s.append(ctx, name, sh.at, sh.events[:n])
+		conflict, ok := errors.AsType[*esdb.Conflict](err)
+		switch {
+		case err == nil:
+			s.metrics.shipped.Add(float64(n))
+		case !ok:
+			return err
+		case conflict.Actual < revision(sh.at):
+			// Whoever decided them did not come to it.
+			if err := s.shipBefore(ctx, sh, conflict.Actual); err != nil {
+				return err
+			}
+			continue
+		default:
+			if n, err = s.recognize(ctx, name, sh); err != nil {
+				return err
+			}
+		}
+		sh.at, sh.events = sh.at+eventstore.Version(n), sh.events[n:] //nolint:gosec // no more than a command has
+	}
+	return nil
+}
+
+// fit returns how many of some events the engine takes at once.
+func (s *Store) fit(events []esdb.Event) int {
+	size := 0
+	for i := range events {
+		if size += events[i].Size(); i > 0 && size > s.events.MaxAppendBytes() {
+			return i
+		}
+	}
+	return len(events)
+}
+
+// append appends when it is its turn.
+func (s *Store) append(ctx context.Context, name string, at eventstore.Version, events []esdb.Event) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
+	_, err := s.events.Append(ctx, name, revision(at), events)
+	if _, ok := errors.AsType[*esdb.Conflict](err); ok {
+		return err
+	}
+	return s.note(ctx, err)
+}
+
+func (s *Store) take(ctx context.Context) error {
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: too much is under way: %w", eventstore.ErrUnavailable, ctx.Err())
+	}
+}
+
+func (s *Store) give() { <-s.turns }
+
+// recognize returns how many of the events of a shipment are in the stream
+// already. If others are there in their place somebody wrote behind our back, and
+// nothing can be done about that here.
+func (s *Store) recognize(ctx context.Context, name string, sh shipment) (n int, err error) {
+	if err := s.take(ctx); err != nil {
+		return 0, err
+	}
+	defer s.give()
+	for e, err := range s.events.ReadStream(ctx, name, uint64(sh.at), len(sh.events)) { //nolint:gosec // not negative
+		if err != nil {
+			return 0, s.note(ctx, err)
+		}
+		if e.ID != sh.events[n].ID {
+			return 0, fmt.Errorf("%w: version %d of a stream", errForeign, int(sh.at)+n+1)
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("%w: the engine says that version %d of a stream is there, and does not show it", eventstore.ErrGap, sh.at+1)
+	}
+	return n, nil
+}
+
+// shipBefore ships what was decided for a stream between what is there and the
+// beginning of a shipment.
+func (s *Store) shipBefore(ctx context.Context, sh shipment, actual int64) error {
+	missing, err := s.pendingOf(ctx, sh.stream)
+	if err != nil {
+		return err
+	}
+	before := shipment{stream: sh.stream}
+	for _, p := range missing {
+		if v := int64(p.Version); v > actual+1 && v <= int64(sh.at) {
+			if len(before.events) == 0 {
+				before.at = p.Version - 1
+			}
+			before.events = append(before.events, encode(&p.Recorded))
+		}
+	}
+	if len(before.events) == 0 || revision(before.at) != actual {
+		return fmt.Errorf("%w: a stream ends at version %d, and what follows was there once", eventstore.ErrGap, actual+1)
+	}
+	s.metrics.healed.Add(float64(len(before.events)))
+	return s.ship(ctx, before)
+}
+
+// few is how many pending events are dealt with at a time.
+const few = 1000
+
+func (s *Store) pendingOf(ctx context.Context, id eventstore.StreamID) ([]postgres.Entry, error) {
+	return s.ledger.PendingOf(ctx, id, few)
+}
+
+// settleStream ships whatever is pending of a stream, so that a reader can see
+// what was decided.
+func (s *Store) settleStream(ctx context.Context, id eventstore.StreamID) error {
+	entries, err := s.pendingOf(ctx, id)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	return s.shipEntries(ctx, entries)
+}
+
+// settle ships what is pending of a tenant at some positions.
+func (s *Store) settle(ctx context.Context, tenant domain.TenantID, first, last eventstore.Position) error {
+	for first <= last {
+		entries, err := s.ledger.PendingBetween(ctx, tenant, first, last, few)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if err := s.shipEntries(ctx, entries); err != nil {
+			return err
+		}
+		first = entries[len(entries)-1].Position + 1
+	}
+	return nil
+}
+
+// shipEntries ships entries that are in the order of their positions.
+func (s *Store) shipEntries(ctx context.Context, entries []postgres.Entry) error {
+	all := make([]shipment, 0, len(entries))
+	for i := range entries {
+		e := &entries[i].Recorded
+		all = append(all, shipment{e.Stream, e.Version - 1, []esdb.Event{encode(e)}})
+	}
+	var errs []error
+	for _, err := range s.shipAll(ctx, merge(all)) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

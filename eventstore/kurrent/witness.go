@@ -1,0 +1,276 @@
+package kurrent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+)
+
+// WitnessConfig says who watches a store. What is optional may be zero.
+type WitnessConfig struct {
+	Store   *Store
+	Tracker eventstore.Tracker // shares the work between nodes
+	Owner   string             // names this node
+
+	TTL     time.Duration // of leases, renewed three times as often (default 9 s)
+	Overdue time.Duration // how long events may be pending before they are shipped again (default 3 s)
+	Every   time.Duration // how often to look for such (default 1 s)
+}
+
+// group is what leases and the place in the engine's log are kept under.
+const group = "kurrent"
+
+// Witness watches the log of the whole server, and lets go of what was decided
+// when it sees it there. It also ships what was decided and never arrived. One
+// node at a time watches; all of them heal, each its shards.
+type Witness struct {
+	cfg   WitnessConfig
+	store *Store
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	held []eventstore.Shard
+
+	healed map[domain.TenantID]healed // used by heal only
+}
+
+// healed says up to where we have shipped the log of a tenant, and when. For a
+// while there is no point in doing it again: it is the witness that is late.
+type healed struct {
+	to eventstore.Position
+	at time.Time
+}
+
+// NewWitness returns a witness that does nothing until [Witness.Run].
+func NewWitness(cfg WitnessConfig) *Witness {
+	cfg.TTL = cmp.Or(cfg.TTL, 9*time.Second)
+	cfg.Overdue = cmp.Or(cfg.Overdue, 3*time.Second)
+	cfg.Every = cmp.Or(cfg.Every, time.Second)
+	return &Witness{cfg: cfg, store: cfg.Store, log: cfg.Store.log, healed: make(map[domain.TenantID]healed)}
+}
+
+// Run watches and heals until ctx is done, and then lets others take over at
+// once.
+func (w *Witness) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { w.heal(ctx) })
+	stop, watching := func() {}, false
+	var leased time.Time
+	for ctx.Err() == nil {
+		w.lease(ctx, &leased)
+		switch first := w.holds(0); {
+		case first && !watching:
+			stop, watching = w.startWatch(ctx), true
+		case !first && watching:
+			stop()
+			watching = false
+		}
+		pause(ctx, w.cfg.TTL/3)
+	}
+	stop()
+	running.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := w.cfg.Tracker.Release(ctx, group, w.cfg.Owner); err != nil {
+		w.log.WarnContext(ctx, "leases will run out by themselves", "group", group, "error", err)
+	}
+}
+
+// startWatch watches until the returned function is called.
+func (w *Witness) startWatch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.watch(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// lease renews the leases. If that fails for long, others hold them already.
+func (w *Witness) lease(ctx context.Context, leased *time.Time) {
+	now := time.Now() // before asking: the lease began no earlier
+	held, err := w.cfg.Tracker.Lease(ctx, group, w.cfg.Owner, w.cfg.TTL)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.log.WarnContext(ctx, "leases cannot be renewed", "group", group, "error", err)
+		}
+		if now.Sub(*leased) < w.cfg.TTL*2/3 {
+			return
+		}
+		held = nil
+	} else {
+		*leased = now
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = held
+}
+
+// holds reports whether a shard is ours. Whoever has the first one watches.
+func (w *Witness) holds(s eventstore.Shard) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.held, s)
+}
+
+// watch follows the log of the server from the stored place, again and again
+// until ctx is done.
+func (w *Witness) watch(ctx context.Context) {
+	w.store.metrics.watching.Set(1)
+	defer w.store.metrics.watching.Set(0)
+	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 2*time.Second) {
+		began := time.Now()
+		err := w.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, eventstore.ErrMoved): // somebody else watches, too: both go on from where they are
+		default:
+			w.log.WarnContext(ctx, "the event store cannot be watched", "error", err)
+		}
+		if time.Since(began) > 10*time.Second {
+			wait = 50 * time.Millisecond
+		}
+		pause(ctx, wait/2+rand.N(wait)) //nolint:gosec // jitter
+	}
+}
+
+// follow follows the log of the server from the stored place until something is
+// wrong.
+func (w *Witness) follow(ctx context.Context) error {
+	at, err := w.store.ledger.Watched(ctx, group)
+	if err != nil {
+		return fmt.Errorf("read where the witness was: %w", err)
+	}
+	var from esdb.Position
+	if at != "" {
+		if from, err = esdb.ParsePosition(at); err != nil {
+			return err
+		}
+	}
+	return w.store.events.Subscribe(ctx, from, esdb.Filter{Regex: Streams}, func(ctx context.Context, m esdb.Message) error {
+		to := m.Position.String()
+		if to == at {
+			return nil
+		}
+		if err := w.testify(ctx, at, to, m.Events); err != nil {
+			return err
+		}
+		at = to
+		return nil
+	})
+}
+
+// testify tells the ledger what was seen.
+func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Recorded) error {
+	seen := make([]postgres.Sighting, 0, len(events))
+	foreign := 0
+	for i := range events {
+		e, err := decode(&events[i])
+		if err != nil {
+			foreign++ // its name could be anything, so it is not told
+			continue
+		}
+		seen = append(seen, postgres.Sighting{
+			Stream: e.Stream, Version: e.Version, Position: e.Position, Event: e.ID, Hash: postgres.HashOf(e.Data, e.Meta),
+		})
+	}
+	strange, err := w.store.ledger.Witness(ctx, group, from, to, seen)
+	if err != nil {
+		return err
+	}
+	for _, i := range strange {
+		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided",
+			"tenant", seen[i].Stream.Tenant.String(), "stream", seen[i].Stream.ID, "version", int(seen[i].Version))
+	}
+	if foreign > 0 {
+		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)
+	}
+	w.store.metrics.strange.Add(float64(len(strange) + foreign))
+	return nil
+}
+
+// heal ships what was decided and has not arrived in good time.
+func (w *Witness) heal(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, w.cfg.Every*9/10+rand.N(w.cfg.Every/5+1)) //nolint:gosec // jitter
+		if w.store.away.Load() && w.store.present(ctx) != nil {
+			continue
+		}
+		if err := w.healOnce(ctx); err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "events that were decided are not in the event store yet", "error", err)
+		}
+		w.measure(ctx)
+	}
+}
+
+func (w *Witness) healOnce(ctx context.Context) error {
+	const tenants, again = 100, time.Minute
+	maps.DeleteFunc(w.healed, func(_ domain.TenantID, h healed) bool { return time.Since(h.at) > again })
+	overdue, err := w.store.ledger.Overdue(ctx, w.cfg.Overdue, tenants)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range overdue {
+		if !w.holds(eventstore.ShardOf(t)) {
+			continue
+		}
+		errs = append(errs, w.healTenant(ctx, t))
+	}
+	return errors.Join(errs...)
+}
+
+func (w *Witness) healTenant(ctx context.Context, t domain.TenantID) error {
+	ctx, cancel := context.WithTimeout(ctx, w.store.patience)
+	defer cancel()
+	began := time.Now()
+	head, err := w.store.ledger.Head(ctx, t)
+	if err != nil {
+		return err
+	}
+	before, known := w.healed[t]
+	if err := w.store.settle(ctx, t, before.to+1, head); err != nil {
+		return err
+	}
+	if known {
+		began = before.at
+	}
+	w.healed[t] = healed{head, began}
+	return nil
+}
+
+// measure says how much is pending, if this node watches.
+func (w *Witness) measure(ctx context.Context) {
+	if !w.holds(0) {
+		w.store.metrics.pending.Set(0)
+		w.store.metrics.oldest.Set(0)
+		return
+	}
+	if n, oldest, err := w.store.ledger.Backlog(ctx); err == nil {
+		w.store.metrics.pending.Set(float64(n))
+		w.store.metrics.oldest.Set(oldest.Seconds())
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
