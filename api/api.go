@@ -52,6 +52,7 @@ type Server struct {
 	prefixes map[string]string // of IDs, by the kind of what they name
 	bell     *bell
 	outage   outage
+	recent   *recent
 }
 
 // resources is the index of the kinds of records that are served.
@@ -68,7 +69,7 @@ func (s *Server) resources() []*resource {
 // Handler returns what serves the whole API. It fails if the metrics of the API
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
-	s.schemas, s.bell, s.prefixes = newSchemas(), newBell(), map[string]string{}
+	s.schemas, s.bell, s.prefixes, s.recent = newSchemas(), newBell(), map[string]string{}, newRecent(s.Now)
 	resources, d := s.resources(), new(document)
 	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
 	for _, r := range resources {

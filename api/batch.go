@@ -191,6 +191,7 @@ func (x *exchange) answerBatch(items []*item) error {
 		at = max(at, it.result.Outcome.Position)
 	}
 	if at > 0 {
+		x.s.recent.note(x.writer(), at)
 		x.setPosition(at)
 	}
 	if replayed {

@@ -83,6 +83,7 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 		return r.explain(res.Err)
 	}
 	out, status := res.Outcome, statusOf(res.Outcome)
+	x.s.recent.note(x.writer(), out.Position)
 	doc, err := r.after(x, out)
 	gone := errors.Is(err, domain.NotFound)
 	if err != nil && !gone {

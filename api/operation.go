@@ -88,11 +88,31 @@ func (x *exchange) waitForPosition() error {
 		return nil
 	}
 	least, err := x.minPosition()
-	if least == 0 || err != nil {
+	if err != nil {
 		return err
+	}
+	if least == 0 {
+		x.waitForOwn()
+		return nil
 	}
 	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, least)
 }
+
+// waitForOwn waits, but not for long, until what is read shows what the same
+// caller has just written here. Nobody else waits for it.
+func (x *exchange) waitForOwn() {
+	own := x.s.recent.of(x.writer())
+	if own == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(x.ctx(), recentWait)
+	defer cancel()
+	if x.s.Models.Wait(ctx, x.caller.Tenant, own) == nil {
+		x.s.recent.seen(x.writer(), own)
+	}
+}
+
+func (x *exchange) writer() writer { return writer{x.caller.Tenant, x.caller.Actor.ID} }
 
 // identify finds out who asks. That comes before everything else, so that
 // nobody learns anything without saying who it is.

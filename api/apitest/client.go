@@ -49,6 +49,12 @@ func (c Client) With(key, value string) Client {
 	return c
 }
 
+// Forgetful returns a client that does not ask to see what any was answered.
+func (c Client) Forgetful() Client {
+	c.seen = nil
+	return c
+}
+
 // Bearer returns the credentials of the client, as a header.
 func (c Client) Bearer() string { return c.header.Get("Authorization") }
 
@@ -89,7 +95,7 @@ func (c Client) Do(method, path, body string) Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if at, err := strconv.ParseInt(res.Header.Get("Event-Position"), 10, 64); err == nil {
+	if at, err := strconv.ParseInt(res.Header.Get("Event-Position"), 10, 64); err == nil && c.seen != nil {
 		for old := c.seen.Load(); at > old && !c.seen.CompareAndSwap(old, at); old = c.seen.Load() {
 		}
 	}
@@ -108,7 +114,7 @@ func (c Client) Request(method, path, body string) *http.Request {
 	if body != "" && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if req.Header.Get("Min-Position") == "" && c.seen.Load() > 0 {
+	if req.Header.Get("Min-Position") == "" && c.seen != nil && c.seen.Load() > 0 {
 		req.Header.Set("Min-Position", strconv.FormatInt(c.seen.Load(), 10))
 	}
 	return req
