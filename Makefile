@@ -24,6 +24,7 @@ check: lint test ## Do all that CI does
 .PHONY: test
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	go test $(race) -shuffle=on ./...
+	ROWHOUSE_TEST_ENGINE=kurrent go test $(race) -shuffle=on ./api/...
 
 .PHONY: lint
 lint: ## Find mistakes, and code that nobody uses

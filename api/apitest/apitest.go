@@ -70,7 +70,7 @@ func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
 	// The store tells the others what is new, and they read from the store.
 	var notify func(domain.TenantID, eventstore.Position)
 	engine.Appended = func(t domain.TenantID, p eventstore.Position) { notify(t, p) }
-	store := postgres.New(engine)
+	store := s.openLog(engine, log)
 	s.Store = store
 	s.Models = projections.New(projections.Config{
 		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All,
@@ -79,6 +79,7 @@ func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
 	directory, err := access.New(access.Config{
 		Wall: engine.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
 		Password: access.Argon2{MemoryKiB: 64, Time: 1, Threads: 1},
+		Engine:   Engine(),
 	})
 	if err != nil {
 		t.Fatal(err)

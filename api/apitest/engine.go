@@ -1,0 +1,68 @@
+package apitest
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
+)
+
+// Engine returns the name of the engine that the backends of this run keep their
+// logs in: what the environment says in ROWHOUSE_TEST_ENGINE, or PostgreSQL.
+func Engine() string { return cmp.Or(os.Getenv("ROWHOUSE_TEST_ENGINE"), postgres.Here) }
+
+// openLog returns a log that nobody else uses, in the engine of this run.
+func (s *Server) openLog(cfg postgres.Config, log *slog.Logger) eventstore.Store {
+	s.t.Helper()
+	switch Engine() {
+	case postgres.Here:
+		return postgres.New(cfg)
+	case postgres.InKurrent:
+		tail := &eventstore.Tail{Appended: cfg.Appended}
+		cfg.Appended = nil // the events can be read before they are shipped, but the writer comes first
+		tail.Store = s.openKurrent(cfg, log)
+		return tail
+	default:
+		s.t.Fatalf("ROWHOUSE_TEST_ENGINE=%s is not known", Engine())
+		return nil
+	}
+}
+
+// openKurrent returns a log in an event store: in a double of it, or in the real
+// one that the environment names in ROWHOUSE_TEST_KURRENT_URL.
+func (s *Server) openKurrent(ledger postgres.Config, log *slog.Logger) *kurrent.Store {
+	s.t.Helper()
+	url := os.Getenv("ROWHOUSE_TEST_KURRENT_URL")
+	if url == "" {
+		url = esdbtest.Start(s.t).URL()
+	}
+	cfg, err := esdb.Parse(url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg.Log = log
+	client, err := esdb.New(cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log})
+	witness := kurrent.NewWitness(kurrent.WitnessConfig{Store: store, Tracker: postgres.NewTracker(ledger.Wall), Owner: "test"})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { witness.Run(ctx) })
+	s.t.Cleanup(func() {
+		stop()
+		running.Wait()
+		if err := client.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return store
+}
