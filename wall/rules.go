@@ -21,6 +21,7 @@ var overlooks = []overlook{
 	{"es.command", "rowhouse_dispatcher", "tenant_id,command_id,at"},
 	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
+	{"es.bus_parked", "rowhouse_dispatcher", "target,at"},
 	{"access.membership", "rowhouse_directory", "tenant_id,user_id"},
 }
 

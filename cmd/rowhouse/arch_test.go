@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"commands":    {"domain", "domain/*", "eventstore"},
 	"projections": {"domain", "domain/*", "eventstore", "wall"},
 	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "wall"},
+	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
 	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
 	"cmd":         {"*", "*/*"},
 }
@@ -39,13 +40,13 @@ var mayUse = map[string][]string{
 	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest"},
 	"github.com/go-chi/chi/":          {"api", "cmd/bench"},
 	"github.com/danielgtaylor/huma/":  {"api"},
-	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "access", "migrations", "embedded", "cmd"},
+	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "bus", "access", "migrations", "embedded", "cmd"},
 	"github.com/jackc/pgx/v5/pgxpool": {"wall", "cmd/bench"}, // nobody else may get around the wall
-	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "cmd"},
+	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "bus", "cmd"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"github.com/pressly/goose/":       {"migrations"},
 	"github.com/golang-jwt/":          {"access"},
-	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "api", "cmd"},
+	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "bus", "api", "cmd"},
 }
 
 // testOnly are packages that only tests may import.
