@@ -1,0 +1,119 @@
+package bus
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patience is for how long nothing must have worked until a target is away.
+const patience = 2 * time.Second
+
+// How long to wait between two attempts, doubled with each one that fails.
+const (
+	minWait = 50 * time.Millisecond
+	maxWait = 5 * time.Second
+)
+
+// gate keeps all of us from running against a target that is away. While it is
+// closed there is one attempt at a time, and the next only after a while.
+type gate struct {
+	log *slog.Logger
+	now func() time.Time
+
+	failures atomic.Uint64
+
+	mu      sync.Mutex
+	failing time.Time     // since when nothing has worked; zero if something did
+	tries   int           // since then, while the gate was closed
+	opened  chan struct{} // closed when the gate opens; nil while it is open
+	turn    chan struct{} // holds something while somebody tries
+}
+
+func newGate(log *slog.Logger, now func() time.Time) *gate {
+	return &gate{log: log, now: now, turn: make(chan struct{}, 1)}
+}
+
+// enter waits until there is reason to try, and reports whether it had to wait.
+// If there is no error, leave must be called after the attempt.
+func (g *gate) enter(ctx context.Context) (waited bool, leave func(), err error) {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	if opened == nil {
+		return false, func() {}, nil
+	}
+	select {
+	case <-opened:
+		return true, func() {}, nil
+	case <-ctx.Done():
+		return true, nil, ctx.Err()
+	case g.turn <- struct{}{}:
+	}
+	leave = func() { <-g.turn }
+	g.mu.Lock()
+	wait := backoff(g.tries)
+	g.mu.Unlock()
+	if err := sleep(ctx, wait, opened); err != nil {
+		leave()
+		return true, nil, err
+	}
+	return true, leave, nil
+}
+
+// succeeded says that the target has taken something.
+func (g *gate) succeeded(ctx context.Context) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened != nil {
+		g.log.InfoContext(ctx, "broker is back", "away", g.now().Sub(g.failing).Round(time.Second))
+		close(g.opened)
+	}
+	g.failing, g.tries, g.opened = time.Time{}, 0, nil
+}
+
+// failed says that an attempt has failed, and reports whether the target is away.
+func (g *gate) failed(ctx context.Context, err error) bool {
+	g.failures.Add(1)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.opened != nil:
+		g.tries++
+	case g.failing.IsZero():
+		g.failing = g.now()
+	case g.now().Sub(g.failing) >= patience:
+		g.opened = make(chan struct{})
+		g.log.WarnContext(ctx, "broker is away; what happens meanwhile is published when it is back", "error", err)
+	}
+	return g.opened != nil
+}
+
+// away reports whether the gate is closed.
+func (g *gate) away() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.opened != nil
+}
+
+// backoff returns how long to wait after some attempts in a row that failed.
+func backoff(tries int) time.Duration {
+	d := min(minWait<<min(tries, 20), maxWait)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter
+}
+
+// sleep waits, but no longer than until early is closed.
+func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-early:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
