@@ -93,8 +93,14 @@ func (r *resource) history(x *exchange) error {
 	if err != nil {
 		return r.explain(err)
 	}
+	if n := len(entries); n > 0 {
+		v.to = entries[n-1].Version // there may be too much to tell for one page
+	}
 	return x.answerJSON(http.StatusOK, page[projections.Entry]{entries, v.next()})
 }
+
+// maxEvents is how many bytes of data make a page of events full.
+const maxEvents = 8 << 20
 
 // events shows the events of a record.
 func (r *resource) events(x *exchange) error {
@@ -102,12 +108,16 @@ func (r *resource) events(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	list := make([]Event, 0, max(0, v.to-v.from+1))
+	list, size := make([]Event, 0, max(0, v.to-v.from+1)), 0
 	for e, err := range r.s.Store.ReadStream(x.ctx(), s, v.from-1) {
 		if err != nil {
 			return err
 		}
 		if e.Version > v.to {
+			break
+		}
+		if size += len(e.Data); size > maxEvents && len(list) > 0 {
+			v.to = e.Version - 1
 			break
 		}
 		shown, err := r.s.show(e)

@@ -45,7 +45,7 @@ func (r *resource) readOperations() []*operation {
 		post(r.path("/query"), tenant, tag, r.id("query"), "List them, asking in JSON", "The same as the list, for filters that are too long for a URL.",
 			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"version","op":"gte","value":1},"sort":["-updated_at"],"limit":10}`),
 			list, refuses(domain.Invalid), serve(r.query)),
-		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get several by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others.",
+		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get several by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others. If they are large, some may be left to ask for again.",
 			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
 			givesSchema(http.StatusOK, "Those that are there.", r.foundOf(r.row), headerPosition), refuses(domain.Invalid), serve(r.batchGet)),
 		get(r.path("/{id}"), tenant, tag, r.id("get"), "Get one", "Also one that is deleted: it has `deleted_at`.",
@@ -87,6 +87,7 @@ func (*resource) foundOf(row *huma.Schema) *huma.Schema {
 		Properties: map[string]*huma.Schema{
 			"data":     {Type: huma.TypeArray, Items: row},
 			"missing":  {Type: huma.TypeArray, Items: text(), Description: "The IDs of which there is no record."},
+			"left":     {Type: huma.TypeArray, Items: text(), Description: "The IDs to ask for again, because the answer is large without them. Not there otherwise."},
 			"position": whole(0, 1<<53),
 		},
 	}
@@ -229,29 +230,57 @@ func (r *resource) batchGet(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	ids := make([]uuid.UUID, len(in.IDs))
-	for i, id := range in.IDs {
-		ids[i] = id.UUID
-	}
-	found, at, err := r.s.Models.Find(x.ctx(), r.view, x.origin.Tenant, ids...)
-	if err != nil {
-		return err
-	}
-	docs, missing := make([][]byte, 0, len(found)), []domain.ID{}
-	for _, id := range in.IDs {
-		if doc, ok := found[id.UUID]; ok && id.Prefix == r.view.Prefix() {
-			docs = append(docs, doc.JSON)
-		} else {
-			missing = append(missing, id)
+	docs, missing, size := make([][]byte, 0, len(in.IDs)), []domain.ID{}, 0
+	var at eventstore.Position
+	left := in.IDs
+	for len(left) > 0 && size < maxFound {
+		some := left[:min(findAtOnce, len(left))]
+		found, now, err := r.s.Models.Find(x.ctx(), r.view, x.origin.Tenant, uuidsOf(some)...)
+		if err != nil {
+			return err
 		}
-	}
-	rest, err := json.Marshal(missing)
-	if err != nil {
-		return err
+		if len(left) == len(in.IDs) {
+			at = now // the others show at least as much
+		}
+		for _, id := range some {
+			if doc, ok := found[id.UUID]; ok && id.Prefix == r.view.Prefix() {
+				docs, size = append(docs, doc.JSON), size+len(doc.JSON)
+			} else {
+				missing = append(missing, id)
+			}
+		}
+		left = left[len(some):]
 	}
 	b := appendList([]byte(`{"data":`), docs)
-	b = append(append(b, `,"missing":`...), rest...)
+	if b, err = appendIDs(append(b, `,"missing":`...), missing); err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		if b, err = appendIDs(append(b, `,"left":`...), left); err != nil {
+			return err
+		}
+	}
 	b = strconv.AppendInt(append(b, `,"position":`...), int64(at), 10)
 	x.setPosition(at)
 	return x.answer(http.StatusOK, append(b, '}'))
+}
+
+// How many records batch_get reads at a time, and how many bytes of them make an
+// answer full.
+const (
+	findAtOnce = 25
+	maxFound   = 8 << 20
+)
+
+func uuidsOf(ids []domain.ID) []uuid.UUID {
+	all := make([]uuid.UUID, len(ids))
+	for i, id := range ids {
+		all[i] = id.UUID
+	}
+	return all
+}
+
+func appendIDs(b []byte, ids []domain.ID) ([]byte, error) {
+	list, err := json.Marshal(ids)
+	return append(b, list...), err
 }

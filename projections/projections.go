@@ -11,6 +11,8 @@
 package projections
 
 import (
+	"iter"
+
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
@@ -38,6 +40,10 @@ type Projection interface {
 	// replay returns the row, as an entry of the table, that events make of
 	// another one. It is nil in the beginning, and if there are no events then.
 	replay(before any, events []eventstore.Recorded) (after any, err error)
+
+	// steps yields the JSON of the row after each of some events that come after
+	// another row: nil if the record is purged then. It ends with the first error.
+	steps(before any, events []eventstore.Recorded) iter.Seq2[[]byte, error]
 
 	// show returns what clients see of an entry, and false if they see nothing.
 	show(entry any) (Document, bool)

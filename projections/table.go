@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 
@@ -134,15 +135,11 @@ var errOrder = errors.New("event does not follow the row")
 
 // fold returns what events make of a row. There must be at least one.
 func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entry[R], err error) {
-	r := new(R)
-	base := t.base(r)
-	if before == nil {
-		base.ID, base.Type = domain.ID{Prefix: t.prefix, UUID: events[0].Stream.ID}, t.kind
-	} else if before.doc == nil {
-		return nil, &eventError{events[0], errOrder} // it was purged
-	} else if err := json.Unmarshal(before.doc, r); err != nil {
-		return nil, fmt.Errorf("row: %w", err)
+	r, err := t.begin(before, events[0])
+	if err != nil {
+		return nil, err
 	}
+	base := t.base(r)
 	for _, e := range events {
 		if err := t.apply(r, e); err != nil {
 			return nil, &eventError{e, err}
@@ -156,6 +153,23 @@ func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entr
 	}
 	doc, err := encode(r)
 	return &entry[R]{r, doc}, err
+}
+
+// begin returns a row that may be changed, as it was before an event.
+func (t *Table[R]) begin(before *entry[R], e eventstore.Recorded) (*R, error) {
+	r := new(R)
+	switch {
+	case before == nil:
+		base := t.base(r)
+		base.ID, base.Type = domain.ID{Prefix: t.prefix, UUID: e.Stream.ID}, t.kind
+	case before.doc == nil:
+		return nil, &eventError{e, errOrder} // it was purged
+	default:
+		if err := json.Unmarshal(before.doc, r); err != nil {
+			return nil, fmt.Errorf("row: %w", err)
+		}
+	}
+	return r, nil
 }
 
 // eventError says which event could not be projected.
@@ -210,6 +224,43 @@ func (t *Table[R]) replay(before any, events []eventstore.Recorded) (any, error)
 		return b, nil
 	}
 	return t.fold(b, events)
+}
+
+func (t *Table[R]) steps(before any, events []eventstore.Recorded) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if len(events) == 0 {
+			return
+		}
+		b, _ := before.(*entry[R])
+		r, err := t.begin(b, events[0])
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i, e := range events {
+			doc, err := t.step(r, events[i:i+1])
+			if err != nil {
+				yield(nil, &eventError{e, err})
+				return
+			}
+			if !yield(doc, nil) {
+				return
+			}
+		}
+	}
+}
+
+// step lets one event change a row, and returns the JSON of that: nil if the
+// record is purged.
+func (t *Table[R]) step(r *R, one []eventstore.Recorded) ([]byte, error) {
+	if err := t.apply(r, one[0]); err != nil {
+		return nil, err
+	}
+	base := t.base(r)
+	if err := base.blame(one); err != nil || base.purged {
+		return nil, err
+	}
+	return encode(r)
 }
 
 func (t *Table[R]) show(of any) (Document, bool) {

@@ -138,8 +138,16 @@ type Difference struct {
 	New   json.RawMessage `json:"new"`
 }
 
+// What makes a page of history full, however few entries it has: each of them
+// may hold a large member twice, and be made from a large row.
+const (
+	maxHistory     = 2 << 20  // bytes of what was changed
+	maxHistoryWork = 32 << 20 // bytes of rows that were compared
+)
+
 // History returns what happened to a record from a version to another, in the
-// order in which it happened.
+// order in which it happened. It may stop before that if there is much to tell,
+// but tells of one event at least.
 func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamID, from, to eventstore.Version) ([]Entry, error) {
 	events, err := m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Version <= to })
 	if err != nil {
@@ -150,25 +158,37 @@ func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamI
 	if err != nil {
 		return nil, err
 	}
-	before, _ := p.show(row)
-	entries := make([]Entry, 0, len(events)-earlier)
-	for i := range events[earlier:] {
-		if ctx.Err() != nil {
-			return nil, ctx.Err() // whoever asked has gone; this is work for a processor
+	first, _ := p.show(row)
+	before, err := membersOf(first.JSON)
+	if err != nil {
+		return nil, err
+	}
+	events = events[earlier:]
+	entries := make([]Entry, 0, len(events))
+	told, work := 0, 0
+	for doc, err := range p.steps(row, events) {
+		if err == nil {
+			err = ctx.Err() // whoever asked may have gone; this is work for a processor
 		}
-		e := events[earlier+i]
-		if row, err = p.replay(row, events[earlier+i:][:1]); err != nil {
-			return nil, err
-		}
-		after, _ := p.show(row)
-		entry, err := describe(e)
 		if err != nil {
 			return nil, err
 		}
-		if entry.Changes, err = differences(before.JSON, after.JSON); err != nil {
+		entry, err := describe(events[len(entries)])
+		if err != nil {
 			return nil, err
 		}
+		after, err := membersOf(doc)
+		if err != nil {
+			return nil, err
+		}
+		entry.Changes = differences(before, after)
 		entries, before = append(entries, entry), after
+		for _, d := range entry.Changes {
+			told += len(d.Old) + len(d.New)
+		}
+		if work += len(doc); told >= maxHistory || work >= maxHistoryWork {
+			break
+		}
 	}
 	return entries, nil
 }
@@ -186,11 +206,7 @@ func describe(e eventstore.Recorded) (Entry, error) {
 var unremarkable = []string{"id", "type", "version", "position", "created_at", "created_by", "updated_at", "updated_by"}
 
 // differences compares two representations of a record, member by member.
-func differences(before, after []byte) ([]Difference, error) {
-	was, is, err := membersOf(before, after)
-	if err != nil {
-		return nil, err
-	}
+func differences(was, is map[string]json.RawMessage) []Difference {
 	names := slices.Collect(maps.Keys(was))
 	for name := range is {
 		if _, both := was[name]; !both {
@@ -205,17 +221,14 @@ func differences(before, after []byte) ([]Difference, error) {
 			list = append(list, d)
 		}
 	}
-	return list, nil
+	return list
 }
 
-func membersOf(before, after []byte) (was, is map[string]json.RawMessage, err error) {
-	if before != nil {
-		err = json.Unmarshal(before, &was)
+func membersOf(doc []byte) (members map[string]json.RawMessage, err error) {
+	if doc != nil {
+		err = json.Unmarshal(doc, &members)
 	}
-	if after != nil && err == nil {
-		err = json.Unmarshal(after, &is)
-	}
-	return was, is, err
+	return members, err
 }
 
 func orNull(v json.RawMessage) json.RawMessage {
