@@ -1,0 +1,4 @@
+package kurrent
+
+// Encode makes an event for the engine.
+var Encode = encode
