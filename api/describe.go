@@ -62,6 +62,9 @@ func params(list ...*huma.Param) part {
 	}
 }
 
+// quietly keeps requests out of the log, unless that shows everything.
+func quietly(op *operation) { op.quiet = true }
+
 // upTo is the size of the largest body.
 func upTo(bytes int64) part { return func(op *operation) { op.MaxBodyBytes = bytes } }
 

@@ -65,9 +65,9 @@ func (s *Server) about(d *document) []*operation {
 				return x.answerFile(f.page)
 			})),
 		get("/livez", everybody, tag, "service.livez", "Whether the process is alive", "It is if it answers.",
-			givesText("text/plain", "It is."), serve(func(x *exchange) error { return x.answerText("alive\n") })),
+			givesText("text/plain", "It is."), quietly, serve(func(x *exchange) error { return x.answerText("alive\n") })),
 		get("/readyz", everybody, tag, "service.readyz", "Whether requests can be served", "They can if the database answers; otherwise the answer is 503.",
-			givesText("text/plain", "They can."), serve(ready)),
+			givesText("text/plain", "They can."), quietly, serve(ready)),
 	}
 }
 

@@ -102,5 +102,9 @@ func (e edge) tell(x *exchange, took time.Duration) {
 	if x.caller.Tenant != (domain.TenantID{}) {
 		attrs = append(attrs, slog.String("tenant", x.caller.Tenant.String()))
 	}
-	e.s.Log.LogAttrs(x.ctx(), slog.LevelInfo, "request", attrs...)
+	level := slog.LevelInfo
+	if x.op != nil && x.op.quiet {
+		level = slog.LevelDebug
+	}
+	e.s.Log.LogAttrs(x.ctx(), level, "request", attrs...)
 }

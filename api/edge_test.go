@@ -87,6 +87,20 @@ func TestPanicLate(t *testing.T) {
 	}
 }
 
+// Probes come every few seconds, and say the same for years.
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	for _, quiet := range []bool{false, true} {
+		h, log, _ := newEdge(t, func(x *exchange) error {
+			x.op.quiet = quiet
+			return x.answerText("ready")
+		})
+		if ask(h); strings.Contains(log.String(), "msg=request") == quiet {
+			t.Errorf("quiet: %t, logged %s", quiet, log)
+		}
+	}
+}
+
 func TestFault(t *testing.T) {
 	t.Parallel()
 	h, log, _ := newEdge(t, func(*exchange) error { return errors.New("password is secret123") })

@@ -25,6 +25,7 @@ type operation struct {
 	may      domain.Permission // needed to ask at all; commands are permitted in package commands
 	endless  bool              // goes on until somebody leaves
 	problems []domain.Kind     // for which it can be refused, beside the common ones
+	quiet    bool              // asked again and again by machines: not worth a line in the log
 	waits    bool              // for the position in Min-Position
 	serve    func(*exchange) error
 }
