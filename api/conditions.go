@@ -54,8 +54,10 @@ type match struct {
 
 func (x *exchange) match() (m match, err error) {
 	// There must be a record anyway, so * asks for nothing.
-	if tag := x.r.Header.Get("If-Match"); tag != "" && tag != "*" {
-		m.version, err = parseETag("If-Match", tag)
+	if tags := x.r.Header.Values("If-Match"); len(tags) > 1 {
+		err = errETag("If-Match")
+	} else if len(tags) == 1 && tags[0] != "*" {
+		m.version, err = parseETag("If-Match", tags[0])
 	}
 	m.merge = prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")
 	return m, err
@@ -146,12 +148,12 @@ func (i identity) part(n int, newID func() uuid.UUID) identity {
 
 // minPosition returns the position that an answer must show, or 0.
 func (x *exchange) minPosition() (eventstore.Position, error) {
-	text := x.r.Header.Get(headerMinPosition)
-	if text == "" {
+	texts := x.r.Header.Values(headerMinPosition)
+	if len(texts) == 0 {
 		return 0, nil
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 || n > 1<<53 {
+	n, err := strconv.ParseInt(texts[0], 10, 64)
+	if len(texts) > 1 || err != nil || n < 0 || n > 1<<53 {
 		return 0, badParameter(headerMinPosition, "invalid_position", "must be a position")
 	}
 	return eventstore.Position(n), nil

@@ -19,8 +19,13 @@ func TestIfMatch(t *testing.T) {
 		WantProblem(http.StatusPreconditionFailed, "version_conflict").Want(http.StatusPreconditionFailed, `"current_version":2`, `"changed_fields":["last_name"]`)
 	ann.With("If-Match", `"9"`).Patch(ada, `{"last_name":"Byron"}`).Want(http.StatusPreconditionFailed)
 	ann.With("If-Match", `*`).Patch(ada, `{"job_title":"Analyst"}`).Want(http.StatusOK).WantHeader("ETag", `"3"`)
-	for _, tag := range []string{`W/"3"`, `3`, `"x"`, `"03"`, `"-3"`, `"3","4"`, `""`, `"99999999999"`} {
+	for _, tag := range []string{`W/"3"`, `3`, `"x"`, `"03"`, `"-3"`, `"3","4"`, `""`, `"99999999999"`, ``} {
 		ann.With("If-Match", tag).Patch(ada, `{"last_name":"Byron"}`).WantProblem(http.StatusBadRequest, "invalid_etag", "If-Match invalid_etag")
+	}
+	twice := ann.Also("If-Match", `"3"`).Also("If-Match", `"3"`)
+	twice.Patch(ada, `{"last_name":"Byron"}`).WantProblem(http.StatusBadRequest, "invalid_etag", "If-Match invalid_etag")
+	for _, c := range []apitest.Client{ann.With("Min-Position", "-1"), ann.Also("Min-Position", "1").Also("Min-Position", "1"), ann.Also("Min-Position", "")} {
+		c.Get(ada).WantProblem(http.StatusBadRequest, "invalid_position")
 	}
 
 	disjoint := ann.With("If-Match", `"2"`).With("Prefer", "return=minimal, merge=disjoint")

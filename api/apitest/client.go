@@ -49,6 +49,13 @@ func (c Client) With(key, value string) Client {
 	return c
 }
 
+// Also returns a client that sends a header beside others of the same name.
+func (c Client) Also(key, value string) Client {
+	c.header = c.header.Clone()
+	c.header.Add(key, value)
+	return c
+}
+
 // Forgetful returns a client that does not ask to see what any was answered.
 func (c Client) Forgetful() Client {
 	c.seen = nil
@@ -114,7 +121,7 @@ func (c Client) Request(method, path, body string) *http.Request {
 	if body != "" && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if req.Header.Get("Min-Position") == "" && c.seen != nil && c.seen.Load() > 0 {
+	if req.Header["Min-Position"] == nil && c.seen != nil && c.seen.Load() > 0 {
 		req.Header.Set("Min-Position", strconv.FormatInt(c.seen.Load(), 10))
 	}
 	return req
