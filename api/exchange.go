@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,7 +91,7 @@ func (x *exchange) answer(status int, body []byte) error {
 
 // answerJSON sends a value.
 func (x *exchange) answerJSON(status int, v any) error {
-	body, err := json.Marshal(v)
+	body, err := domain.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -130,7 +129,7 @@ func (x *exchange) refuse(err error) {
 			x.set("Retry-After", fmt.Sprint(seconds))
 		}
 	}
-	body, err := json.Marshal(p)
+	body, err := domain.Marshal(p)
 	if err != nil { // a data member that is no JSON: a mistake of ours
 		body = []byte(`{"type":"/docs#internal","title":"Something went wrong here","status":500,"code":"internal"}`)
 	}

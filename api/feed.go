@@ -118,6 +118,7 @@ func (s *Server) readFeed(x *exchange) error {
 	}
 	x.set("Content-Type", mediaLines)
 	lines := json.NewEncoder(x) // ends each value with a line break
+	lines.SetEscapeHTML(false)
 	for _, e := range p.Data {
 		if err := lines.Encode(e); err != nil {
 			return ignoreGone(err)
@@ -189,7 +190,7 @@ func (s *eventStream) beat() {
 }
 
 func (s *eventStream) send(e Event) {
-	data, err := json.Marshal(e)
+	data, err := domain.Marshal(e)
 	if err != nil {
 		s.err = err
 		return

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -71,11 +70,11 @@ type Detail struct {
 // MarshalJSON implements [json.Marshaler].
 func (p Problem) MarshalJSON() ([]byte, error) {
 	type plain Problem
-	b, err := json.Marshal(plain(p))
+	b, err := domain.Marshal(plain(p))
 	if err != nil || len(p.Data) == 0 {
 		return b, err
 	}
-	data, err := json.Marshal(p.Data)
+	data, err := domain.Marshal(p.Data)
 	if err != nil {
 		return nil, err
 	}

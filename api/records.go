@@ -222,7 +222,7 @@ func only(fields []string, doc []byte) ([]byte, error) {
 			some[f] = v
 		}
 	}
-	return json.Marshal(some)
+	return domain.Marshal(some)
 }
 
 func (r *resource) batchGet(x *exchange) error {

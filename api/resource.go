@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -205,6 +204,6 @@ func (r *resource) takeID(tree any, data []byte) (domain.ID, any, []byte, error)
 	}
 	members = maps.Clone(members)
 	delete(members, "id")
-	data, err := json.Marshal(members)
+	data, err := domain.Marshal(members)
 	return id, members, data, errors.Join(wrong, err)
 }

@@ -147,7 +147,7 @@ func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
 	if len(rest) == len(members) {
 		return tree, data, nil
 	}
-	data, err := json.Marshal(rest)
+	data, err := domain.Marshal(rest)
 	return rest, data, err
 }
 

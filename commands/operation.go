@@ -134,7 +134,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 	after := before
 	for _, e := range events {
 		e.Apply(&after)
-		data, err := json.Marshal(e)
+		data, err := domain.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
 		}

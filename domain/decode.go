@@ -37,6 +37,19 @@ func Unmarshal(data []byte, v any) error {
 	return Malformed.Refusef("malformed", "cannot be read")
 }
 
+// Marshal returns the JSON of a value as it is stored and shown: with &, < and >
+// as they are. encoding/json escapes them for the sake of pages that JSON is
+// written into, which is nothing that ours is for.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
 // explain returns what is wrong with a JSON value that should become a t.
 func explain(t reflect.Type, data json.RawMessage) []error {
 	for t.Kind() == reflect.Pointer {

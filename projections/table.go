@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -207,13 +206,11 @@ var errPanic = errors.New("handler panicked")
 
 // encode returns the JSON of a row, as clients see it.
 func encode(row any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(row); err != nil {
+	doc, err := domain.Marshal(row)
+	if err != nil {
 		return nil, fmt.Errorf("row: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return doc, nil
 }
 
 func (t *Table[R]) statements() statements { return t.sql }

@@ -48,7 +48,7 @@ func merge(target, patch json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, domain.Malformed.Refusef("invalid_json", "is not JSON")
 	}
-	return json.Marshal(mergeValues(t, p))
+	return domain.Marshal(mergeValues(t, p))
 }
 
 func parse(data json.RawMessage) (v any, err error) {
@@ -100,7 +100,7 @@ func valueOf(v reflect.Value) json.RawMessage {
 	case v.IsZero(), (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0:
 		return null
 	}
-	data, err := json.Marshal(v.Interface())
+	data, err := domain.Marshal(v.Interface())
 	if err != nil {
 		return null // no field is of a type that can fail
 	}
