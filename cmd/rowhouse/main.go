@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -25,7 +27,8 @@ var Version = "dev"
 // cli is what can be asked of the binary. Every flag can also be given as an
 // environment variable; help tells its name.
 type cli struct {
-	LogFormat string `enum:"text,json" default:"text" env:"ROWHOUSE_LOG_FORMAT" help:"How log lines look: text or json."`
+	LogFormat   string `enum:"text,json" default:"text" env:"ROWHOUSE_LOG_FORMAT" help:"How log lines look: text or json."`
+	ShowVersion bool   `name:"version" help:"Print the version."`
 
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database to the current schema, and stop."`
@@ -70,12 +73,14 @@ func main() {
 // run is main without the globals, so that a test can run it too.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c cli
+	helped := false
 	k, err := kong.New(&c,
 		kong.Name("rowhouse"),
 		kong.Description("An event-sourced, multi-tenant CRM backend."),
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) {}), // help prints, and leaves ending to main
+		kong.Exit(func(int) { helped = true }), // it prints help, and leaves ending to main
+		kong.ValueFormatter(describe),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
@@ -87,19 +92,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if args[0] == "help" {
 		args = append(args[1:], "--help")
 	}
+	e := &env{stdout: stdout, stderr: stderr}
+	if asksFor(args, "--version") && !asksFor(args, "--help", "-h") {
+		return versionCmd{}.Run(e) // whatever command it is of
+	}
 	command, err := k.Parse(args)
+	if helped {
+		return nil // whatever else the command would have needed
+	}
 	if err != nil {
 		return err
 	}
-	if asksForHelp(args) {
-		return nil
-	}
-	return command.Run(&env{stdout: stdout, stderr: stderr, log: logger(c.LogFormat, stderr)})
+	e.log = logger(c.LogFormat, stderr)
+	return command.Run(e)
 }
 
-func asksForHelp(args []string) bool {
+// asksFor reports whether a flag is among the arguments.
+func asksFor(args []string, flags ...string) bool {
 	for _, a := range args {
-		if a == "--help" || a == "-h" {
+		if slices.Contains(flags, a) {
 			return true
 		}
 		if a == "--" {
@@ -107,6 +118,16 @@ func asksForHelp(args []string) bool {
 		}
 	}
 	return false
+}
+
+// describe adds to what help says of a flag the default, which kong leaves out
+// if it has a placeholder to show instead.
+func describe(v *kong.Value) string {
+	text := kong.DefaultHelpValueFormatter(v)
+	if v.Flag == nil || v.Flag.PlaceHolder == "" || v.Default == "" {
+		return text
+	}
+	return strings.TrimSuffix(text, ".") + ". Default: " + v.Default + "."
 }
 
 func logger(format string, w io.Writer) *slog.Logger {
