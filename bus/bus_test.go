@@ -273,6 +273,16 @@ func TestPublish(t *testing.T) {
 	h.settle(t, h.b)
 }
 
+// greedy lets a node believe that it holds all shards, whoever else does.
+type greedy struct{ postgres.Tracker }
+
+func (greedy) Lease(context.Context, string, string, time.Duration) (all []eventstore.Shard, _ error) {
+	for s := range eventstore.Shard(eventstore.Shards) {
+		all = append(all, s)
+	}
+	return all, nil
+}
+
 var errTimeout = errors.New("timeout")
 
 // Every event arrives, those of a record in order, although the target fails
@@ -316,19 +326,24 @@ func TestTorture(t *testing.T) {
 			}
 		}
 	}
-	_, stay := h.run(t, h.config(t, target))
-	for range 15 {
-		_, stop := h.run(t, h.config(t, target))
+	cfg := h.config(t, target)
+	cfg.Tracker = greedy{h.tracker}
+	for range 20 {
+		_, stopOne := h.run(t, cfg)
+		_, stopOther := h.run(t, cfg)
 		time.Sleep(time.Duration(rand.N(100)) * time.Millisecond)
+		stopOne()
 		honest()
-		stop()
+		stopOther()
+		honest()
 	}
 	writers.Wait()
+	_, stop := h.run(t, h.config(t, target))
 	list := target.wait(t, 2*records*rounds*each)
 	check(t, list)
 	h.settle(t, h.a)
 	h.settle(t, h.b)
 	honest()
-	stay()
+	stop()
 	t.Logf("%d messages for %d events", len(list), 2*records*rounds*each)
 }
