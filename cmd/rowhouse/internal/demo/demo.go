@@ -236,15 +236,17 @@ func tell(ctx context.Context, say func(string, ...any), cfg Config, s Summary) 
 		say("  %-18s %s  key %s", t.Name, t.ID, key)
 	}
 	t := s.Tenants[0]
-	key := t.Key
-	if key == "" {
-		key = "KEY"
-	}
 	deal, position, err := aDeal(ctx, t.inside)
 	if err != nil {
 		return err
 	}
-	say("\nTry:\n  export T=%s/v1/tenants/%s A='Authorization: Bearer %s'", t.inside.Client().URL(), t.ID, key)
+	server := t.inside.Client().URL()
+	say("\nTry:\n  T=%s/v1/tenants/%s", server, t.ID)
+	if t.Key != "" {
+		say("  A='Authorization: Bearer %s'", t.Key)
+	} else {
+		say("  %s", logIn(server, cfg, t.ID))
+	}
 	for _, path := range []string{
 		"/contacts?limit=3&sort=last_name", "/deals?status=won&sort=-amount.amount&limit=3", "/deals/" + deal + "/history",
 		fmt.Sprintf("/deals/%s?as_of=%d", deal, position), "/events?types=deal.won",
@@ -252,6 +254,26 @@ func tell(ctx context.Context, say func(string, ...any), cfg Config, s Summary) 
 		say("  curl -sH \"$A\" \"$T%s\"", path)
 	}
 	return nil
+}
+
+// logIn returns the line of shell that gets a token, for those whose key was
+// shown before. A password that somebody chose is not in it.
+func logIn(server string, cfg Config, tenant string) string {
+	password := quoted(cfg.Password)
+	if cfg.Password != defaultPassword {
+		password = `"'"$ROWHOUSE_PASSWORD"'"` //nolint:gosec // it names a variable
+	}
+	return fmt.Sprintf(`A="Authorization: Bearer $(curl -s %s/v1/auth/login -H 'Content-Type: application/json' -d '{"email":%s,"password":%s,"tenant_id":%s}' | jq -r .access_token)"`,
+		server, quoted(cfg.Email), password, quoted(tenant))
+}
+
+// quoted returns the JSON of a text, for a shell's single quotes.
+func quoted(text string) string {
+	data, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // no text is without
+	}
+	return strings.ReplaceAll(string(data), "'", `'\''`)
 }
 
 // aDeal returns a deal that was won, and the position at which it was opened.

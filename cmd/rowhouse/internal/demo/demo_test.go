@@ -109,7 +109,13 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d won, %d lost", won, lost)
 	}
 
+	out.Reset()
 	again, err := Run(t.Context(), cfg)
+	_, login, _ := strings.Cut(out.String(), "-d '")
+	login, _, _ = strings.Cut(login, "'")
+	if _, err := c.Do(t.Context(), client.Request{Method: http.MethodPost, Path: "/v1/auth/login", Body: json.RawMessage(login)}, nil); err != nil {
+		t.Errorf("it says to log in with %s: %v", login, err)
+	}
 	if err != nil || again.Made != 0 || again.Left != 0 || again.Present != 271 {
 		t.Errorf("%v %+v", err, again)
 	}
