@@ -15,6 +15,7 @@ package csvimport
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -209,7 +210,7 @@ func (im *importer) prepare(ctx context.Context) error {
 	im.plan, im.rows = p, p.rows
 	im.sender = &sender{
 		tenant: tenant, collection: o.collection, update: im.cfg.Update, wait: im.cfg.Wait,
-		run: fmt.Sprint(im.state.Generation, " ", im.state.Attempt),
+		run: im.state.Run,
 	}
 	if err := im.save(); err != nil { // before anything is sent
 		return err
@@ -253,12 +254,14 @@ func (im *importer) recall(p *plan, t client.Tenant) error {
 		return err
 	}
 	if found && s.Finished {
-		like.Generation, like.Attempt = s.Generation, s.Attempt+1
+		like.Generation = s.Generation
 		s, found = like, false
 	}
+	if !found {
+		s.Run = rand.Text()
+	}
 	if o.Again && !found {
-		sum := hashOf(s.Generation, strconv.Itoa(s.Attempt), time.Now().String())
-		s.Generation = hex.EncodeToString(sum[:8])
+		s.Generation = rand.Text()
 	}
 	im.state, im.resumed = s, s.Rows
 	return nil

@@ -23,7 +23,7 @@ type state struct {
 	SHA256     string `json:"sha256"`
 	Settings   string `json:"settings"`             // hash of whatever else decides what becomes of a row
 	Generation string `json:"generation,omitempty"` // tells apart imports of the same file that shall be two
-	Attempt    int    `json:"attempt"`              // counts imports of the same file that went through to the end
+	Run        string `json:"run"`                  // tells this import from others, so that it is not answered with what they were told
 
 	Tally
 	ErrorsSize int64     `json:"errors_size"` // of the errors file, up to the last row that counts
@@ -65,7 +65,7 @@ func loadState(path string, like state) (state, bool, error) {
 		return like, false, nil
 	}
 	if s.Settings != like.Settings { // from the beginning, but not for the first time
-		like.Generation, like.Attempt = s.Generation, s.Attempt+1
+		like.Generation = s.Generation
 		return like, false, nil
 	}
 	return s, true, nil
