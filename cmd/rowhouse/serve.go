@@ -54,7 +54,8 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	defer l.Close() //nolint:errcheck // closed by the HTTP server already
+	f := newFront(e.log, l)
+	defer f.server.Close() //nolint:errcheck // it was drained, or never served
 	db, err := c.open(ctx, e.log)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, c.logFlags, l)
+	err = serve(ctx, e.log, db, c.logFlags, f)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -221,7 +222,7 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, l net.Listener) error {
+func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, f *front) error {
 	s, err := build(ctx, log, db, events)
 	if err != nil {
 		return err
@@ -234,20 +235,11 @@ func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	defer followers.Wait()
 	defer stopFollowing()
 
-	srv := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		IdleTimeout:       90 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	log.InfoContext(ctx, "serving", "address", "http://"+l.Addr().String(), "version", Version)
+	f.lead(s.handler)
+	log.InfoContext(ctx, "serving", "address", f.addr, "version", Version)
 
 	select {
-	case err := <-served:
+	case err := <-f.served:
 		return err
 	case <-db.gone():
 		return errors.New("the private PostgreSQL has ended; its log lines above say why")
@@ -255,12 +247,7 @@ func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	}
 	log.InfoContext(ctx, "stopping: no new requests are taken, those under way are answered")
 	close(s.closing)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests were cut off: %w", err)
-	}
-	return nil
+	return f.drain(ctx)
 }
 
 // offerSetup writes down the token of the first use, until it was used.
