@@ -135,10 +135,16 @@ func (cs *tableChanges[R]) fold(workers int) error {
 }
 
 func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
+	defer func() {
+		if recover() != nil { // in what is not a handler: the row cannot be written as JSON, say
+			c.park(c.first(), classify(errPanic))
+			c.after, err = nil, nil
+		}
+	}()
 	if c.before != nil && c.before.row == nil { // from the database
 		if c.before, err = decode[R](c.before.doc); err != nil {
 			c.park(c.first(), "row")
-			return nil //nolint:nilerr // it concerns this record only
+			return nil // it concerns this record only
 		}
 	}
 	at := c.before.version(cs.table)
@@ -205,23 +211,47 @@ func (cs *tableChanges[R]) written() (rows []*entry[R], gone []uuid.UUID) {
 
 func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
 	rows, gone := cs.written()
+	args, ok := cs.upsertArgs(rows)
+	if !ok {
+		for i := range rows {
+			if _, ok := cs.upsertArgs(rows[i : i+1]); !ok {
+				cs.refuse(rows[i], errPanic)
+			}
+		}
+		rows, gone = cs.written()
+		args, _ = cs.upsertArgs(rows)
+	}
 	switch {
 	case len(rows) == 1:
-		b.Queue(cs.table.sql.one, cs.upsertArgs(rows)...)
+		b.Queue(cs.table.sql.one, args...)
 	case len(rows) > 1:
-		b.Queue(cs.table.sql.upsert, cs.upsertArgs(rows)...)
+		b.Queue(cs.table.sql.upsert, args...)
 	}
 	if len(gone) > 0 {
 		b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
 	}
 }
 
-func (cs *tableChanges[R]) upsertArgs(rows []*entry[R]) []any {
-	args := []any{cs.tenant.UUID, cs.ver}
+// upsertArgs returns what the statement takes that writes rows, or false if a
+// column panics at one of them.
+func (cs *tableChanges[R]) upsertArgs(rows []*entry[R]) (args []any, ok bool) {
+	defer func() {
+		if recover() != nil {
+			args, ok = nil, false
+		}
+	}()
+	args = []any{cs.tenant.UUID, cs.ver}
 	for _, c := range cs.table.columns {
 		args = append(args, c.pack(rows, c.query.Nullable))
 	}
-	return args
+	return args, true
+}
+
+// refuse parks the record of a row that cannot be written.
+func (cs *tableChanges[R]) refuse(row *entry[R], because error) {
+	c := cs.byID[cs.table.base(row.row).ID.UUID]
+	c.park(c.first(), classify(because))
+	c.after = nil
 }
 
 func (cs *tableChanges[R]) bisect(ctx context.Context, tx wall.Tx) error {
@@ -237,7 +267,8 @@ func (cs *tableChanges[R]) try(ctx context.Context, tx wall.Tx, rows []*entry[R]
 	if _, err := tx.Exec(ctx, `savepoint try`); err != nil {
 		return err
 	}
-	_, refusal := tx.Exec(ctx, cs.table.sql.upsert, cs.upsertArgs(rows)...)
+	args, _ := cs.upsertArgs(rows) // what it panics at was parked before
+	_, refusal := tx.Exec(ctx, cs.table.sql.upsert, args...)
 	if _, err := tx.Exec(ctx, `rollback to savepoint try`); err != nil {
 		return err
 	}
@@ -250,9 +281,7 @@ func (cs *tableChanges[R]) try(ctx context.Context, tx wall.Tx, rows []*entry[R]
 		half := len(rows) / 2
 		return errors.Join(cs.try(ctx, tx, rows[:half]), cs.try(ctx, tx, rows[half:]))
 	}
-	c := cs.byID[cs.table.base(rows[0].row).ID.UUID]
-	c.park(c.first(), classify(refusal))
-	c.after = nil
+	cs.refuse(rows[0], refusal)
 	return nil
 }
 

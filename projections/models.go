@@ -116,15 +116,19 @@ func (m *Models) handle(ctx context.Context, batches []eventstore.Batch) []error
 	errs := make([]error, len(batches))
 	steps, of := make([]*step, 0, len(batches)), make([]int, 0, len(batches))
 	for i, b := range batches {
-		s, err := m.prepare(ctx, b)
-		if errs[i] = err; err == nil {
+		var s *step
+		errs[i] = guard(func() (err error) {
+			s, err = m.prepare(ctx, b)
+			return err
+		})
+		if errs[i] == nil {
 			steps, of = append(steps, s), append(of, i)
 		}
 	}
-	together := len(steps) > 1 && m.commit(ctx, steps) == nil
+	together := len(steps) > 1 && guard(func() error { return m.commit(ctx, steps) }) == nil
 	for k, s := range steps {
 		if !together {
-			errs[of[k]] = m.write(ctx, s)
+			errs[of[k]] = guard(func() error { return m.write(ctx, s) })
 		}
 		if errs[of[k]] == nil {
 			s.remember()
@@ -133,6 +137,17 @@ func (m *Models) handle(ctx context.Context, batches []eventstore.Batch) []error
 		}
 	}
 	return errs
+}
+
+// guard makes an error of a panic, so that it is one tenant's and not that of
+// all tenants of a batch.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %T", errPanic, p) // not p, which may hold what is in the events
+		}
+	}()
+	return f()
 }
 
 // prepare works out what a batch means.

@@ -58,6 +58,9 @@ func (m *Models) Unpark(ctx context.Context, p Projection, tenant domain.TenantI
 		}
 		b := new(pgx.Batch)
 		cs.queueWrite(b)
+		for _, still := range cs.parked() {
+			return stillParked(still.class)
+		}
 		b.Queue(`delete from es.parked where tenant_id = $1 and projection = $2 and ver = $3 and stream_id = $4`, tenant.UUID, p.Name(), ver, id)
 		queueNextGeneration(b, Group, tenant)
 		err = tx.SendBatch(ctx, b).Close()

@@ -202,7 +202,7 @@ func (t *Table[R]) apply(r *R, e eventstore.Recorded) (err error) {
 	return nil
 }
 
-var errPanic = errors.New("handler panicked")
+var errPanic = errors.New("projection panicked")
 
 // encode returns the JSON of a row, as clients see it.
 func encode(row any) ([]byte, error) {
