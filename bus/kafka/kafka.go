@@ -1,0 +1,247 @@
+// Package kafka publishes to Kafka, and to what speaks its protocol. It is a
+// [bus.Target] for URLs such as
+//
+//	kafka://rowhouse:secret@k1:9092,k2:9092?tls=true&sasl=scram-sha-512&partitions=6&replication=3
+//
+// Each tenant has a topic, or all share one if the URL says so. The key of a
+// message is that of its record, and decides on the partition as the Java client
+// would (murmur2). Publish returns when all replicas that are in sync have the
+// messages. Headers are those of the binary mode of CloudEvents for Kafka (ce_id,
+// ce_type, …).
+//
+// The producer is idempotent: what it sends again by itself, because an answer
+// was lost, is stored once. What is published again, after Publish has failed,
+// may be stored twice, under the same ce_id.
+//
+// The package does not know what is in a message.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/rowhouse/rowhouse/bus"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+const (
+	dialTimeout    = 3 * time.Second
+	produceTimeout = 3 * time.Second // for brokers; twice that until we give up on the connection
+	longestBackoff = time.Second
+	metadataPause  = 250 * time.Millisecond
+	bufferedBytes  = 64 << 20
+
+	everybody = 1 << 20 // calls of Publish at a time
+)
+
+var errClosed = errors.New("kafka: target is closed")
+
+// Target is a [bus.Target]. It keeps connections to the brokers, and finds them
+// again by itself.
+type Target struct {
+	config config
+	client *kgo.Client
+	topics *topics
+
+	// room has a place for each call that publishes, and is taken as a whole by
+	// one that must know that what a broker says is about its message.
+	room *semaphore.Weighted
+
+	mu      sync.Mutex
+	closing bool
+	calls   sync.WaitGroup // of Publish, and what they left behind
+	closed  chan struct{}  // closed when closing is true
+}
+
+var _ bus.Target = (*Target)(nil)
+
+// Opener returns how to open a target. Files that a URL names are read with
+// read. Nothing is sent before there is something to publish.
+func Opener(read func(file string) ([]byte, error)) bus.Opener {
+	return func(_ context.Context, u *url.URL, log *slog.Logger) (bus.Target, error) {
+		c, err := parse(u, read)
+		if err != nil {
+			return nil, err
+		}
+		return open(c, log)
+	}
+}
+
+func open(c config, log *slog.Logger) (*Target, error) {
+	t := &Target{config: c, topics: newTopics(c), room: semaphore.NewWeighted(everybody), closed: make(chan struct{})}
+	client, err := kgo.NewClient(append(c.options,
+		kgo.ClientID("rowhouse"),
+		kgo.WithLogger(logger{log}),
+		kgo.DisableClientMetrics(),
+		kgo.DialTimeout(dialTimeout),
+		kgo.RequestTimeoutOverhead(produceTimeout),
+		kgo.ProduceRequestTimeout(produceTimeout),
+		kgo.RetryBackoffFn(backoff),
+		kgo.MetadataMinAge(metadataPause),
+
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as the Java client
+		kgo.MaxBufferedBytes(bufferedBytes),
+		kgo.ProducerBatchMaxBytesFn(t.topics.limit),
+		// When Publish gives up it keeps nothing: that it would not be stored
+		// twice after that matters less, because it is published again anyway.
+		kgo.AllowIdempotentProduceCancellation(),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	t.client, t.topics.client = client, client
+	return t, nil
+}
+
+func backoff(tries int) time.Duration {
+	return min(longestBackoff, metadataPause<<min(tries, 4)>>1)
+}
+
+// Topic implements [bus.Target].
+func (t *Target) Topic(s eventstore.StreamID, _ string) string {
+	if t.config.topic != "" {
+		return t.config.topic
+	}
+	return bus.TopicOf(t.config.prefix, s.Tenant)
+}
+
+// Publish implements [message.Publisher], as [bus.Target] wants it. It sends the
+// messages together, and waits until all of them are acknowledged, the context of
+// the first message ends, or the time is over that the option timeout allows.
+//
+// Should brokers that come and go make it fail, then the messages of a partition
+// that were stored are the first ones: none is stored behind one that is not.
+func (t *Target) Publish(topic string, messages ...*message.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	if !validTopic.MatchString(topic) {
+		return bus.Refuse(bus.Invalid, kerr.InvalidTopicException)
+	}
+	if !t.begin() {
+		return errClosed
+	}
+	defer t.calls.Done()
+	ctx, cancel := context.WithTimeout(messages[0].Context(), t.config.timeout)
+	defer cancel()
+	err := t.send(ctx, 1, topic, messages)
+	if len(messages) == 1 && tooLarge(err) {
+		// Was it this one, or what it travelled with? And is that still so?
+		err = t.send(ctx, everybody, topic, messages)
+	}
+	if tooLarge(err) && len(messages) > 1 {
+		return fmt.Errorf("kafka: publish: %w", err) // one of them, or all of them together
+	}
+	return explain(err)
+}
+
+// send publishes among others, or alone.
+func (t *Target) send(ctx context.Context, places int64, topic string, messages []*message.Message) error {
+	if err := t.room.Acquire(ctx, places); err != nil {
+		return fmt.Errorf("wait for others: %w", err)
+	}
+	defer t.room.Release(places)
+	if places == everybody {
+		t.topics.forget(topic)
+	}
+	if err := t.topics.ensure(ctx, topic); err != nil {
+		return err
+	}
+	err := t.produce(ctx, topic, messages)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
+		t.topics.forget(topic) // somebody has deleted it
+	}
+	return err
+}
+
+// produce sends messages and waits for all of them. It returns the first error.
+func (t *Target) produce(ctx context.Context, topic string, messages []*message.Message) error {
+	records := make([]*kgo.Record, len(messages))
+	for i, m := range messages {
+		records[i] = encode(topic, m)
+	}
+	done := make(chan error, 1)
+	// The client gives up on what a broker may have only when it has answered,
+	// or has not for long enough. Publish need not wait for that.
+	t.calls.Go(func() { done <- t.client.ProduceSync(ctx, records...).FirstErr() })
+	select {
+	case err := <-done:
+		if ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+			// It stood behind a message of another call, and was given up with it.
+			return fmt.Errorf("given up with a message before it: %v", err) //nolint:errorlint // it is not our context
+		}
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for acknowledgements: %w", context.Cause(ctx))
+	case <-t.closed:
+		return errClosed
+	}
+}
+
+// explain says of an error whether there is no point in trying again.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case tooLarge(err):
+		return bus.Refuse(bus.TooLarge, err)
+	case errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTopicException):
+		return bus.Refuse(bus.Invalid, err)
+	}
+	return fmt.Errorf("kafka: publish: %w", err)
+}
+
+func tooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+}
+
+// encode returns what is sent of a message.
+func encode(topic string, m *message.Message) *kgo.Record {
+	r := &kgo.Record{Topic: topic, Value: m.Payload, Headers: make([]kgo.RecordHeader, 0, len(m.Metadata))}
+	for _, name := range slices.Sorted(maps.Keys(m.Metadata)) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(m.Metadata[name])})
+	}
+	if key, ok := m.Metadata[bus.Key]; ok {
+		r.Key = []byte(key)
+	}
+	return r
+}
+
+func (t *Target) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing {
+		return false
+	}
+	t.calls.Add(1)
+	return true
+}
+
+// Close implements [message.Publisher]. Calls of Publish end at once. It may be
+// called several times.
+func (t *Target) Close() error {
+	t.mu.Lock()
+	if t.closing {
+		t.mu.Unlock()
+		return nil
+	}
+	t.closing = true
+	close(t.closed)
+	t.mu.Unlock()
+	t.client.Close()
+	t.calls.Wait()
+	return nil
+}
