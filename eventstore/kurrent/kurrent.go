@@ -34,6 +34,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -69,6 +70,7 @@ type Store struct {
 	metrics  *metrics
 	turns    chan struct{} // held by each append and read
 	away     atomic.Bool   // the engine did not answer when it was last asked
+	pings    singleflight.Group
 
 	mu     sync.RWMutex // guards closed, and calls against it
 	closed bool
@@ -201,9 +203,17 @@ func (s *Store) present(ctx context.Context) error {
 		return nil
 	}
 	const moment = 2 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, moment)
-	defer cancel()
-	return s.Ping(ctx)
+	answer := s.pings.DoChan("", func() (any, error) { // one for all who want to know
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moment)
+		defer cancel()
+		return nil, s.Ping(ctx)
+	})
+	select {
+	case a := <-answer:
+		return a.Err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, ctx.Err())
+	}
 }
 
 // Ping reports whether the engine answers.

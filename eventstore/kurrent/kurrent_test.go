@@ -37,7 +37,7 @@ func logger(t *testing.T) *slog.Logger {
 }
 
 // dial returns a client that is closed with the test.
-func dial(t *testing.T, url string) *esdb.Client {
+func dial(t testing.TB, url string) *esdb.Client {
 	t.Helper()
 	cfg, err := esdb.Parse(url)
 	if err != nil {
@@ -57,7 +57,7 @@ func dial(t *testing.T, url string) *esdb.Client {
 }
 
 // newTenant makes a tenant whose log is in the engine.
-func newTenant(t *testing.T, w *wall.Wall) domain.TenantID {
+func newTenant(t testing.TB, w *wall.Wall) domain.TenantID {
 	t.Helper()
 	id := domain.TenantID{UUID: uuid.Must(uuid.NewV7())}
 	err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error {
@@ -70,7 +70,7 @@ func newTenant(t *testing.T, w *wall.Wall) domain.TenantID {
 }
 
 // witness runs a witness of a store until the test ends.
-func witness(t *testing.T, w *wall.Wall, s *kurrent.Store, owner string) (stop func()) {
+func witness(t testing.TB, w *wall.Wall, s *kurrent.Store, owner string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

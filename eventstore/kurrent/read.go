@@ -83,7 +83,7 @@ func (s *Store) limited(ctx context.Context) (context.Context, context.CancelFun
 // Read implements [eventstore.Store]. What is pending comes from the ledger, and
 // the rest from the streams.
 func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]eventstore.Recorded, error) {
-	entries, err := s.ledger.Entries(ctx, tenant, after, min(limit, 2*pageEvents))
+	entries, err := s.ledger.Entries(ctx, tenant, after, limit)
 	if err != nil {
 		return nil, err
 	}
