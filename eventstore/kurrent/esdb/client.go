@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -63,7 +64,7 @@ func dialOptions(cfg Config) ([]grpc.DialOption, error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceiveBytes)),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxPause},
 			MinConnectTimeout: cfg.ConnectTimeout,
 		}),
 		grpc.WithDisableServiceConfig(), // retries are decided here, not by DNS
@@ -157,12 +158,19 @@ func (c *Client) try(ctx context.Context, do func(context.Context, *node) error)
 	return c.conclude(ctx, n, do(c.outgoing(ctx), n))
 }
 
-// conclude says what an error means to the caller, and to the connection.
+// conclude says what an error means to the caller, and to the connection. An
+// answer of the server is an answer, also when it comes too late.
 func (c *Client) conclude(ctx context.Context, n *node, err error) error {
 	switch {
-	case err == nil:
-		return nil
-	case c.isClosed() || ctx.Err() != nil:
+	case !isTransient(err):
+		return err
+	case c.isClosed():
+		return ErrClosed
+	case ctx.Err() != nil:
+		c.doubt(ctx, n)
+		if n.conn.GetState() != connectivity.Ready {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return c.ended(ctx, err)
 	case errors.Is(err, ErrNotLeader):
 		leader := ""
@@ -179,6 +187,17 @@ func (c *Client) conclude(ctx context.Context, n *node, err error) error {
 	return err
 }
 
+// isTransient says whether an error is about the way to the server, or about
+// who it is, and not about what was asked.
+func isTransient(err error) bool {
+	for _, target := range []error{ErrUnavailable, ErrNotLeader, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
 // ended is the error of a call that was given up: because of the context, or
 // because the client was closed.
 func (c *Client) ended(ctx context.Context, err error) error {
@@ -187,8 +206,10 @@ func (c *Client) ended(ctx context.Context, err error) error {
 		return ErrClosed
 	case over == nil || errors.Is(err, over):
 		return err
-	default:
+	case errors.Is(over, ctx.Err()):
 		return fmt.Errorf("%w: %w", over, err)
+	default: // a deadline of ours, which must not look as if the caller had given up
+		return fmt.Errorf("%w: %v", over, err)
 	}
 }
 

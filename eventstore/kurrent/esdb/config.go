@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -87,6 +88,8 @@ func (c Config) check() error {
 		return errors.New("esdb: certificates need TLS")
 	case (c.CertFile == "") != (c.KeyFile == ""):
 		return errors.New("esdb: userCertFile and userKeyFile need each other")
+	case strings.ContainsFunc(c.ConnectionName, func(r rune) bool { return r < ' ' || r > '~' }):
+		return errors.New("esdb: connectionName is not plain ASCII")
 	case c.MaxAppendBytes < 0 || c.MaxBatch < 0:
 		return errors.New("esdb: a limit is negative")
 	}

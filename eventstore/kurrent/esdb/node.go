@@ -3,6 +3,7 @@ package esdb
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
@@ -21,8 +22,8 @@ type node struct {
 // open makes a connection, which dials when it is first used. The address is
 // left to the operating system, each time anew: a resolver of grpc's own would
 // notice a name that moves only after 30 s.
-func (c *Client) open(addr string) (*node, error) {
-	conn, err := grpc.NewClient("passthrough:///"+addr, c.dial...)
+func (c *Client) open(addr string, more ...grpc.DialOption) (*node, error) {
+	conn, err := grpc.NewClient("passthrough:///"+addr, slices.Concat(c.dial, more)...)
 	if err != nil {
 		return nil, fmt.Errorf("esdb: %w", err)
 	}
@@ -34,7 +35,7 @@ func (c *Client) open(addr string) (*node, error) {
 func (c *Client) acquire(ctx context.Context) (*node, error) {
 	for {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, contextError(ctx)
 		}
 		n, s, err := c.currentOr(ctx)
 		if n != nil || err != nil {
@@ -50,7 +51,7 @@ func (c *Client) acquire(ctx context.Context) (*node, error) {
 				return nil, s.err
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ctx.Err(), ErrUnavailable)
+			return nil, fmt.Errorf("%w: %w", contextError(ctx), ErrUnavailable)
 		case <-c.closed:
 			return nil, ErrClosed
 		}
@@ -81,7 +82,12 @@ func (c *Client) currentOr(ctx context.Context) (*node, *search, error) {
 
 // replace makes an address the current node. The mutex is held.
 func (c *Client) replace(addr string) error {
-	n, err := c.open(addr)
+	var opts []grpc.DialOption
+	if c.isOnly(addr) {
+		// Callers wait for the connection, instead of asking again and again.
+		opts = append(opts, grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+	}
+	n, err := c.open(addr, opts...)
 	if err != nil {
 		return err
 	}
@@ -104,8 +110,9 @@ func (c *Client) release(n *node) {
 	}
 }
 
-// retire takes a node out of use, if it still is in use. Its calls go on;
-// subscriptions move. The mutex is held, by a caller that has a call on it.
+// retire takes a node out of use, if it still is in use. Its calls go on, and
+// the last of them closes it; subscriptions move. The mutex is held, by somebody
+// who has a call on it.
 func (c *Client) retire(n *node) bool {
 	if c.current != n || c.shut {
 		return false
@@ -128,12 +135,25 @@ func (c *Client) redirect(n *node, leader string) {
 	}
 }
 
-// suspect draws the conclusion from a failed connection. With a cluster that is
-// to look who the leader is. A single server has nobody else, and grpc keeps
-// trying to reach it.
+// suspect draws the conclusion from a failed connection, which with a cluster
+// is to look who the leader is.
 func (c *Client) suspect(n *node) {
-	if c.cfg.discovers() || n.addr != c.cfg.Seeds[0] {
+	if !c.isOnly(n.addr) {
 		c.drop(n)
+	}
+}
+
+// isOnly says whether there is no other server than the one at the address.
+// grpc keeps trying to reach it.
+func (c *Client) isOnly(addr string) bool { return !c.cfg.discovers() && addr == c.cfg.Seeds[0] }
+
+// doubt looks whether another node leads by now, after a call that was given up
+// before it was answered. Otherwise only the next pings would find out.
+func (c *Client) doubt(ctx context.Context, n *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cfg.discovers() && c.current == n && c.search == nil && !c.shut {
+		c.search = c.startSearch(ctx)
 	}
 }
 

@@ -76,6 +76,7 @@ func TestParseRefuses(t *testing.T) {
 		"esdb://a?colour=red":                   "unknown option colour",
 		"esdb://a?tls=true&TLS=true":            "option TLS is given twice",
 		"esdb://a?x-y=1":                        "name is not one word",
+		"esdb://a?connectionName=%C3%BC":        "connectionName is not plain ASCII",
 		"esdb://a?userKeyFile=/k":               "need each other",
 		"esdb://a?tls=false&tlsCaFile=/ca":      "certificates need TLS",
 

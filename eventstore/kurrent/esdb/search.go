@@ -46,7 +46,9 @@ func (c *Client) startSearch(ctx context.Context) *search {
 	c.work.Go(func() {
 		defer cancel()
 		leader, members, err := c.ask(ctx, addrs)
-		c.finish(s, leader, members, err)
+		if old := c.finish(s, leader, members, err); old != nil {
+			c.release(old)
+		}
 		c.rest()
 		c.mu.Lock()
 		c.search = nil
@@ -56,16 +58,27 @@ func (c *Client) startSearch(ctx context.Context) *search {
 	return s
 }
 
-// finish publishes what a search has found.
-func (c *Client) finish(s *search, leader string, members []string, err error) {
+// finish publishes what a search has found. The current node may be right: the
+// search may have been made because of a doubt. If not, it is returned, to be
+// released.
+func (c *Client) finish(s *search, leader string, members []string, err error) (old *node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil && c.current == nil && !c.shut {
-		err = c.replace(leader)
-		c.members = members
-	}
+	defer close(s.found)
 	s.err = err
-	close(s.found)
+	if err != nil || c.shut {
+		return nil
+	}
+	c.members = members
+	if old = c.current; old != nil {
+		if old.addr == leader {
+			return nil
+		}
+		old.calls++
+		c.retire(old)
+	}
+	s.err = c.replace(leader)
+	return old
 }
 
 // rest keeps searches apart, so that an outage is not answered with a storm.
