@@ -1,0 +1,63 @@
+package bus_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var _ io.Writer = (*lines)(nil)
+
+// A broker that is away is mentioned once, and once when it is back. All that
+// happened meanwhile arrives, soon.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	h, target, told := newHouse(t), newBroker(), new(lines)
+	cfg := h.config(t, target)
+	cfg.Log = slog.New(slog.NewTextHandler(told, nil))
+	h.run(t, cfg)
+	h.record(t, newStream(h.a), 1)
+	target.wait(t, 1)
+	target.make(func(*message.Message) error { return errors.New("connection refused") })
+	for range 20 {
+		h.record(t, newStream(h.a), 2)
+		h.record(t, newStream(h.b), 2)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(told.String(), "broker is away"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody noticed")
+		}
+	}
+	time.Sleep(time.Second)
+	target.make(willing)
+	check(t, target.wait(t, 81))
+	h.settle(t, h.a)
+	h.settle(t, h.b)
+	if n := strings.Count(told.String(), "\n"); n != 2 || !strings.Contains(told.String(), "broker is back") {
+		t.Errorf("told: %s", told.String())
+	}
+}
