@@ -30,9 +30,9 @@ func (r *resource) create(x *exchange, v *verb) error {
 // prepareNew returns a command that makes a record.
 func (r *resource) prepareNew(v *verb, name identity, tree any, data []byte) (commands.Operation, error) {
 	id, tree, data, err := r.takeID(tree, data)
-	to := commands.Target{ID: id.UUID, Command: name.id, Hash: name.hash}
+	to := commands.Target{ID: id.UUID, Fresh: true, Command: name.id, Hash: name.hash}
 	if id.IsZero() {
-		to.ID, to.New = r.s.NewID(), true
+		to.ID, to.New, to.Fresh = r.s.NewID(), true, false
 	}
 	op, wrong := v.prepare(to, tree, data)
 	return op, errors.Join(err, wrong)

@@ -58,6 +58,10 @@ type Target struct {
 	// New says that the ID was made just now, so that there is nothing to read.
 	New bool
 
+	// Fresh says that somebody else made the ID for a new record, so that there
+	// is likely nothing to read.
+	Fresh bool
+
 	// Match, if set, is the version the caller has seen. The command is refused
 	// as [domain.Stale] if the record has changed since.
 	Match *eventstore.Version

@@ -44,6 +44,7 @@ type view struct {
 	run    *Runner
 	seen   map[eventstore.StreamID]baseline // what was decided already, and not recorded yet
 	others *reads                           // what others have read a moment ago; may be nil
+	blank  bool                             // the record that a command makes is taken not to be there
 }
 
 // reads keeps the records that operations of a batch refer to while they decide,
@@ -118,7 +119,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 	d := &decision{stream: op.stream(o.Tenant)}
 	var before S
 	var err error
-	if !op.to.New {
+	if !op.to.New && !v.blank {
 		if before, d.at, err = op.policy.load(ctx, v, d.stream); err != nil {
 			return nil, err
 		}
@@ -248,7 +249,7 @@ func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) 
 // command returns the decisions as a command to be recorded. They are for
 // different streams, except that one may continue another.
 func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision) (eventstore.Command, error) {
-	meta, err := json.Marshal(eventstore.Metadata{
+	meta, err := json.Marshal(eventstore.Metadata{ //nolint:musttag // an ID is text
 		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type attempt struct {
 	stream   eventstore.StreamID
 	command  uuid.UUID
 	tries    int
+	looked   bool // it was not enough to guess that the record is not there: see guess
 	decision *decision
 	missing  error // why it could not decide: something it refers to is not there
 	request  eventstore.Command
@@ -119,11 +120,14 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 		t.finish(Outcome{}, err)
 		return
 	}
-	if out, ok, err := r.recall(ctx, o, t); ok || err != nil {
-		t.finish(out, err)
-		return
+	d, err := r.guess(ctx, o, t, others)
+	if d == nil && err == nil {
+		if out, ok, err := r.recall(ctx, o, t); ok || err != nil {
+			t.finish(out, err)
+			return
+		}
+		d, err = t.op.decide(ctx, &view{run: r, others: others}, o)
 	}
-	d, err := t.op.decide(ctx, &view{run: r, others: others}, o)
 	if isMissing(err) {
 		t.missing = err
 		return
@@ -145,6 +149,27 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 	t.decision = d
 }
 
+// guess decides a command that makes a record as if neither the record nor the
+// command had been there before, which the log will say if it is not so: that
+// saves asking it twice. Without a decision and an error, it has to be asked.
+func (r *Runner) guess(ctx context.Context, o domain.Origin, t *attempt, others *reads) (*decision, error) {
+	to := t.op.target()
+	likely := to.Fresh || to.New && len(to.Hash) > 0
+	if t.looked || !likely || r.baseline.Contains(t.stream) {
+		t.looked = true
+		return nil, nil //nolint:nilnil // see above
+	}
+	d, err := t.op.decide(ctx, &view{run: r, others: others, blank: true}, o)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil || len(d.events) == 0 {
+		t.looked = true // it may be refused for another reason, or not at all
+		return nil, nil //nolint:nilerr,nilnil // likewise
+	}
+	return d, nil
+}
+
 // record hands what was decided to the log in one go. What it refuses because
 // something has changed stays to be decided anew.
 func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) {
@@ -164,6 +189,8 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 		case res.Err == nil:
 			t.finish(t.outcome(res.Receipt), nil)
 			r.remember(t.decision)
+		case !t.looked && isGuessedWrong(res.Err):
+			t.looked = true
 		case !r.changed(res.Err):
 			t.finish(Outcome{}, explain(res.Err, t.op.prefix))
 		default:
@@ -172,6 +199,16 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 			}
 		}
 	}
+}
+
+// isGuessedWrong reports whether the log refused a command because of something
+// that whoever had looked would have known.
+func isGuessedWrong(err error) bool {
+	if _, ok := errors.AsType[*eventstore.Conflict](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*eventstore.Claimed](err)
+	return ok
 }
 
 // changed reports whether the log refused a command because something is not

@@ -67,6 +67,7 @@ type watched struct {
 	before  func(n int) // called before each append but those that it makes itself
 	appends int
 	reads   map[eventstore.StreamID]int
+	recalls int
 }
 
 func (l *watched) Append(ctx context.Context, t domain.TenantID, c ...eventstore.Command) []eventstore.Result {
@@ -87,6 +88,20 @@ func (l *watched) ReadStream(ctx context.Context, s eventstore.StreamID, after e
 	l.reads[s]++
 	l.mu.Unlock()
 	return l.Store.ReadStream(ctx, s, after)
+}
+
+func (l *watched) Recall(ctx context.Context, t domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
+	l.mu.Lock()
+	l.recalls++
+	l.mu.Unlock()
+	return l.Store.Recall(ctx, t, command, hash)
+}
+
+// asked returns how often the log was asked for a record, and for commands.
+func (l *watched) asked(s eventstore.StreamID) (reads, recalls int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reads[s], l.recalls
 }
 
 // interfere lets something happen between a decision and its append.
