@@ -22,6 +22,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/api"
+	"github.com/rowhouse/rowhouse/bus"
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -44,6 +45,7 @@ const (
 type serveCmd struct {
 	databaseFlags
 	logFlags
+	busFlags
 
 	Listen string `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
 }
@@ -65,7 +67,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, c.logFlags, f)
+	err = serve(ctx, e.log, db, c.logFlags, c.busFlags, f)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -89,6 +91,7 @@ type server struct {
 	store   eventstore.Store // the logs, with what they were just given at hand
 	models  *projections.Models
 	react   *reactions.Router
+	bus     *buses
 	api     *api.Server
 	node    identity
 	handler http.Handler
@@ -97,7 +100,7 @@ type server struct {
 
 // build puts a server together on a database. Whatever has to be stopped is
 // stopped by [server.close].
-func build(ctx context.Context, log *slog.Logger, db *database, events logFlags) (_ *server, err error) {
+func build(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags) (_ *server, err error) {
 	s := &server{log: log, closing: make(chan struct{})}
 	if s.wall, err = db.wall(ctx); err != nil {
 		return nil, err
@@ -113,6 +116,12 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags)
 	}
 	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
 	if err := s.derive(db, metrics); err != nil { //nolint:contextcheck // a reaction gets its context when it runs
+		return nil, err
+	}
+	s.bus, err = startBus(ctx, out, bus.Config{
+		Wall: s.wall, Store: s.store, Tracker: postgres.NewTracker(s.wall), Owner: s.node.name, Prefixes: prefixes(), Log: log, Now: time.Now,
+	}, metrics)
+	if err != nil {
 		return nil, err
 	}
 	directory, err := access.New(access.Config{
@@ -165,6 +174,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 func (s *server) appended(t domain.TenantID, head eventstore.Position) {
 	s.models.Notify(t, head)
 	s.react.Notify(t, head)
+	s.bus.notify(t, head)
 	s.api.Notify(t, head)
 }
 
@@ -182,6 +192,7 @@ func (s *server) follow(ctx context.Context) {
 			s.log.ErrorContext(ctx, "reactions have stopped", "error", err)
 		}
 	})
+	wg.Go(func() { s.bus.run(ctx) })
 	wg.Go(func() { s.forget(ctx) })
 	wg.Go(func() { s.logs.watch(ctx, s.wall, s.node.name) })
 	wg.Wait()
@@ -210,6 +221,11 @@ func (s *server) forget(ctx context.Context) {
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	if s.bus != nil {
+		if err := s.bus.close(); err != nil {
+			s.log.WarnContext(ctx, "brokers were not left in order", "error", err)
+		}
+	}
 	if s.logs != nil {
 		if err := s.logs.close(ctx); err != nil {
 			s.log.ErrorContext(ctx, "appends were cut off", "error", err)
@@ -222,8 +238,8 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, f *front) error {
-	s, err := build(ctx, log, db, events)
+func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, f *front) error {
+	s, err := build(ctx, log, db, events, out)
 	if err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ type Event struct {
 // in it is shown by its UUIDs.
 type Prefixes map[string]string
 
-// record returns the name of a record: kind/id.
-func (p Prefixes) record(s eventstore.StreamID) string {
+// Record returns the name of a record: kind/id.
+func (p Prefixes) Record(s eventstore.StreamID) string {
 	if prefix, ok := p[s.Kind]; ok {
 		return s.Kind + "/" + domain.ID{Prefix: prefix, UUID: s.ID}.String()
 	}
@@ -52,7 +52,7 @@ func NewEvent(r eventstore.Recorded, p Prefixes) (Event, error) {
 	if err := json.Unmarshal(r.Meta, &m); err != nil {
 		return Event{}, fmt.Errorf("feed: metadata at %d: %w", r.Position, err)
 	}
-	tenant, subject := r.Stream.Tenant.String(), p.record(r.Stream)
+	tenant, subject := r.Stream.Tenant.String(), p.Record(r.Stream)
 	e := Event{
 		SpecVersion: "1.0", ID: domain.ID{Prefix: "evt", UUID: r.ID}.String(), Source: "/tenants/" + tenant, Subject: subject,
 		Type: r.Type, Time: r.Time.UTC(), DataContentType: "application/json",
