@@ -118,13 +118,14 @@ func TestTruncation(t *testing.T) {
 	for name, c := range map[string]struct {
 		metadata, want string
 	}{
-		"none":         {`{}`, "s/0 s/1 s/2 s/3"},
-		"nonsense":     {`[`, "s/0 s/1 s/2 s/3"},
-		"max count":    {`{"$maxCount":2}`, "s/2 s/3"},
-		"before":       {`{"$tb":1}`, "s/1 s/2 s/3"},
-		"the stricter": {`{"$tb":1,"$maxCount":1}`, "s/3"},
-		"everything":   {`{"$tb":9}`, ""},
-		"max age":      {`{"$maxAge":30}`, "s/2 s/3"},
+		"none":            {`{}`, "s/0 s/1 s/2 s/3"},
+		"nonsense":        {`[`, "s/0 s/1 s/2 s/3"},
+		"max count":       {`{"$maxCount":2}`, "s/2 s/3"},
+		"before":          {`{"$tb":1}`, "s/1 s/2 s/3"},
+		"stricter count":  {`{"$tb":1,"$maxCount":1}`, "s/3"},
+		"stricter before": {`{"$tb":3,"$maxCount":3}`, "s/3"},
+		"everything":      {`{"$tb":9}`, ""},
+		"max age":         {`{"$maxAge":30}`, "s/2 s/3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,8 +76,14 @@ func TestRestart(t *testing.T) {
 	s.Stop()
 	s.Stop()
 	w.must(w.append("s", 0, event("b")), "Unavailable")
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err != nil || l.Addr().String() == addr || l.Close() != nil {
-		t.Errorf("%v, %v", l.Addr(), err)
+	strict := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0)
+		})
+	}}
+	if l, err := strict.Listen(t.Context(), "tcp", addr); err == nil {
+		_ = l.Close()
+		t.Error("somebody else has got the port")
 	}
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
@@ -256,6 +263,7 @@ func TestTLS(t *testing.T) {
 	ops.must(ops.read(query("$all", 1)), "s/0")
 	ops.must(ops.append("$$$all", none, metadataEvent(`{"$acl":{"$r":["$admins","crm"]}}`)), "ok 0")
 	crm.must(crm.read(query("$all", 1)), "s/0")
+	crm.must(crm.append("$all", anyOne, event("a")), denied)
 
 	u, err := url.Parse(s.URL())
 	if password, _ := u.User.Password(); err != nil || u.User.Username() != "ops" || password != "p@ss:word" {

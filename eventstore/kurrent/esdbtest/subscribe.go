@@ -96,9 +96,10 @@ type page struct {
 
 func (s *subscription) readPage(from position) (events []*Event, p page) {
 	p.next = from
+	full := func() bool { return len(events) == pageSize || p.considered >= s.filter.window }
 	for _, e := range s.server.view().from(uint64(from.commit)) {
-		if len(events) == pageSize || p.considered >= s.filter.window {
-			return events, p
+		if full() {
+			break
 		}
 		if e.at().less(from) {
 			continue
@@ -112,7 +113,7 @@ func (s *subscription) readPage(from position) (events []*Event, p page) {
 		}
 		p.next = position{int64(e.end()), 0}
 	}
-	p.end = true
+	p.end = !full() // the end is only found by looking beyond it
 	s.next = max(uint64(p.next.commit), s.joined)
 	return events, p
 }

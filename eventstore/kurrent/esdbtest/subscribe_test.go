@@ -46,15 +46,18 @@ func TestSubscribeToAll(t *testing.T) {
 
 	at := s.Log()[0].Position
 	after, end := w.open(query("$all", 0, live, fromPosition(at, at))), w.open(query("$all", 0, live, fromEnd))
-	future := w.open(query("$all", 0, live, fromPosition(1<<40, 1<<40)))
+	future := w.open(query("$all", 0, live, fromPosition(at+10_000, at+10_000)))
 	w.must(receives(after, 3), "confirmed s/1 caught-up")
 	w.must(receives(end, 2), "confirmed caught-up")
 	w.must(receives(future, 2), "confirmed caught-up")
-	w.append("t", none, event("c"))
+	long := event("c")
+	long.Data = make([]byte, 10_000)
+	w.append("t", none, long)
 	w.tombstone("s")
 	for _, s := range []streams.Streams_ReadClient{early, after, end} {
 		w.must(receives(s, 2), "t/0 s/9223372036854775807")
 	}
+	w.must(receive(future), "s/9223372036854775807")
 }
 
 func TestFilteredSubscription(t *testing.T) {
@@ -71,6 +74,11 @@ func TestFilteredSubscription(t *testing.T) {
 	w.append("b-1", 2, named("g h i")...)
 	w.must(receive(a), "a-1/2")
 	w.must(receives(end, 3), "a-1/2 checkpoint checkpoint")
+
+	// Two pages, and an empty one at the end: nothing new to tell.
+	pages := dial(t, esdbtest.Start(t))
+	pages.append("b", none, named("a b c d")...)
+	w.must(receives(pages.open(query("$all", 0, live, byPrefix(2, 1, "a-"))), 4), "confirmed checkpoint checkpoint caught-up")
 
 	empty := dial(t, esdbtest.Start(t))
 	w.must(receives(empty.open(query("$all", 0, live, byPrefix(32, 1, "a-"))), 2), "confirmed caught-up")
