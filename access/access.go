@@ -51,7 +51,7 @@ type Directory struct {
 
 	tokens  *signer
 	secrets *hasher  // of passwords
-	guesses *limiter // of passwords, per account
+	guesses *limiter // of passwords
 	pepper  []byte   // of API keys
 	founder founder
 

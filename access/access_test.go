@@ -114,7 +114,7 @@ func (h *house) tenant(t testing.TB, name string) Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := h.Login(t.Context(), ownerEmail, ownerPassword, tn.ID)
+	s, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, tn.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func BenchmarkLogin(b *testing.B) {
 	h := setUp(b)
 	d := h.node(b, DefaultArgon2)
 	for b.Loop() {
-		if _, err := d.Login(b.Context(), ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
+		if _, err := d.Login(b.Context(), here, ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,16 +22,19 @@ type Session struct {
 
 // Login lets a user into a tenant: the one named or, if that is zero, the oldest
 // they are a member of. A wrong address and a wrong password get the same
-// [domain.Unauthenticated], after the same work. After 5 wrong passwords for an
-// address, whether somebody has it or not, only one more is looked at every 30
-// seconds; the others are [domain.RateLimited], with retry_after in the data.
+// [domain.Unauthenticated], after the same work. From is where the request comes
+// from, if that is known: after 5 wrong passwords for an e-mail address from
+// there, whether somebody has it or not, only one more is looked at every 30
+// seconds; the others are [domain.RateLimited], with retry_after in the data. From
+// all places together, but those from which somebody has logged in to the same
+// account, it is 50, and then one every 6 seconds.
 // [domain.Unavailable] with the code busy means that too many are logging in.
-func (d *Directory) Login(ctx context.Context, email, password string, tenant domain.TenantID) (Session, error) {
+func (d *Directory) Login(ctx context.Context, from netip.Addr, email, password string, tenant domain.TenantID) (Session, error) {
 	address, err := domain.ParseEmail(email)
 	if err != nil {
 		return Session{}, errUnauthenticated
 	}
-	user, err := d.checkPassword(ctx, address.Normalized(), password)
+	user, err := d.checkPassword(ctx, from, address.Normalized(), password)
 	if err != nil {
 		return Session{}, err
 	}
@@ -48,8 +52,8 @@ func (d *Directory) Login(ctx context.Context, email, password string, tenant do
 }
 
 // checkPassword returns the user whose address and password these are.
-func (d *Directory) checkPassword(ctx context.Context, email, password string) (uuid.UUID, error) {
-	giveBack, err := d.guesses.take(email)
+func (d *Directory) checkPassword(ctx context.Context, from netip.Addr, email, password string) (uuid.UUID, error) {
+	guess, err := d.guesses.take(email, from)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -63,18 +67,18 @@ func (d *Directory) checkPassword(ctx context.Context, email, password string) (
 		return err
 	})
 	if err != nil {
-		giveBack()
+		guess.giveBack()
 		return uuid.Nil, fault("look up a user", err)
 	}
 	ok, err := d.secrets.verify(ctx, password, stored)
 	switch {
 	case err != nil:
-		giveBack()
+		guess.giveBack()
 		return uuid.Nil, err
 	case !ok:
 		return uuid.Nil, errUnauthenticated
 	}
-	giveBack()
+	guess.right()
 	if d.secrets.outdated(stored) {
 		err = d.rehash(ctx, id, password, stored)
 	}

@@ -3,12 +3,17 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
 )
+
+// here is where those come from of whom it does not matter.
+var here = netip.MustParseAddr("127.0.0.1")
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
@@ -26,7 +31,7 @@ func TestLogin(t *testing.T) {
 		"another keyboard":  {ownerEmail, strings.Replace(ownerPassword, "e", "ｅ", 1), domain.TenantID{}, h.owner.TenantID},
 		"non-breaking gaps": {ownerEmail, strings.ReplaceAll(ownerPassword, " ", "\u00a0"), domain.TenantID{}, h.owner.TenantID},
 	} {
-		s, err := h.Login(t.Context(), c.email, c.password, c.tenant)
+		s, err := h.Login(t.Context(), here, c.email, c.password, c.tenant)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -54,7 +59,7 @@ func TestLoginIsRefusedInOneWay(t *testing.T) {
 		"not UTF-8":      {"ada\xff@example.com", "\xff\xfe"},
 		"SQL":            {"' or 1=1 --@example.com", "' or '1'='1"},
 	} {
-		_, err := h.Login(t.Context(), c.email, c.password, domain.TenantID{})
+		_, err := h.Login(t.Context(), here, c.email, c.password, domain.TenantID{})
 		t.Log(name)
 		unknown(t, err)
 	}
@@ -69,11 +74,11 @@ func TestLoginToAForeignTenant(t *testing.T) {
 	h.super(t, `insert into access.tenant (id, organization_id, name, created_at) values ($1, $2, 'x', now())`,
 		foreign.UUID, h.owner.OrganizationID.UUID)
 	for _, tenant := range []domain.TenantID{foreign, {UUID: newID()}} {
-		_, err := h.Login(t.Context(), ownerEmail, ownerPassword, tenant)
+		_, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, tenant)
 		refused(t, err, domain.Forbidden, "not_a_member")
 	}
 	h.super(t, `delete from access.membership`)
-	_, err := h.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{})
+	_, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{})
 	refused(t, err, domain.Forbidden, "not_a_member")
 }
 
@@ -84,7 +89,7 @@ func TestGuessesAreLimited(t *testing.T) {
 		spellings := []string{account, strings.ToUpper(account), " " + account}
 		login := func(password string) error {
 			spellings = append(spellings[1:], spellings[0])
-			_, err := h.Login(t.Context(), spellings[0], password, domain.TenantID{})
+			_, err := h.Login(t.Context(), here, spellings[0], password, domain.TenantID{})
 			return err
 		}
 		if account == ownerEmail {
@@ -115,9 +120,51 @@ func TestGuessesAreLimited(t *testing.T) {
 		refused(t, login("wrong"), domain.RateLimited, "too_many_attempts")
 	}
 	// Who guessed at one account did not shut out another.
-	if _, err := h.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
+	if _, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A stranger who guesses, from wherever, does not shut out who has the password:
+// not from another address as long as few guess, and never from an address that
+// was right before.
+func TestGuessesOfStrangers(t *testing.T) {
+	t.Parallel()
+	h := setUp(t)
+	login := func(from, password string) error {
+		_, err := h.Login(t.Context(), netip.MustParseAddr(from), ownerEmail, password, domain.TenantID{})
+		return err
+	}
+	if err := login("192.0.2.1", ownerPassword); err != nil {
+		t.Fatal(err)
+	}
+	for range fromOne.burst {
+		unknown(t, login("198.51.100.1", "wrong"))
+	}
+	for _, same := range []string{"198.51.100.1", "::ffff:198.51.100.1"} {
+		refused(t, login(same, "wrong"), domain.RateLimited, "too_many_attempts")
+	}
+	if err := login("203.0.113.1", ownerPassword); err != nil {
+		t.Errorf("from another address: %v", err)
+	}
+	for i := range fromAll.burst - fromOne.burst {
+		unknown(t, login(fmt.Sprintf("2001:db8:0:%x::1", i), "wrong"))
+	}
+	refused(t, login("2001:db8:1::1", "wrong"), domain.RateLimited, "too_many_attempts")
+	refused(t, login("2001:db8:1::1", ownerPassword), domain.RateLimited, "too_many_attempts")
+	for range 2 * fromOne.burst { // a right guess does not count
+		if err := login("192.0.2.1", ownerPassword); err != nil {
+			t.Fatalf("from where it was known: %v", err)
+		}
+	}
+	h.clock.advance(fromAll.every)
+	if err := login("2001:db8:1::1", ownerPassword); err != nil {
+		t.Errorf("a moment later: %v", err)
+	}
+	for i := range fromOne.burst {
+		unknown(t, login(fmt.Sprintf("2001:db8:1::%x", i), "wrong")) // one network
+	}
+	refused(t, login("2001:db8:1::ff", "wrong"), domain.RateLimited, "too_many_attempts")
 }
 
 // What is allowed to come in a moment is not known before the work is done, so
@@ -128,7 +175,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	errs := make(chan error, 200)
 	for range cap(errs) {
 		go func() {
-			_, err := h.Login(t.Context(), ownerEmail, "wrong", domain.TenantID{})
+			_, err := h.Login(t.Context(), here, ownerEmail, "wrong", domain.TenantID{})
 			errs <- err
 		}()
 	}
@@ -140,7 +187,7 @@ func TestGuessesAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if looked > guessBurst {
+	if looked > fromOne.burst {
 		t.Errorf("looked at %d guesses", looked)
 	}
 }
@@ -155,14 +202,14 @@ func TestLoginWhenBusy(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := h.Login(ctx, ownerEmail, ownerPassword, domain.TenantID{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := h.Login(ctx, here, ownerEmail, ownerPassword, domain.TenantID{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("did not wait: %v", err)
 	}
 	for len(h.secrets.queue) < cap(h.secrets.queue) {
 		h.secrets.queue <- struct{}{}
 	}
-	for range 2 * guessBurst {
-		_, err := h.Login(t.Context(), ownerEmail, "wrong", domain.TenantID{})
+	for range 2 * fromOne.burst {
+		_, err := h.Login(t.Context(), here, ownerEmail, "wrong", domain.TenantID{})
 		refused(t, err, domain.Unavailable, "busy")
 	}
 }
@@ -172,8 +219,8 @@ func TestLoginWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	h := setUp(t)
 	h.db.Wall.Close()
-	for range 2 * guessBurst {
-		_, err := h.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{})
+	for range 2 * fromOne.burst {
+		_, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{})
 		if err == nil || len(domain.Refusals(err)) > 0 {
 			t.Fatalf("got %v, want a fault", err)
 		}
@@ -186,7 +233,7 @@ func TestPasswordsAreRenewedAtLogin(t *testing.T) {
 	h := setUp(t)
 	stored := func() string { return rows[string](t, h, `select password from access.users`)[0] }
 	before := stored()
-	if _, err := h.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{}); err != nil || stored() != before {
+	if _, err := h.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{}); err != nil || stored() != before {
 		t.Errorf("renewed without need (%v)", err)
 	}
 	dearer := h.node(t, Argon2{MemoryKiB: 128, Time: 2, Threads: 1})
@@ -194,7 +241,7 @@ func TestPasswordsAreRenewedAtLogin(t *testing.T) {
 	if stored() != before {
 		t.Error("renewed after a wrong password")
 	}
-	if _, err := dearer.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
+	if _, err := dearer.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{}); err != nil {
 		t.Fatal(err)
 	}
 	after := stored()
@@ -202,14 +249,14 @@ func TestPasswordsAreRenewedAtLogin(t *testing.T) {
 		t.Errorf("stored %.32s…", after)
 	}
 	unknownTo(t, dearer, "wrong")
-	if _, err := dearer.Login(t.Context(), ownerEmail, ownerPassword, domain.TenantID{}); err != nil || stored() != after {
+	if _, err := dearer.Login(t.Context(), here, ownerEmail, ownerPassword, domain.TenantID{}); err != nil || stored() != after {
 		t.Errorf("renewed twice (%v)", err)
 	}
 }
 
 func unknownTo(t *testing.T, d *Directory, password string) {
 	t.Helper()
-	_, err := d.Login(t.Context(), ownerEmail, password, domain.TenantID{})
+	_, err := d.Login(t.Context(), here, ownerEmail, password, domain.TenantID{})
 	unknown(t, err)
 }
 

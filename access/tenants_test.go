@@ -25,7 +25,7 @@ func TestCreateTenant(t *testing.T) {
 		t.Errorf("made %+v", tn)
 	}
 	// It can be used at once: its log has a head, and its owner gets in.
-	s, err := h.Login(ctx, ownerEmail, ownerPassword, tn.ID)
+	s, err := h.Login(ctx, here, ownerEmail, ownerPassword, tn.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

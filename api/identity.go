@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/domain"
@@ -54,11 +56,31 @@ func logIn(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	session, err := x.s.Access.Login(x.ctx(), in.Email, in.Password, in.TenantID)
+	session, err := x.s.Access.Login(x.ctx(), clientOf(x.r), in.Email, in.Password, in.TenantID)
 	if err != nil {
 		return err
 	}
 	return x.answerSecret(http.StatusOK, session)
+}
+
+// clientOf returns where a request comes from. What a proxy says of that is
+// believed if it is on this machine or in a private network; it only decides who
+// shares a limit with whom.
+func clientOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := peer.Addr().Unmap()
+	if !addr.IsLoopback() && !addr.IsPrivate() {
+		return addr
+	}
+	said := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	last := said[strings.LastIndex(said, ",")+1:] // the others came from the client
+	if client, err := netip.ParseAddr(strings.TrimSpace(last)); err == nil {
+		return client
+	}
+	return addr
 }
 
 // answerSecret answers with something that nobody on the way may keep.
