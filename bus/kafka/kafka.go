@@ -62,7 +62,6 @@ type Target struct {
 	mu      sync.Mutex
 	closing bool
 	calls   sync.WaitGroup // of Publish, and what they left behind
-	closed  chan struct{}  // closed when closing is true
 }
 
 var _ bus.Target = (*Target)(nil)
@@ -80,7 +79,7 @@ func Opener(read func(file string) ([]byte, error)) bus.Opener {
 }
 
 func open(c config, log *slog.Logger) (*Target, error) {
-	t := &Target{config: c, topics: newTopics(c), room: semaphore.NewWeighted(everybody), closed: make(chan struct{})}
+	t := &Target{config: c, topics: newTopics(c), room: semaphore.NewWeighted(everybody)}
 	client, err := kgo.NewClient(append(c.options,
 		kgo.ClientID("rowhouse"),
 		kgo.WithLogger(logger{log}),
@@ -121,6 +120,7 @@ func (t *Target) Topic(s eventstore.StreamID, _ string) string {
 // Publish implements [message.Publisher], as [bus.Target] wants it. It sends the
 // messages together, and waits until all of them are acknowledged, the context of
 // the first message ends, or the time is over that the option timeout allows.
+// That several messages are refused says that one of them may be.
 //
 // Should brokers that come and go make it fail, then the messages of a partition
 // that were stored are the first ones: none is stored behind one that is not.
@@ -141,9 +141,6 @@ func (t *Target) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 1 && tooLarge(err) {
 		// Was it this one, or what it travelled with? And is that still so?
 		err = t.send(ctx, everybody, topic, messages)
-	}
-	if tooLarge(err) && len(messages) > 1 {
-		return fmt.Errorf("kafka: publish: %w", err) // one of them, or all of them together
 	}
 	return explain(err)
 }
@@ -186,8 +183,6 @@ func (t *Target) produce(ctx context.Context, topic string, messages []*message.
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("wait for acknowledgements: %w", context.Cause(ctx))
-	case <-t.closed:
-		return errClosed
 	}
 }
 
@@ -239,7 +234,6 @@ func (t *Target) Close() error {
 		return nil
 	}
 	t.closing = true
-	close(t.closed)
 	t.mu.Unlock()
 	t.client.Close()
 	t.calls.Wait()

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/rowhouse/rowhouse/bus"
+	"github.com/rowhouse/rowhouse/bus/kafka"
 )
 
 // publisher publishes events of several records of one tenant, as the bus does:
@@ -178,7 +179,10 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	var line line
 	b := start(t, kfake.ListenFn(line.listen))
-	target := open(t, b.url("timeout=500ms"))
+	target, patient := open(t, b.url("timeout=500ms")), open(t, b.url("timeout=1h"))
+	if err := patient.Publish("rowhouse.ten_a", event(t.Context(), "b", 0)); err != nil {
+		t.Fatal(err)
+	}
 	if err := target.Publish("rowhouse.ten_a", event(t.Context(), "a", 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -197,10 +201,13 @@ func TestSilence(t *testing.T) {
 			t.Errorf("somebody else's deadline: %v", err)
 		}
 	}
+	eventually(t, "nothing is kept of what was given up", func() bool { return kafka.Buffered(target) == 0 })
+
 	failed := make(chan error)
-	go func() { failed <- target.Publish("rowhouse.ten_a", event(t.Context(), "a", 1)) }()
+	go func() { failed <- patient.Publish("rowhouse.ten_a", event(t.Context(), "a", 1)) }()
+	eventually(t, "it is on its way", func() bool { return kafka.Buffered(patient) == 1 })
 	began := time.Now()
-	if err := target.Close(); err != nil {
+	if err := patient.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-failed; err == nil || reason(err) != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/rowhouse/rowhouse/bus"
+	"github.com/rowhouse/rowhouse/bus/nats"
 )
 
 // publisher publishes events of several records of one tenant, as the bus does:
@@ -174,6 +175,31 @@ func TestNobodyThereAtFirst(t *testing.T) {
 	})
 }
 
+// TestNothingIsSentLater publishes while there is no connection.
+func TestNothingIsSentLater(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	target := open(t, b.url(""))
+	publish := func(n int) error {
+		return target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", n))
+	}
+	if err := publish(0); err != nil {
+		t.Fatal(err)
+	}
+	b.stop()
+	for range 3 {
+		began := time.Now()
+		if err := publish(1); err == nil || time.Since(began) > patience/2 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	}
+	b.start(t)
+	eventually(t, "publishes again", func() bool { return publish(2) == nil })
+	if all := kept(t, b.stream(t, "ROWHOUSE")); len(all) != 2 || string(all[1].Data) != `{"n":2}` {
+		t.Errorf("%d messages are kept", len(all))
+	}
+}
+
 // TestSilence has a broker that is connected and says nothing any more: the worst
 // kind, because nothing fails.
 func TestSilence(t *testing.T) {
@@ -182,6 +208,10 @@ func TestSilence(t *testing.T) {
 	line := newLine(t, fmt.Sprintf("127.0.0.1:%d", b.options.Port))
 	target := open(t, "nats://"+line.addr()+"?timeout=500ms")
 	if err := target.Publish("rowhouse.ten_a.deal.won", event(t.Context(), "a", 0)); err != nil {
+		t.Fatal(err)
+	}
+	patient := open(t, "nats://"+line.addr()+"?timeout=1h")
+	if err := patient.Publish("rowhouse.ten_a.deal.won", event(t.Context(), "b", 0)); err != nil {
 		t.Fatal(err)
 	}
 	line.hold()
@@ -196,9 +226,10 @@ func TestSilence(t *testing.T) {
 		}
 	}
 	failed := make(chan error)
-	go func() { failed <- target.Publish("rowhouse.ten_a.deal.won", event(t.Context(), "a", 1)) }()
+	go func() { failed <- patient.Publish("rowhouse.ten_a.deal.won", event(t.Context(), "a", 1)) }()
+	eventually(t, "it is on its way", func() bool { return nats.Pending(patient) == 1 })
 	began := time.Now()
-	if err := target.Close(); err != nil {
+	if err := patient.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-failed; err == nil || reason(err) != "" {

@@ -1,0 +1,6 @@
+package nats
+
+import "github.com/rowhouse/rowhouse/bus"
+
+// Pending returns how many messages of a target are not acknowledged yet.
+func Pending(t bus.Target) int { return t.(*Target).js.PublishAsyncPending() }
