@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,12 @@ func (w *world) Lease(_ context.Context, _, owner string, ttl time.Duration) (he
 		}
 	}
 	return held, nil
+}
+
+func (w *world) held() map[Shard]lease {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.leases)
 }
 
 func (w *world) Release(_ context.Context, _, owner string) error {
@@ -369,14 +376,15 @@ func TestFollowerTakesOver(t *testing.T) {
 					// Long enough for their jitter to set them apart. Nothing is worse
 					// than to die right after the leases were renewed.
 					time.Sleep(time.Minute)
-					last := w.leases[ShardOf(ten)].expires
-					for w.leases[ShardOf(ten)].expires.Equal(last) {
+					held := w.held()
+					for last := held; held[ShardOf(ten)] == last[ShardOf(ten)]; held = w.held() {
 						time.Sleep(10 * time.Millisecond)
 					}
-					held := maps.Clone(w.leases)
 					stop()
 					if name == "dead" {
+						w.mu.Lock()
 						w.leases = held
+						w.mu.Unlock()
 					}
 					b.Notify(ten, w.append(ten, 1))
 					time.Sleep(within)
@@ -395,9 +403,11 @@ func TestFollowerWhileAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, all := newWorld(), tenants(10)
-		away, tried := true, make(map[domain.TenantID]int)
-		f, _ := w.follow(t, FollowerConfig{Workers: 1, Handle: OneByOne(func(ctx context.Context, b Batch) error {
-			if tried[b.Tenant]++; away {
+		var away atomic.Bool
+		away.Store(true)
+		tried := make(map[domain.TenantID]int)
+		f, stop := w.follow(t, FollowerConfig{Workers: 1, Handle: OneByOne(func(ctx context.Context, b Batch) error {
+			if tried[b.Tenant]++; away.Load() {
 				time.Sleep(time.Second)
 				return fmt.Errorf("broker: %w", ErrAway)
 			}
@@ -407,8 +417,9 @@ func TestFollowerWhileAway(t *testing.T) {
 			f.Notify(ten, w.append(ten, 1))
 		}
 		time.Sleep(5 * time.Minute)
-		away = false
+		away.Store(false)
 		time.Sleep(1100 * time.Millisecond)
+		stop()
 		for _, ten := range all {
 			if w.position(ten) != 1 || tried[ten] < 25 {
 				t.Errorf("at %d after %d attempts", w.position(ten), tried[ten])
