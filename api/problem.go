@@ -176,6 +176,8 @@ func translate(err error) *domain.Error {
 		return &domain.Error{Kind: tooLarge, Detail: "the change is larger than the log takes"}
 	case errors.Is(err, eventstore.ErrSealed):
 		return &domain.Error{Kind: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
+	case errors.Is(err, eventstore.ErrUnavailable): // before what it may have come of
+		return &domain.Error{Kind: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now"}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &domain.Error{Kind: domain.Unavailable, Detail: "the server could not answer in time"}
 	case isAway(err):

@@ -24,6 +24,7 @@ import (
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
 	"github.com/rowhouse/rowhouse/projections"
@@ -37,8 +38,9 @@ type Server struct {
 	Store   eventstore.Store
 	Models  *projections.Models
 	Metrics *prometheus.Registry
-	Token   string        // for the first use; see [Unused]
-	Close   chan struct{} // to be closed to tell streams to end
+	Token   string           // for the first use; see [Unused]
+	Close   chan struct{}    // to be closed to tell streams to end
+	Double  *esdbtest.Server // what keeps the log, if a double of an event store does
 
 	t            testing.TB
 	organization domain.ID
@@ -58,11 +60,11 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // Unused starts a backend that was not set up yet. It goes away with the test.
 func Unused(t testing.TB) *Server {
 	t.Helper()
-	return unused(t, postgres.Config{Wall: dbtest.New(t)}, t.Output())
+	return unused(t, Engine(), postgres.Config{Wall: dbtest.New(t)}, t.Output())
 }
 
 // unused starts a backend that logs warnings, and what is worse.
-func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
+func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) *Server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s := &Server{t: t, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
@@ -70,7 +72,7 @@ func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
 	// The store tells the others what is new, and they read from the store.
 	var notify func(domain.TenantID, eventstore.Position)
 	engine.Appended = func(t domain.TenantID, p eventstore.Position) { notify(t, p) }
-	store := s.openLog(engine, log)
+	store := s.openLog(keeper, engine, log)
 	s.Store = store
 	s.Models = projections.New(projections.Config{
 		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All,
@@ -79,7 +81,7 @@ func unused(t testing.TB, engine postgres.Config, out io.Writer) *Server {
 	directory, err := access.New(access.Config{
 		Wall: engine.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
 		Password: access.Argon2{MemoryKiB: 64, Time: 1, Threads: 1},
-		Engine:   Engine(),
+		Engine:   keeper,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +126,14 @@ func (s *Server) serve(h http.Handler) {
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := Unused(t)
+	s.setUp()
+	return s
+}
+
+// On is New for a backend that keeps its logs in an engine.
+func On(t testing.TB, engine string) *Server {
+	t.Helper()
+	s := unused(t, engine, postgres.Config{Wall: dbtest.New(t)}, t.Output())
 	s.setUp()
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent"
@@ -18,10 +19,10 @@ import (
 // logs in: what the environment says in ROWHOUSE_TEST_ENGINE, or PostgreSQL.
 func Engine() string { return cmp.Or(os.Getenv("ROWHOUSE_TEST_ENGINE"), postgres.Here) }
 
-// openLog returns a log that nobody else uses, in the engine of this run.
-func (s *Server) openLog(cfg postgres.Config, log *slog.Logger) eventstore.Store {
+// openLog returns a log that nobody else uses, in an engine.
+func (s *Server) openLog(engine string, cfg postgres.Config, log *slog.Logger) eventstore.Store {
 	s.t.Helper()
-	switch Engine() {
+	switch engine {
 	case postgres.Here:
 		return postgres.New(cfg)
 	case postgres.InKurrent:
@@ -30,7 +31,7 @@ func (s *Server) openLog(cfg postgres.Config, log *slog.Logger) eventstore.Store
 		tail.Store = s.openKurrent(cfg, log)
 		return tail
 	default:
-		s.t.Fatalf("ROWHOUSE_TEST_ENGINE=%s is not known", Engine())
+		s.t.Fatalf("ROWHOUSE_TEST_ENGINE=%s is not known", engine)
 		return nil
 	}
 }
@@ -41,7 +42,8 @@ func (s *Server) openKurrent(ledger postgres.Config, log *slog.Logger) *kurrent.
 	s.t.Helper()
 	url := os.Getenv("ROWHOUSE_TEST_KURRENT_URL")
 	if url == "" {
-		url = esdbtest.Start(s.t).URL()
+		s.Double = esdbtest.Start(s.t)
+		url = s.Double.URL()
 	}
 	cfg, err := esdb.Parse(url)
 	if err != nil {
@@ -52,7 +54,7 @@ func (s *Server) openKurrent(ledger postgres.Config, log *slog.Logger) *kurrent.
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log})
+	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log, Patience: 2 * time.Second})
 	witness := kurrent.NewWitness(kurrent.WitnessConfig{Store: store, Tracker: postgres.NewTracker(ledger.Wall), Owner: "test"})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -53,7 +53,7 @@ func Fragile(t testing.TB, out io.Writer) (*Server, *Link) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	s := unused(t, postgres.Config{Wall: w, Patience: 50 * time.Millisecond}, out)
+	s := unused(t, Engine(), postgres.Config{Wall: w, Patience: 50 * time.Millisecond}, out)
 	s.setUp()
 	return s, link
 }

@@ -47,8 +47,9 @@ type Config struct {
 	Ledger *postgres.Ledger
 	Events *esdb.Client
 
-	// Patience is how long the store tries to ship what was decided for a caller
-	// that has no deadline (default 15 s). It is shipped later then.
+	// Patience is how long the store tries to ship what was decided, or to read,
+	// before it answers that the engine is away (default 10 s: an election takes
+	// less). What was decided is shipped later then.
 	Patience time.Duration
 
 	// Limit is how many appends and reads may be under way at a time (default 128).
@@ -70,6 +71,7 @@ type Store struct {
 	metrics  *metrics
 	turns    chan struct{} // held by each append and read
 	away     atomic.Bool   // the engine did not answer when it was last asked
+	missed   atomic.Int64  // when it was last found away, in Unix nanoseconds
 	pings    singleflight.Group
 
 	mu     sync.RWMutex // guards closed, and calls against it
@@ -84,7 +86,7 @@ var _ eventstore.Store = (*Store)(nil)
 func New(cfg Config) *Store {
 	s := &Store{ledger: cfg.Ledger, events: cfg.Events, patience: cfg.Patience, log: cfg.Log, metrics: newMetrics(cfg.Metrics)}
 	if s.patience == 0 {
-		s.patience = 15 * time.Second
+		s.patience = 10 * time.Second
 	}
 	if cfg.Limit == 0 {
 		cfg.Limit = 128
@@ -202,11 +204,18 @@ func (s *Store) present(ctx context.Context) error {
 	if !s.away.Load() {
 		return nil
 	}
-	const moment = 2 * time.Second
+	const moment, recent = 2 * time.Second, 500 * time.Millisecond
+	if time.Since(time.Unix(0, s.missed.Load())) < recent {
+		return fmt.Errorf("%w: it did not answer a moment ago", eventstore.ErrUnavailable)
+	}
 	answer := s.pings.DoChan("", func() (any, error) { // one for all who want to know
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moment)
 		defer cancel()
-		return nil, s.Ping(ctx)
+		err := s.Ping(ctx)
+		if err != nil {
+			s.missed.Store(time.Now().UnixNano())
+		}
+		return nil, err
 	})
 	select {
 	case a := <-answer:

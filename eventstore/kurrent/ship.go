@@ -57,15 +57,15 @@ func (s *Store) deliver(ctx context.Context, tenant domain.TenantID, commands []
 	}
 }
 
-// insist returns a context that lasts as long as the caller's deadline says, or
-// else as long as our patience: a decided command is not given up because its
-// caller lost interest.
+// insist returns a context that lasts as long as our patience, or less if the
+// caller's deadline says so: a decided command is not given up because its caller
+// lost interest.
 func (s *Store) insist(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(s.patience)
+	until := time.Now().Add(s.patience)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
+		until = deadline
 	}
-	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	return context.WithDeadline(context.WithoutCancel(ctx), until)
 }
 
 // shipments returns what is to be shipped of a command.

@@ -1,0 +1,48 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/rowhouse/rowhouse/api/apitest"
+)
+
+// TestEventStoreAway has the event store go away and come back: commands are
+// refused as something to ask for again, what is there can be read all the time,
+// and nothing of what was refused appears later.
+func TestEventStoreAway(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	if s.Double == nil {
+		t.Skip("the log is not in a double of an event store")
+	}
+	c, other := s.Home(), s.Tenant()
+	made := c.Post("/contacts", `{"last_name":"Byron"}`).Want(http.StatusCreated).Path()
+	c.Get("/contacts").Want(http.StatusOK, "Byron")
+
+	s.Double.Stop()
+	first := `{"last_name":"Decided"}`
+	c.With("Idempotency-Key", "first").Post("/contacts", first).WantProblem(http.StatusServiceUnavailable, "log_unavailable").WantHeader("Retry-After", "1")
+	for range 3 {
+		c.Post("/contacts", `{"last_name":"Refused"}`).WantProblem(http.StatusServiceUnavailable, "log_unavailable")
+		other.Post("/contacts", `{"last_name":"Refused"}`).WantProblem(http.StatusServiceUnavailable, "log_unavailable")
+	}
+	c.Get("/contacts").Want(http.StatusOK, "Byron")
+	other.Get("/contacts").Want(http.StatusOK, `"data":[]`)
+	c.Patch(made, `{"last_name":"Noel"}`).WantProblem(http.StatusServiceUnavailable, "log_unavailable")
+	if r := c.Get(made + "/history"); r.Status != http.StatusOK && r.Status != http.StatusServiceUnavailable {
+		r.Want(http.StatusServiceUnavailable) // it may still be pending, and then it can be read
+	}
+	s.Nobody().Get("/readyz").Want(http.StatusOK)
+
+	if err := s.Double.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	c.With("Idempotency-Key", "first").Post("/contacts", first).Want(http.StatusCreated)
+	other.Post("/contacts", `{"last_name":"Lovelace"}`).Want(http.StatusCreated)
+	var list struct{ Data []any }
+	c.Get("/contacts").Want(http.StatusOK, "Byron", "Decided").Into(&list)
+	if len(list.Data) != 2 {
+		t.Errorf("%d contacts, want 2", len(list.Data))
+	}
+}
