@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
 )
 
 // beMain makes the test binary behave as rowhouse, so that tests can kill one.
@@ -36,6 +38,8 @@ type node struct {
 	t       *testing.T
 	dir     string
 	addr    string
+	events  string   // the event store, if there is one
+	env     []string // more of the environment
 	process *exec.Cmd
 	bearer  string
 	tenant  string
@@ -65,7 +69,8 @@ func newNode(t *testing.T) *node {
 
 func (n *node) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), beMain+"=1", "ROWHOUSE_DATA="+n.dir, "ROWHOUSE_LISTEN="+n.addr)
+	cmd.Env = append(os.Environ(), beMain+"=1", "ROWHOUSE_DATA="+n.dir, "ROWHOUSE_LISTEN="+n.addr, "ROWHOUSE_EVENTS="+n.events)
+	cmd.Env = append(cmd.Env, n.env...)
 	return cmd
 }
 
@@ -192,7 +197,27 @@ func (n *node) all(path string) map[string]string {
 // acknowledged, and done nothing twice.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		newNode(t).survive(func() {})
+	})
+	t.Run("kurrent", func(t *testing.T) {
+		t.Parallel()
+		events := esdbtest.Start(t)
+		n := newNode(t)
+		n.events = events.URL()
+		n.survive(func() { // the event store is ended, too
+			events.Stop()
+			if err := events.Restart(); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// survive has a node killed while it works.
+func (n *node) survive(disturb func()) {
+	t := n.t
 	n.start()
 	n.setUp()
 
@@ -225,6 +250,7 @@ func TestKill(t *testing.T) {
 	}
 	for range 3 {
 		<-kill
+		disturb()
 		n.end(syscall.SIGKILL)
 		n.start()
 	}
