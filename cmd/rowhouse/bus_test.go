@@ -129,6 +129,11 @@ func TestBus(t *testing.T) {
 			t.Fatalf("status = %q", got)
 		}
 	}
+	status, metrics, err := n.ask("GET", "/metrics", "")
+	if err != nil || status != http.StatusOK || !strings.Contains(string(metrics), `rowhouse_bus_parked_records{target="out"} 1`) ||
+		!strings.Contains(string(metrics), `rowhouse_follower_lag_events{group="bus:out"} 0`) {
+		t.Errorf("metrics = %d, %v\n%s", status, err, metrics)
+	}
 	record := "contact/" + large
 	if out := rowhouse(true, "parked", "--target", "out"); !strings.Contains(out, record) || !strings.Contains(out, "too_large") {
 		t.Errorf("parked = %s", out)
