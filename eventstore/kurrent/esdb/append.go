@@ -12,8 +12,8 @@ import (
 
 // Appended says where the last event of an append is.
 type Appended struct {
-	Revision uint64 // what to expect in the next append
-	Position Position
+	Revision uint64   // what to expect in the next append
+	Position Position // zero if the server did not say, which it need not for an append that was made before
 }
 
 // Append adds events to a stream whose last event has the expected revision,
@@ -35,7 +35,7 @@ func (c *Client) Append(ctx context.Context, stream string, expected int64, even
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
 	var done Appended
-	err := c.call(ctx, func(ctx context.Context, n *node) error {
+	err := c.write(ctx, func(ctx context.Context, n *node) error {
 		resp, err := send(ctx, n, stream, expected, events)
 		if err == nil {
 			done, err = appended(resp, stream, expected)

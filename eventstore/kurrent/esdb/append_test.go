@@ -316,3 +316,48 @@ func TestServerVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestWritesWait: only so many are under way, others wait no longer than they
+// want to, and neither reads nor Close wait for them.
+func TestWritesWait(t *testing.T) {
+	t.Parallel()
+	var under atomic.Int32
+	arrived := make(chan struct{}, 100)
+	c := client(t, Config{MaxWrites: 3}, serve(t, &stub{
+		append: func(ss streams.Streams_AppendServer) error {
+			if n := under.Add(1); n > 3 {
+				t.Error(n, "at a time")
+			}
+			defer under.Add(-1)
+			arrived <- struct{}{}
+			<-ss.Context().Done()
+			return ss.Context().Err()
+		},
+		read: func(_ *streams.ReadReq, ss streams.Streams_ReadServer) error { return ss.Send(notFound()) },
+	}))
+	ended := make(chan error, 10)
+	for range 10 {
+		go func() {
+			_, err := c.Append(t.Context(), "s", NoStream, []Event{event("x")})
+			ended <- err
+		}()
+	}
+	for range 3 {
+		<-arrived
+	}
+	if err := c.Ping(within(t, 5*time.Second)); err != nil {
+		t.Error(err)
+	}
+	_, err := c.Append(within(t, 20*time.Millisecond), "s", NoStream, []Event{event("x")})
+	if !errors.Is(err, context.DeadlineExceeded) || len(arrived) > 0 {
+		t.Error(err, len(arrived))
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 10 {
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type Client struct {
 	cfg    Config
 	dial   []grpc.DialOption
 	closed chan struct{}
+	slots  chan struct{} // one is taken by each write under way
 
 	mu      sync.Mutex
 	shut    bool
@@ -48,7 +49,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, dial: dial, closed: make(chan struct{}), nodes: map[*node]struct{}{}}, nil
+	return &Client{
+		cfg: cfg, dial: dial, closed: make(chan struct{}), slots: make(chan struct{}, cfg.MaxWrites), nodes: map[*node]struct{}{},
+	}, nil
 }
 
 func dialOptions(cfg Config) ([]grpc.DialOption, error) {
@@ -148,6 +151,23 @@ func (c *Client) call(ctx context.Context, do func(context.Context, *node) error
 	}
 }
 
+// write is call for writes, of which only so many are under way at a time. The
+// others wait here: servers take 100 calls on a connection, and a connection
+// that breaks with more of them waiting inside takes long to let go of them.
+func (c *Client) write(ctx context.Context, do func(context.Context, *node) error) error {
+	return c.call(ctx, func(ctx context.Context, n *node) error {
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.closed:
+			return ErrClosed
+		}
+		defer func() { <-c.slots }()
+		return do(ctx, n)
+	})
+}
+
 // try makes one attempt, and draws the conclusions for those that follow.
 func (c *Client) try(ctx context.Context, do func(context.Context, *node) error) error {
 	n, err := c.acquire(ctx)
@@ -209,7 +229,7 @@ func (c *Client) ended(ctx context.Context, err error) error {
 	case errors.Is(over, ctx.Err()):
 		return fmt.Errorf("%w: %w", over, err)
 	default: // a deadline of ours, which must not look as if the caller had given up
-		return fmt.Errorf("%w: %v", over, err)
+		return fmt.Errorf("%w: %v", over, err) //nolint:errorlint // on purpose
 	}
 }
 

@@ -45,6 +45,7 @@ type Config struct {
 	Silence time.Duration
 
 	MaxAppendBytes int // of one append, as the server is configured (default 1 MiB)
+	MaxWrites      int // under way at a time; others wait (default 64)
 	MaxBatch       int // events that a subscription hands over at a time (default 500)
 
 	Log *slog.Logger // default: nowhere
@@ -66,6 +67,7 @@ func (c Config) withDefaults() Config {
 	c.DefaultDeadline = cmp.Or(c.DefaultDeadline, 10*time.Second)
 	c.Silence = cmp.Or(c.Silence, 15*time.Second)
 	c.MaxAppendBytes = cmp.Or(c.MaxAppendBytes, defaultMaxAppendBytes)
+	c.MaxWrites = cmp.Or(c.MaxWrites, 64)
 	c.MaxBatch = cmp.Or(c.MaxBatch, 500)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -90,7 +92,7 @@ func (c Config) check() error {
 		return errors.New("esdb: userCertFile and userKeyFile need each other")
 	case strings.ContainsFunc(c.ConnectionName, func(r rune) bool { return r < ' ' || r > '~' }):
 		return errors.New("esdb: connectionName is not plain ASCII")
-	case c.MaxAppendBytes < 0 || c.MaxBatch < 0:
+	case min(c.MaxAppendBytes, c.MaxWrites, c.MaxBatch) < 0:
 		return errors.New("esdb: a limit is negative")
 	}
 	for i, s := range c.Seeds {

@@ -18,7 +18,7 @@ import (
 func (c *Client) Tombstone(ctx context.Context, stream string) error {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	err := c.call(ctx, func(ctx context.Context, n *node) error {
+	err := c.write(ctx, func(ctx context.Context, n *node) error {
 		var trailer metadata.MD
 		_, err := n.streams.Tombstone(ctx, &streams.TombstoneReq{Options: &streams.TombstoneReq_Options{
 			StreamIdentifier:       identifier(stream),
@@ -39,7 +39,7 @@ func (c *Client) Tombstone(ctx context.Context, stream string) error {
 func (c *Client) Delete(ctx context.Context, stream string) error {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	err := c.call(ctx, func(ctx context.Context, n *node) error {
+	err := c.write(ctx, func(ctx context.Context, n *node) error {
 		var trailer metadata.MD
 		_, err := n.streams.Delete(ctx, &streams.DeleteReq{Options: &streams.DeleteReq_Options{
 			StreamIdentifier:       identifier(stream),

@@ -419,6 +419,25 @@ func TestLeaderIsFollowed(t *testing.T) {
 	}
 }
 
+// TestLeaderChangesLeaveNothing: the connection to the old leader is closed.
+func TestLeaderChangesLeaveNothing(t *testing.T) { //nolint:paralleltest // it counts goroutines
+	cluster := esdbtest.StartCluster(t, 3, esdbtest.WithRefusingFollowers())
+	c, ctx := connect(t, cluster.URL()), within(t, 20*time.Second)
+	elect := func(i int) {
+		cluster.Elect(i % 3)
+		if err := c.Ping(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	elect(0)
+	settled(t, runtime.NumGoroutine()-1) // the search is over
+	before := runtime.NumGoroutine()
+	for i := range 31 {
+		elect(i)
+	}
+	settled(t, before)
+}
+
 // TestUnansweredCall: a leader that takes calls and does not answer costs one
 // caller its deadline. Then gossip is asked who leads by now.
 func TestUnansweredCall(t *testing.T) {

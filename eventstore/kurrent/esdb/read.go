@@ -32,8 +32,9 @@ func (c *Client) ReadStream(ctx context.Context, stream string, from uint64, lim
 }
 
 // ReadAll yields the events after a position that pass the filter, in the order
-// of the log, up to a limit if it is positive. The server may look at the whole
-// log to find them. A connection that drops does not end it.
+// of the log, up to a limit if it is positive. A connection that drops does not
+// end it. The server may have to look at the whole log to find them, and is
+// silent while it does: if they are few, give it a context with a deadline.
 func (c *Client) ReadAll(ctx context.Context, after Position, filter Filter, limit int) iter.Seq2[Recorded, error] {
 	return c.read(ctx, limit, func() cursor {
 		at := after

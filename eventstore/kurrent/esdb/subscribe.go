@@ -13,7 +13,8 @@ import (
 // Message is what a subscription hands over: events, and how far it is.
 type Message struct {
 	// Events are all those that pass the filter between the position of the
-	// message before and this one, in the order of the log; often none.
+	// message before and this one, in the order of the log; often none. They
+	// are the handler's to keep.
 	Events []Recorded
 
 	// Position is how far the subscription is, and where to resume it: at the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/peer"
 )
 
 var errEnough = errors.New("enough")
@@ -168,6 +169,7 @@ func TestSubscribeBatches(t *testing.T) {
 func TestSubscribeNoticesSilence(t *testing.T) {
 	t.Parallel()
 	var subscriptions, pings atomic.Int32
+	var silent string
 	c := client(t, Config{Silence: 30 * time.Millisecond}, serve(t, &stub{read: func(r *streams.ReadReq, ss streams.Streams_ReadServer) error {
 		if r.GetOptions().GetSubscription() == nil {
 			if pings.Add(1) == 1 {
@@ -175,7 +177,13 @@ func TestSubscribeNoticesSilence(t *testing.T) {
 			}
 			return ss.Send(notFound())
 		}
-		if subscriptions.Add(1) > 1 {
+		from, _ := peer.FromContext(ss.Context())
+		if subscriptions.Add(1) == 1 {
+			silent = from.Addr.String()
+		} else {
+			if from.Addr.String() == silent {
+				t.Error("it stays on the connection that was silent")
+			}
 			_ = sendAll(ss, confirmed(), at("s", 0, 10))
 		}
 		return hold(ss)
