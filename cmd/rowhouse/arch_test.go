@@ -30,17 +30,19 @@ var mayImport = map[string][]string{
 	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
 	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
-	"cmd":         {"*", "*/*"},
+	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},
 }
 
 // mayUse says which layers, or packages, may use a library that ties them to
 // something.
 var mayUse = map[string][]string{
 	"net/http":                        {"api", "cmd", "embedded"},
-	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest"},
+	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest", "eventstore/kurrent/esdb"},
 	"github.com/go-chi/chi/":          {"api", "cmd/bench"},
 	"github.com/danielgtaylor/huma/":  {"api"},
 	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "bus", "access", "migrations", "embedded", "cmd"},
+	"google.golang.org/grpc":          {"eventstore/kurrent/esdb"},
+	"github.com/EventStore/":          {"eventstore/kurrent/esdb"},
 	"github.com/jackc/pgx/v5/pgxpool": {"wall", "cmd/bench"}, // nobody else may get around the wall
 	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "bus", "cmd"},
 	"github.com/alecthomas/kong":      {"cmd"},

@@ -112,7 +112,7 @@ func decode(e *esdb.Recorded) (eventstore.Recorded, error) {
 	}
 	return eventstore.Recorded{
 		Event:  eventstore.Event{ID: e.ID, Type: e.Type, Schema: v.Schema, Data: notNil(e.Data), Meta: notNil(meta)},
-		Stream: s, Version: eventstore.Version(e.Revision) + 1, Position: v.Position, Time: v.Time.UTC(), //nolint:gosec // a stream has fewer events
+		Stream: s, Version: eventstore.Version(e.Revision) + 1, Position: v.Position, Time: v.Time.UTC(),
 	}, nil
 }
 

@@ -36,7 +36,7 @@ func (s *Store) ReadStream(ctx context.Context, id eventstore.StreamID, after ev
 				yield(eventstore.Recorded{}, err)
 				return
 			}
-			after, more = after+eventstore.Version(len(page)), len(page) == pageEvents //nolint:gosec // no more than pageEvents
+			after, more = after+eventstore.Version(len(page)), len(page) == pageEvents
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (s *Store) page(ctx context.Context, id eventstore.StreamID, after eventsto
 		if err != nil {
 			return page, fmt.Errorf("read the log: %w", err)
 		}
-		want := after + eventstore.Version(len(page)) + 1 //nolint:gosec // no more than limit
+		want := after + eventstore.Version(len(page)) + 1
 		if r.Version != want || e.Stream != name {
 			return page, fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, r.Version, want)
 		}
@@ -149,7 +149,7 @@ func runs(entries []postgres.Entry) (all []run) {
 		if e.Pending {
 			continue
 		}
-		if k, ok := open[e.Stream]; ok && e.Version == all[k].after()+eventstore.Version(len(all[k].entries))+1 { //nolint:gosec // no more than a page
+		if k, ok := open[e.Stream]; ok && e.Version == all[k].after()+eventstore.Version(len(all[k].entries))+1 {
 			all[k].entries = append(all[k].entries, e)
 			continue
 		}

@@ -150,7 +150,7 @@ func (s *Store) ship(ctx context.Context, sh shipment) error {
 				return err
 			}
 		}
-		sh.at, sh.events = sh.at+eventstore.Version(n), sh.events[n:] //nolint:gosec // no more than a command has
+		sh.at, sh.events = sh.at+eventstore.Version(n), sh.events[n:]
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (s *Store) recognize(ctx context.Context, name string, sh shipment) (n int,
 		return 0, err
 	}
 	defer s.give()
-	for e, err := range s.events.ReadStream(ctx, name, uint64(sh.at), len(sh.events)) { //nolint:gosec // not negative
+	for e, err := range s.events.ReadStream(ctx, name, uint64(sh.at), len(sh.events)) {
 		if err != nil {
 			return 0, s.note(ctx, err)
 		}
