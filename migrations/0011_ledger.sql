@@ -190,7 +190,9 @@ begin
             from seen s left join es.pending p on p.tenant_id = s.tenant and p.pos = s.pos),
         gone as (
             delete from es.pending p using judged j where j.good and p.tenant_id = j.tenant and p.pos = j.pos)
-        select j.i from judged j where not j.good order by j.i;
+        select j.i from judged j
+        where not j.good and exists (select from es.tenant_head h where h.tenant_id = j.tenant) -- others may use the same engine
+        order by j.i;
 end $$;
 -- +goose StatementEnd
 

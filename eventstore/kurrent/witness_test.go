@@ -79,6 +79,9 @@ func TestWitnessReports(t *testing.T) {
 	h.server.AppendForeign(nameOf(other), forged)                                 // looks like ours, and nobody decided it
 	h.server.AppendForeign(nameOf(other), esdbtest.Event{ID: newID(), Type: "x"}) // does not
 	h.server.AppendForeign("somebody-elses", esdbtest.Event{ID: newID(), Type: "x"})
+	another := other
+	another.Tenant = domain.TenantID{UUID: newID()} // of another installation
+	h.server.AppendForeign(nameOf(another), forged)
 
 	out := &output{}
 	seen := kurrent.New(kurrent.Config{Ledger: n.ledger, Events: n.client, Log: slog.New(slog.NewTextHandler(out, nil))})
@@ -86,6 +89,9 @@ func TestWitnessReports(t *testing.T) {
 	m.watch("node")
 	m.settled()
 	out.wait(t, "not as it was decided", "written by somebody else")
+	if strings.Contains(out.text.String(), another.Tenant.String()) {
+		t.Error("the log tells of another installation's tenant")
+	}
 
 	// The forged stream takes no events of ours, and that is a fault.
 	r := n.appendFor(time.Second, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(other, 0, 1)}})
