@@ -21,9 +21,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -206,9 +206,10 @@ func tooLarge(err error) bool {
 // encode returns what is sent of a message.
 func encode(topic string, m *message.Message) *kgo.Record {
 	r := &kgo.Record{Topic: topic, Value: m.Payload, Headers: make([]kgo.RecordHeader, 0, len(m.Metadata))}
-	for _, name := range slices.Sorted(maps.Keys(m.Metadata)) {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(m.Metadata[name])})
+	for name, value := range m.Metadata {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}
+	slices.SortFunc(r.Headers, func(a, b kgo.RecordHeader) int { return strings.Compare(a.Key, b.Key) })
 	if key, ok := m.Metadata[bus.Key]; ok {
 		r.Key = []byte(key)
 	}
