@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -134,6 +135,9 @@ func TestProblem(t *testing.T) {
 		{"a kind that nobody knows", domain.Kind("odd").Refusef("", ""), 500, "internal", 0},
 		{"a store that takes no more", eventstore.ErrTooLarge, 413, "too_large", 0},
 		{"a store that is closed", fmt.Errorf("x: %w", eventstore.ErrClosed), 503, "unavailable", 0},
+		{"a statement that took too long", fmt.Errorf("x: %w", &pgconn.PgError{Code: "57014"}), 503, "unavailable", 0},
+		{"a database that stops", fmt.Errorf("x: %w", &pgconn.PgError{Code: "57P01"}), 503, "storage_unavailable", 0},
+		{"a statement that is wrong", &pgconn.PgError{Code: "42P01"}, 500, "internal", 0},
 		{"a body that is too large", &http.MaxBytesError{Limit: 1}, 413, "too_large", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

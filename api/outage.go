@@ -40,6 +40,9 @@ func (o *outage) due(now time.Time) bool {
 // noteOutage tells the log why requests cannot be served, if that is the
 // database.
 func (s *Server) noteOutage(ctx context.Context, err error) {
+	if wall.IsTooSlow(err) {
+		s.Log.WarnContext(ctx, "the database took too long", "error", err)
+	}
 	if _, refused := errors.AsType[*domain.Error](err); !refused && isAway(err) && s.outage.due(s.Now()) {
 		s.Log.WarnContext(ctx, "the database is away, requests are refused until it is back", "error", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // What only HTTP can be refused for, in addition to the kinds of the domain.
@@ -178,7 +179,7 @@ func translate(err error) *domain.Error {
 		return &domain.Error{Kind: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
 	case errors.Is(err, eventstore.ErrUnavailable): // before what it may have come of
 		return &domain.Error{Kind: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now"}
-	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), wall.IsTooSlow(err):
 		return &domain.Error{Kind: domain.Unavailable, Detail: "the server could not answer in time"}
 	case isAway(err):
 		return &domain.Error{Kind: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"}

@@ -26,6 +26,13 @@ func IsAway(err error) bool {
 	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
+// IsTooSlow reports whether the database broke a statement off because it took too
+// long, by itself or because of what others held.
+func IsTooSlow(err error) bool {
+	e, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && (e.Code == "57014" || e.Code == "55P03") // query_canceled, lock_not_available
+}
+
 // isAwayCode reports whether an SQLSTATE is about the server or the connection,
 // and not about a statement.
 func isAwayCode(code string) bool {

@@ -38,4 +38,7 @@ func TestIsAway(t *testing.T) {
 			t.Errorf("%v: %t", c.err, got)
 		}
 	}
+	if !wall.IsTooSlow(fmt.Errorf("x: %w", &pgconn.PgError{Code: "57014"})) || wall.IsTooSlow(&pgconn.PgError{Code: "42P01"}) || wall.IsTooSlow(nil) {
+		t.Error("what is too slow is not told from what is wrong")
+	}
 }
