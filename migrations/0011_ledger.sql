@@ -10,8 +10,14 @@
 -- that no node can append in the wrong place.
 alter table es.tenant_head add column engine text collate "C" not null default 'postgres'
     constraint engine_known check (engine in ('postgres', 'kurrent'));
+
+-- Where it is being moved, while it is sealed for that. A log that is sealed
+-- without being moved is closed.
+alter table es.tenant_head add column moving_to text collate "C"
+    constraint moving_known check (moving_to in ('postgres', 'kurrent')),
+    add constraint sealed_to_move check (moving_to is null or sealed);
 grant select (engine) on es.tenant_head to rowhouse_dispatcher;
-grant update (sealed, engine) on es.tenant_head to rowhouse_log;
+grant update (sealed, engine, moving_to) on es.tenant_head to rowhouse_log;
 
 -- What is known here of an event that is kept elsewhere: everything but its data.
 create table es.entry (
@@ -210,7 +216,7 @@ end $$;
 -- What follows moves a log from one engine to another. It is for the operator's
 -- tools, which work as rowhouse_owner: see docs/operating.md.
 
--- es.seal stops appends to a tenant's log, or lets them in again.
+-- es.seal closes a tenant's log, or opens it again, whether it is moving or not.
 -- +goose StatementBegin
 create function es.seal(p_tenant uuid, p_sealed boolean) returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -218,9 +224,53 @@ declare
     v_last bigint;
 begin
     perform set_config('rowhouse.opened', array[p_tenant]::text, true);
-    update es.tenant_head set sealed = p_sealed where tenant_id = p_tenant returning last_pos into v_last;
+    update es.tenant_head set sealed = p_sealed, moving_to = null where tenant_id = p_tenant returning last_pos into v_last;
     perform set_config('rowhouse.opened', '{}', true);
     return v_last;
+end $$;
+-- +goose StatementEnd
+
+-- es.place says where the log of a tenant is, and how it is.
+-- +goose StatementBegin
+create function es.place(p_tenant uuid, out engine text, out last_pos bigint, out sealed boolean, out moving_to text)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    perform set_config('rowhouse.opened', array[p_tenant]::text, true);
+    select h.engine, h.last_pos, h.sealed, coalesce(h.moving_to, '') into engine, last_pos, sealed, moving_to
+        from es.tenant_head h where h.tenant_id = p_tenant;
+    perform set_config('rowhouse.opened', '{}', true);
+end $$;
+-- +goose StatementEnd
+
+-- es.begin_move stops appends to a log for the last part of a move, and returns
+-- the position of its last event. A log that is closed does not move.
+-- +goose StatementBegin
+create function es.begin_move(p_tenant uuid, p_engine text) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_last bigint;
+begin
+    perform set_config('rowhouse.opened', array[p_tenant]::text, true);
+    update es.tenant_head set sealed = true, moving_to = p_engine
+        where tenant_id = p_tenant and (not sealed or moving_to is not null) returning last_pos into v_last;
+    if not found then
+        raise exception 'the log is closed' using errcode = '55000';
+    end if;
+    perform set_config('rowhouse.opened', '{}', true);
+    return v_last;
+end $$;
+-- +goose StatementEnd
+
+-- es.end_move lets appends in again, wherever the log is now. A log that was
+-- closed meanwhile stays closed.
+-- +goose StatementBegin
+create function es.end_move(p_tenant uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform set_config('rowhouse.opened', array[p_tenant]::text, true);
+    update es.tenant_head set sealed = false, moving_to = null where tenant_id = p_tenant and moving_to is not null;
+    perform set_config('rowhouse.opened', '{}', true);
 end $$;
 -- +goose StatementEnd
 
@@ -261,8 +311,8 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- es.switch_engine says that a sealed log is now kept by another engine, if both
--- have all of it.
+-- es.switch_engine says that a log that is moving is now kept by the other engine,
+-- if both have all of it.
 -- +goose StatementBegin
 create function es.switch_engine(p_tenant uuid, p_engine text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -272,8 +322,8 @@ declare
 begin
     perform set_config('rowhouse.opened', array[p_tenant]::text, true);
     select * into v_head from es.tenant_head where tenant_id = p_tenant for update;
-    if v_head.sealed is not true then
-        raise exception 'the log takes events now' using errcode = '55000';
+    if v_head.moving_to is distinct from p_engine then
+        raise exception 'the log is not moving there' using errcode = '55000';
     end if;
     if p_engine = 'postgres' then
         select count(*) into v_here from es.event where tenant_id = p_tenant;
@@ -288,6 +338,25 @@ begin
 end $$;
 -- +goose StatementEnd
 
+-- es.purge_pending forgets the data of what was decided and was not yet seen in
+-- the engine that it was for, if the log is closed, or has moved here.
+-- +goose StatementBegin
+create function es.purge_pending(p_tenant uuid) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_count bigint;
+begin
+    perform set_config('rowhouse.opened', array[p_tenant]::text, true);
+    if not exists (select from es.tenant_head where tenant_id = p_tenant and moving_to is null and (sealed or engine = 'postgres')) then
+        raise exception 'the log is still in use' using errcode = '55000';
+    end if;
+    delete from es.pending where tenant_id = p_tenant;
+    get diagnostics v_count = row_count;
+    perform set_config('rowhouse.opened', '{}', true);
+    return v_count;
+end $$;
+-- +goose StatementEnd
+
 -- +goose StatementBegin
 do $$
 declare
@@ -296,7 +365,8 @@ begin
     for f in
         select p.oid::regprocedure as id, d.duty from (values
             ('enter', null), ('decide', 'rowhouse_writer'), ('witness', 'rowhouse_writer'), ('create_tenant', 'rowhouse_access'),
-            ('seal', 'rowhouse_owner'), ('enter_copies', 'rowhouse_owner'), ('bring_back', 'rowhouse_owner'), ('switch_engine', 'rowhouse_owner')
+            ('seal', 'rowhouse_owner'), ('place', 'rowhouse_owner'), ('begin_move', 'rowhouse_owner'), ('end_move', 'rowhouse_owner'), ('enter_copies', 'rowhouse_owner'),
+            ('bring_back', 'rowhouse_owner'), ('switch_engine', 'rowhouse_owner'), ('purge_pending', 'rowhouse_owner')
         ) d(name, duty) join pg_proc p on p.pronamespace = 'es'::regnamespace and p.proname = d.name
     loop
         execute format('alter function %s owner to rowhouse_log', f.id);

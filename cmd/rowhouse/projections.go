@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -29,11 +30,11 @@ type readModels struct {
 
 	tracker postgres.Tracker
 	wall    *wall.Wall
-	store   *postgres.Store
+	store   *eventLog
 }
 
 // withReadModels gives f the read models of the database.
-func (f databaseFlags) withReadModels(ctx context.Context, e *env, do func(readModels) error) error {
+func (f databaseFlags) withReadModels(ctx context.Context, e *env, events logFlags, do func(readModels) error) error {
 	db, err := f.join(ctx, e.log)
 	if err != nil {
 		return err
@@ -42,7 +43,11 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, do func(readM
 	if err != nil {
 		return errors.Join(err, db.close(ctx))
 	}
-	m := readModels{wall: w, tracker: postgres.NewTracker(w), store: postgres.New(postgres.Config{Wall: w, Log: e.log})}
+	m := readModels{wall: w, tracker: postgres.NewTracker(w)}
+	if m.store, err = events.connect(ctx, w, e.log, prometheus.NewRegistry()); err != nil {
+		w.Close()
+		return errors.Join(err, db.close(ctx))
+	}
 	m.Models = projections.New(projections.Config{
 		Wall: w, Store: m.store, Tracker: m.tracker, All: projections.All,
 		Owner: uuid.NewString(), Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
@@ -51,7 +56,7 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, do func(readM
 	err = do(m)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	err = errors.Join(err, m.store.Close(closing))
+	err = errors.Join(err, m.store.close(closing))
 	w.Close()
 	return errors.Join(err, db.close(ctx))
 }
@@ -70,13 +75,14 @@ func (m readModels) tenants(ctx context.Context, named string) ([]domain.TenantI
 
 type statusCmd struct {
 	databaseFlags
+	logFlags
 
 	Tenant string `placeholder:"ID" help:"Look at this tenant only."`
 }
 
 // Run prints a line per tenant, and one per record that is parked.
 func (c statusCmd) Run(ctx context.Context, e *env) error {
-	return c.withReadModels(ctx, e, func(m readModels) error {
+	return c.withReadModels(ctx, e, c.logFlags, func(m readModels) error {
 		tenants, err := m.tenants(ctx, c.Tenant)
 		if err != nil {
 			return err
@@ -107,6 +113,7 @@ func (c statusCmd) Run(ctx context.Context, e *env) error {
 
 type rebuildCmd struct {
 	databaseFlags
+	logFlags
 
 	Projection string `placeholder:"NAME" help:"Build this one only, such as deals."`
 	Tenant     string `placeholder:"ID" help:"Build those of this tenant only."`
@@ -121,7 +128,7 @@ func (c rebuildCmd) Run(ctx context.Context, e *env) error {
 	if len(which) == 0 {
 		return fmt.Errorf("there is no projection %q; see rowhouse projections status", c.Projection)
 	}
-	return c.withReadModels(ctx, e, func(m readModels) error {
+	return c.withReadModels(ctx, e, c.logFlags, func(m readModels) error {
 		tenants, err := m.tenants(ctx, c.Tenant)
 		if err != nil {
 			return err

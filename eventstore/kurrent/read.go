@@ -114,17 +114,30 @@ func (r run) after() eventstore.Version { return r.entries[0].Version - 1 }
 
 // fill fetches the data of entries that do not have them.
 func (s *Store) fill(ctx context.Context, tenant domain.TenantID, entries []postgres.Entry) error {
+	return s.fetch(ctx, tenant, entries, func(e *postgres.Entry, is eventstore.Recorded) error {
+		e.Data, e.Meta = is.Data, is.Meta
+		return nil
+	})
+}
+
+// fetch reads the events of entries that are not pending, several streams at a
+// time, and gives each to take, which is called for different entries at the same
+// time.
+func (s *Store) fetch(ctx context.Context, tenant domain.TenantID, entries []postgres.Entry, take func(*postgres.Entry, eventstore.Recorded) error) error {
 	const atOnce = 16
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, r := range runs(entries) {
 		g.Go(func() error {
-			page, err := s.page(ctx, r.stream, r.after(), len(r.entries))
+			page, err := s.page(ctx, r.stream, r.after(), len(r.entries)+r.beyond())
 			if err != nil {
 				return err
 			}
 			if len(page) < len(r.entries) {
 				return fmt.Errorf("%w: a stream ends at version %d, and more was there once", eventstore.ErrGap, int(r.after())+len(page))
+			}
+			if len(page) > len(r.entries) {
+				return fmt.Errorf("%w: a stream goes on after version %d, and nobody decided that", errForeign, int(r.after())+len(r.entries))
 			}
 			for i, e := range r.entries {
 				if page[i].ID != e.ID || page[i].Position != e.Position {
@@ -133,12 +146,22 @@ func (s *Store) fill(ctx context.Context, tenant domain.TenantID, entries []post
 				if err := belongs(page[i], tenant); err != nil {
 					return err
 				}
-				e.Data, e.Meta = page[i].Data, page[i].Meta
+				if err := take(e, page[i]); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
 	}
 	return g.Wait()
+}
+
+// beyond is how many events to ask for behind a run: one, if there must be none.
+func (r run) beyond() int {
+	if r.entries[len(r.entries)-1].Last {
+		return 1
+	}
+	return 0
 }
 
 // runs returns the entries whose data must be fetched, stream by stream.

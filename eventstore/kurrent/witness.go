@@ -29,8 +29,9 @@ type WitnessConfig struct {
 	Every   time.Duration // how often to look for such (default 1 s)
 }
 
-// group is what leases and the place in the engine's log are kept under.
-const group = "kurrent"
+// Group is what leases and the place in the engine's log are kept under. The nodes
+// that run a witness follow it.
+const Group = "kurrent"
 
 // Witness watches the log of the whole server, and lets go of what was decided
 // when it sees it there. It also ships what was decided and never arrived. One
@@ -83,8 +84,8 @@ func (w *Witness) Run(ctx context.Context) {
 	running.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := w.cfg.Tracker.Release(ctx, group, w.cfg.Owner); err != nil {
-		w.log.WarnContext(ctx, "leases will run out by themselves", "group", group, "error", err)
+	if err := w.cfg.Tracker.Release(ctx, Group, w.cfg.Owner); err != nil {
+		w.log.WarnContext(ctx, "leases will run out by themselves", "group", Group, "error", err)
 	}
 }
 
@@ -102,10 +103,10 @@ func (w *Witness) startWatch(ctx context.Context) (stop func()) {
 // lease renews the leases. If that fails for long, others hold them already.
 func (w *Witness) lease(ctx context.Context, leased *time.Time) {
 	now := time.Now() // before asking: the lease began no earlier
-	held, err := w.cfg.Tracker.Lease(ctx, group, w.cfg.Owner, w.cfg.TTL)
+	held, err := w.cfg.Tracker.Lease(ctx, Group, w.cfg.Owner, w.cfg.TTL)
 	if err != nil {
 		if ctx.Err() == nil {
-			w.log.WarnContext(ctx, "leases cannot be renewed", "group", group, "error", err)
+			w.log.WarnContext(ctx, "leases cannot be renewed", "group", Group, "error", err)
 		}
 		if now.Sub(*leased) < w.cfg.TTL*2/3 {
 			return
@@ -151,7 +152,7 @@ func (w *Witness) watch(ctx context.Context) {
 // follow follows the log of the server from the stored place until something is
 // wrong.
 func (w *Witness) follow(ctx context.Context) error {
-	at, err := w.store.ledger.Watched(ctx, group)
+	at, err := w.store.ledger.Watched(ctx, Group)
 	if err != nil {
 		return fmt.Errorf("read where the witness was: %w", err)
 	}
@@ -174,11 +175,18 @@ func (w *Witness) follow(ctx context.Context) error {
 	})
 }
 
+// tombstone is the type of the event that ends a stream for good.
+const tombstone = "$streamDeleted"
+
 // testify tells the ledger what was seen.
 func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Recorded) error {
 	seen := make([]postgres.Sighting, 0, len(events))
-	foreign := 0
+	foreign, ended := 0, 0
 	for i := range events {
+		if events[i].Type == tombstone {
+			ended++ // it says nothing but that
+			continue
+		}
 		e, err := decode(&events[i])
 		if err != nil {
 			foreign++ // its name could be anything, so it is not told
@@ -188,7 +196,7 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 			Stream: e.Stream, Version: e.Version, Position: e.Position, Event: e.ID, Hash: postgres.HashOf(e.Data, e.Meta),
 		})
 	}
-	strange, err := w.store.ledger.Witness(ctx, group, from, to, seen)
+	strange, err := w.store.ledger.Witness(ctx, Group, from, to, seen)
 	if err != nil {
 		return err
 	}
@@ -196,6 +204,9 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 	for _, i := range strange[:min(len(strange), enough)] {
 		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided",
 			"tenant", seen[i].Stream.Tenant.String(), "stream", seen[i].Stream.ID, "version", int(seen[i].Version))
+	}
+	if ended > 0 {
+		w.log.WarnContext(ctx, "streams of tenants were deleted for good; unless somebody has dropped or purged logs, restore the event store from a backup", "streams", ended)
 	}
 	if foreign > 0 {
 		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)

@@ -56,12 +56,22 @@ type Entry struct {
 	eventstore.Recorded
 
 	Pending bool
+
+	// Last says that it is the last one of its stream. Only [Ledger.Kept] tells.
+	Last bool
 }
 
 const (
 	entries = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, p.data, p.meta, p.pos is not null
 		from es.entry n left join es.pending p on p.tenant_id = n.tenant_id and p.pos = n.pos
 		where n.tenant_id = $1 and n.pos > $2 order by n.pos limit $3`
+
+	kept = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, null::bytea, null::bytea,
+			not exists (select from es.entry l where l.tenant_id = n.tenant_id and l.stream_id = n.stream_id and l.stream_kind = n.stream_kind and l.version = n.version + 1)
+		from es.entry n where n.tenant_id = $1 and n.pos > $2 order by n.pos limit $3`
+
+	streams = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, null::bytea, null::bytea, false
+		from es.entry n where n.tenant_id = $1 and n.pos > $2 and n.version = 1 order by n.pos limit $3`
 
 	pending = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, p.data, p.meta, true
 		from es.pending p join es.entry n on n.tenant_id = p.tenant_id and n.pos = p.pos
@@ -74,12 +84,38 @@ const (
 // Entries returns up to limit entries of a tenant after a position, without a gap.
 func (l *Ledger) Entries(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]Entry, error) {
 	all, err := l.entries(ctx, tenant, entries, raw(tenant.UUID), int64(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	return all, contiguous(all, after)
+}
+
+// Kept is like Entries, but that it never returns data: it is for those who want
+// to see what the engine has, and not what it should have.
+func (l *Ledger) Kept(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]Entry, error) {
+	all, err := l.entries(ctx, tenant, kept, raw(tenant.UUID), int64(after), limit)
+	if err != nil {
+		return nil, err
+	}
 	for i := range all {
-		if after++; err == nil && all[i].Position != after {
-			return nil, fmt.Errorf("%w: position %d where %d should be", eventstore.ErrGap, all[i].Position, after)
+		all[i].Last, all[i].Pending = all[i].Pending, false
+	}
+	return all, contiguous(all, after)
+}
+
+// Streams returns up to limit streams of a tenant that begin after a position:
+// the first entry of each.
+func (l *Ledger) Streams(ctx context.Context, tenant domain.TenantID, after eventstore.Position, limit int) ([]Entry, error) {
+	return l.entries(ctx, tenant, streams, raw(tenant.UUID), int64(after), limit)
+}
+
+func contiguous(all []Entry, after eventstore.Position) error {
+	for i := range all {
+		if after++; all[i].Position != after {
+			return fmt.Errorf("%w: position %d where %d should be", eventstore.ErrGap, all[i].Position, after)
 		}
 	}
-	return all, err
+	return nil
 }
 
 // PendingBetween returns the pending events of a tenant at some positions, in
@@ -103,7 +139,7 @@ func (l *Ledger) entries(ctx context.Context, tenant domain.TenantID, sql string
 			if err := rows.Scan(columns...); err != nil {
 				return err
 			}
-			all = append(all, Entry{r.event(tenant), isPending.Bool})
+			all = append(all, Entry{Recorded: r.event(tenant), Pending: isPending.Bool})
 		}
 		return nil
 	})

@@ -15,6 +15,14 @@ func (t Tracker) Where(ctx context.Context, tenant domain.TenantID) (string, err
 	return first(dispatch(ctx, t, pgx.RowTo[string], `select engine from es.tenant_head where tenant_id = $1`, tenant.UUID))
 }
 
+// Missing returns the owners that follow a group now and do not follow another.
+func (t Tracker) Missing(ctx context.Context, follow, missing string) ([]string, error) {
+	return dispatch(ctx, t, pgx.RowTo[string], `select owner from es.follower f
+		where grp = $1 and expires_at > clock_timestamp() and not exists (
+			select from es.follower g where g.grp = $2 and g.owner = f.owner and g.expires_at > clock_timestamp())
+		order by owner`, follow, missing)
+}
+
 // Elsewhere reports whether any tenant's log is kept by another engine than this
 // database.
 func (t Tracker) Elsewhere(ctx context.Context) (bool, error) {
