@@ -45,6 +45,8 @@ golden: ## Accept the stored form of the events as it is now
 bench: build ## Measure how fast it is beside the limits of the same PostgreSQL
 	go run ./cmd/bench
 	go test -run "^$$" -bench "CatchUp|Rebuild" ./projections
+	go test -run "^$$" -bench . -benchtime 5x ./eventstore/kurrent
+	go test -run "^$$" -bench . ./bus ./bus/nats ./bus/kafka
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs vuln.go.dev)
