@@ -37,8 +37,9 @@ const (
 	pingInterval  = 10 * time.Second
 	writeTimeout  = 5 * time.Second // Close waits no longer for a peer that does not read
 
-	// A stream takes up to 10,000 messages that it has not stored yet, and
-	// refuses the next one. We stay below, with room for a few nodes like us.
+	// A stream takes 10,000 messages that it has not stored yet, on newer servers
+	// 100,000, and refuses the next one. We stay below, with room for a few nodes
+	// like us.
 	inFlight = 2000
 	chunk    = 500
 )
