@@ -62,6 +62,9 @@ func up(ctx context.Context, url string, root keys.Root) (err error) {
 	if err != nil {
 		return errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database") // not err: it may quote a password
 	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = wall.ConnectTimeout
+	}
 	db := stdlib.OpenDB(*cfg)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(ctx)

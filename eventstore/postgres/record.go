@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // callTimeout bounds one call of the database. The database itself gives up
@@ -138,22 +137,13 @@ func (r recorder) insist(ctx context.Context, entries []*entry) error {
 	}
 }
 
-// isAway reports whether the database could not be reached, was stopped, ended
-// the connection, or is overloaded, so that the same call may work soon.
+// isAway reports whether the database could not be reached, or is overloaded, so
+// that the same call may work soon.
 func isAway(err error) bool {
-	if e, answered := errors.AsType[*pgconn.PgError](err); answered {
-		switch e.Code {
-		case "57P01", "57P02", "57P03", // it stops, crashed, or starts
-			"53300",          // too many connections
-			lockNotAvailable: // of something that nobody holds for long
-			return true
-		}
-		return strings.HasPrefix(e.Code, "08") // connection exceptions
+	if e, answered := errors.AsType[*pgconn.PgError](err); answered && e.Code == lockNotAvailable {
+		return true // a lock that nobody holds for long
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true // also what took longer than callTimeout
-	}
-	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return wall.IsAway(err)
 }
 
 // announce tells how far the logs of the tenants go. The entries are in the
