@@ -8,6 +8,9 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Appended says where the last event of an append is.
@@ -38,7 +41,7 @@ func (c *Client) Append(ctx context.Context, stream string, expected int64, even
 	err := c.write(ctx, func(ctx context.Context, n *node) error {
 		resp, err := send(ctx, n, stream, expected, events)
 		if err == nil {
-			done, err = appended(resp, stream, expected)
+			done, err = appended(resp, stream, expected, len(events))
 		}
 		return err
 	})
@@ -63,11 +66,15 @@ func (c *Client) checkAppend(stream string, expected int64, events []Event) erro
 	return nil
 }
 
-// send makes one attempt.
+// send makes one attempt. What it must never do is to end a request that is not
+// complete, because the server writes what it has got by then. grpc repeats by
+// itself requests that have not left the machine, out of a buffer that may hold
+// the beginning only, if a connection breaks while it is filled: so there is no
+// buffer.
 func send(ctx context.Context, n *node, stream string, expected int64, events []Event) (*streams.AppendResp, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out, err := n.streams.Append(ctx)
+	out, err := n.streams.Append(ctx, grpc.MaxRetryRPCBufferSize(0))
 	if err != nil {
 		return nil, translate(err, nil)
 	}
@@ -75,7 +82,13 @@ func send(ctx context.Context, n *node, stream string, expected int64, events []
 	for i := 0; i < len(events) && err == nil; i++ {
 		err = out.Send(events[i].proposed())
 	}
-	if err != nil && !errors.Is(err, io.EOF) { // which only says that the reason is in the answer
+	switch {
+	case errors.Is(err, io.EOF): // the reason is in the answer
+		if err = out.RecvMsg(&streams.AppendResp{}); err == nil {
+			err = status.Error(codes.Unavailable, "answered before everything was sent")
+		}
+		return nil, translate(err, out.Trailer())
+	case err != nil:
 		return nil, translate(err, out.Trailer())
 	}
 	resp, err := out.CloseAndRecv()
@@ -95,7 +108,7 @@ func appendOptions(stream string, expected int64) *streams.AppendReq_Options {
 	return o
 }
 
-func appended(resp *streams.AppendResp, stream string, expected int64) (Appended, error) {
+func appended(resp *streams.AppendResp, stream string, expected int64, events int) (Appended, error) {
 	if w := resp.GetWrongExpectedVersion(); w != nil {
 		conflict := &Conflict{Stream: stream, Expected: expected, Actual: NoStream}
 		if r, ok := w.GetCurrentRevisionOption().(*streams.AppendResp_WrongExpectedVersion_CurrentRevision); ok {
@@ -107,6 +120,10 @@ func appended(resp *streams.AppendResp, stream string, expected int64) (Appended
 	revision, known := ok.GetCurrentRevisionOption().(*streams.AppendResp_Success_CurrentRevision)
 	if !known {
 		return Appended{}, errors.New("esdb: the server has answered an append without a revision")
+	}
+	// A stream that was deleted softly goes on counting where it was.
+	if last := int64(revision.CurrentRevision); last != expected+int64(events) && (expected != NoStream || last < int64(events)) {
+		return Appended{}, fmt.Errorf("esdb: the server has appended up to revision %d, which is not %d events after %d", last, events, expected)
 	}
 	p := ok.GetPosition()
 	return Appended{

@@ -247,6 +247,45 @@ func TestOutages(t *testing.T) { //nolint:paralleltest // it counts goroutines, 
 	}
 }
 
+// TestAppendIsWhole: however connections break, a stream has all events of an
+// append or none.
+func TestAppendIsWhole(t *testing.T) {
+	t.Parallel()
+	const events, drops = 30, 100
+	server := esdbtest.Start(t)
+	c, ctx := connect(t, server.URL()), within(t, 60*time.Second)
+	writing, stop := context.WithCancel(ctx)
+	progress := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for writing.Err() == nil {
+				batch := make([]Event, events)
+				for i := range batch {
+					batch[i] = event("x")
+				}
+				done, err := c.Append(ctx, "s-"+uuid.NewString(), NoStream, batch)
+				if err != nil || done.Revision != events-1 {
+					t.Error(done, err)
+				}
+				signal(progress)
+			}
+		})
+	}
+	for range drops {
+		<-progress
+		server.DropConnections()
+	}
+	stop()
+	wg.Wait()
+	for _, s := range server.Streams() {
+		if n := len(server.Events(s)); n != events {
+			t.Errorf("%s has %d of %d events", s, n, events)
+		}
+	}
+	t.Log(len(server.Streams()), "appends")
+}
+
 func raise(highest *atomic.Int64, d time.Duration) {
 	for was := highest.Load(); int64(d) > was && !highest.CompareAndSwap(was, int64(d)); was = highest.Load() {
 	}
