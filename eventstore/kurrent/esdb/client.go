@@ -137,9 +137,15 @@ func (c *Client) isClosed() bool {
 // or the context ends. An error that ends it says why the last attempt failed,
 // and is also that of the context.
 func (c *Client) call(ctx context.Context, do func(context.Context, *node) error) error {
+	var last error
 	for attempt := 0; ; attempt++ {
 		err := c.try(ctx, do)
-		if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrNotLeader) {
+		switch {
+		case errors.Is(err, ErrUnavailable), errors.Is(err, ErrNotLeader):
+			last = err
+		case last != nil && ctx.Err() != nil && isTransient(err):
+			return c.ended(ctx, last) // which tells more
+		default:
 			return err
 		}
 		if e, ok := errors.AsType[*notLeader](err); ok && e.leader != "" && attempt == 0 {
