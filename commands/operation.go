@@ -249,7 +249,7 @@ func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) 
 // command returns the decisions as a command to be recorded. They are for
 // different streams, except that one may continue another.
 func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision) (eventstore.Command, error) {
-	meta, err := json.Marshal(eventstore.Metadata{ //nolint:musttag // an ID is text
+	meta, err := json.Marshal(eventstore.Metadata{
 		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
 	})
 	if err != nil {

@@ -49,7 +49,7 @@ func (p Prefixes) Record(s eventstore.StreamID) string {
 // NewEvent returns what is to be told of an event.
 func NewEvent(r eventstore.Recorded, p Prefixes) (Event, error) {
 	var m eventstore.Metadata
-	if err := json.Unmarshal(r.Meta, &m); err != nil { //nolint:musttag // an ID is text
+	if err := json.Unmarshal(r.Meta, &m); err != nil {
 		return Event{}, fmt.Errorf("feed: metadata at %d: %w", r.Position, err)
 	}
 	tenant, subject := r.Stream.Tenant.String(), p.Record(r.Stream)
