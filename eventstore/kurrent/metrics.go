@@ -7,6 +7,7 @@ type metrics struct {
 	shipped  prometheus.Counter
 	healed   prometheus.Counter
 	strange  prometheus.Counter
+	deleted  prometheus.Counter
 	pending  prometheus.Gauge
 	oldest   prometheus.Gauge
 	watching prometheus.Gauge
@@ -23,12 +24,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		shipped:  counter("shipped_events_total", "Events appended to the event store."),
 		healed:   counter("healed_events_total", "Events shipped for somebody who did not come to it."),
 		strange:  counter("strange_events_total", "Events seen in the event store that are not as they were decided, or that nobody decided."),
+		deleted:  counter("deleted_streams_total", "Streams of tenants that were deleted for good, as seen in the event store."),
 		pending:  gauge("pending_events", "Events that were decided and not yet seen in the event store. Only the node that watches says so."),
 		oldest:   gauge("pending_oldest_seconds", "For how long the oldest of them has been pending."),
 		watching: gauge("watching", "1 if this node watches the event store."),
 	}
 	if r != nil {
-		r.MustRegister(m.shipped, m.healed, m.strange, m.pending, m.oldest, m.watching)
+		r.MustRegister(m.shipped, m.healed, m.strange, m.deleted, m.pending, m.oldest, m.watching)
 	}
 	return m
 }

@@ -45,6 +45,9 @@ type Witness struct {
 	held []eventstore.Shard
 
 	healed map[domain.TenantID]healed // used by heal only
+
+	ended   int       // streams that were deleted and that we have said nothing of; used by watch only
+	mourned time.Time // when we said something
 }
 
 // healed says up to where we have shipped the log of a tenant, and when. For a
@@ -205,14 +208,23 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided",
 			"tenant", seen[i].Stream.Tenant.String(), "stream", seen[i].Stream.ID, "version", int(seen[i].Version))
 	}
-	if ended > 0 {
-		w.log.WarnContext(ctx, "streams of tenants were deleted for good; unless somebody has dropped or purged logs, restore the event store from a backup", "streams", ended)
-	}
+	w.mourn(ctx, ended)
 	if foreign > 0 {
 		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)
 	}
 	w.store.metrics.strange.Add(float64(len(strange) + foreign))
 	return nil
+}
+
+// mourn counts streams that were deleted for good, and says so now and then.
+func (w *Witness) mourn(ctx context.Context, streams int) {
+	w.store.metrics.deleted.Add(float64(streams))
+	w.ended += streams
+	if w.ended == 0 || time.Since(w.mourned) < time.Minute {
+		return
+	}
+	w.log.WarnContext(ctx, "streams of tenants were deleted for good; unless somebody drops or purges logs, something is wrong", "streams", w.ended)
+	w.ended, w.mourned = 0, time.Now()
 }
 
 // heal ships what was decided and has not arrived in good time.

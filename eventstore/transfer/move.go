@@ -32,7 +32,7 @@ type move struct {
 	source, target end
 
 	copied eventstore.Position // up to here, all is in the target
-	wrote  eventstore.Position // how many events we have written
+	found  eventstore.Position // up to here, it was there when we came
 	same   comparison          // up to where both were compared
 }
 
@@ -59,7 +59,7 @@ func (m *move) run(ctx context.Context) (Result, error) {
 		}
 	}
 	paused, err := m.finish(ctx)
-	return Result{Events: m.same.at, Copied: m.wrote, Paused: paused, Digest: m.same.digest()}, err
+	return Result{Events: m.same.at, Copied: max(0, m.copied-m.found), Paused: paused, Digest: m.same.digest()}, err
 }
 
 // finish seals the log, and lets it go on in the target, or else where it was.
@@ -116,10 +116,10 @@ func (m *move) resume(ctx context.Context, head eventstore.Position) error {
 			high = at - 1
 		}
 	}
+	m.found, m.copied = low, low
 	if low < head {
-		low = max(0, low-pageEvents)
+		m.copied = max(0, low-pageEvents)
 	}
-	m.copied = low
 	return nil
 }
 
@@ -160,7 +160,6 @@ func (m *move) copy(ctx context.Context, upTo eventstore.Position) error {
 			return err
 		}
 		m.copied += eventstore.Position(len(page))
-		m.wrote += eventstore.Position(len(page))
 		m.report(Copying, m.copied, upTo)
 	}
 	return nil
