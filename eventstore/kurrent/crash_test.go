@@ -61,7 +61,7 @@ func (n *node) watch(owner string) (stop func()) {
 		defer close(done)
 		kurrent.NewWitness(kurrent.WitnessConfig{
 			Store: n.Store, Tracker: postgres.NewTracker(n.house.wall), Owner: owner,
-			TTL: 300 * time.Millisecond, Overdue: time.Millisecond, Every: 10 * time.Millisecond,
+			TTL: 300 * time.Millisecond, Overdue: time.Millisecond, Every: 10 * time.Millisecond, Doubt: 200 * time.Millisecond,
 		}).Run(ctx)
 	}()
 	stop = func() { cancel(); <-done }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -27,6 +26,7 @@ type WitnessConfig struct {
 	TTL     time.Duration // of leases, renewed three times as often (default 9 s)
 	Overdue time.Duration // how long events may be pending before they are shipped again (default 3 s)
 	Every   time.Duration // how often to look for such (default 1 s)
+	Doubt   time.Duration // how long after that to wait for the witness, before looking at the streams themselves (default 1 min)
 }
 
 // Group is what leases and the place in the engine's log are kept under. The nodes
@@ -44,17 +44,10 @@ type Witness struct {
 	mu   sync.Mutex
 	held []eventstore.Shard
 
-	healed map[domain.TenantID]healed // used by heal only
+	healed map[domain.TenantID]healed // used by heal.go only
 
 	ended   int       // streams that were deleted and that we have said nothing of; used by watch only
 	mourned time.Time // when we said something
-}
-
-// healed says up to where we have shipped the log of a tenant, and when. For a
-// while there is no point in doing it again: it is the witness that is late.
-type healed struct {
-	to eventstore.Position
-	at time.Time
 }
 
 // NewWitness returns a witness that does nothing until [Witness.Run].
@@ -62,6 +55,7 @@ func NewWitness(cfg WitnessConfig) *Witness {
 	cfg.TTL = cmp.Or(cfg.TTL, 9*time.Second)
 	cfg.Overdue = cmp.Or(cfg.Overdue, 3*time.Second)
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
+	cfg.Doubt = cmp.Or(cfg.Doubt, time.Minute)
 	return &Witness{cfg: cfg, store: cfg.Store, log: cfg.Store.log, healed: make(map[domain.TenantID]healed)}
 }
 
@@ -195,25 +189,29 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 			foreign++ // its name could be anything, so it is not told
 			continue
 		}
-		seen = append(seen, postgres.Sighting{
-			Stream: e.Stream, Version: e.Version, Position: e.Position, Event: e.ID, Hash: postgres.HashOf(e.Data, e.Meta),
-		})
+		seen = append(seen, sighting(&e))
 	}
 	strange, err := w.store.ledger.Witness(ctx, Group, from, to, seen)
 	if err != nil {
 		return err
 	}
+	w.report(ctx, seen, strange)
+	w.mourn(ctx, ended)
+	if foreign > 0 {
+		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)
+	}
+	w.store.metrics.strange.Add(float64(foreign))
+	return nil
+}
+
+// report tells of events that are not as they were decided.
+func (w *Witness) report(ctx context.Context, seen []postgres.Sighting, strange []int) {
 	const enough = 10 // lines about one batch
 	for _, i := range strange[:min(len(strange), enough)] {
 		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided",
 			"tenant", seen[i].Stream.Tenant.String(), "stream", seen[i].Stream.ID, "version", int(seen[i].Version))
 	}
-	w.mourn(ctx, ended)
-	if foreign > 0 {
-		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)
-	}
-	w.store.metrics.strange.Add(float64(len(strange) + foreign))
-	return nil
+	w.store.metrics.strange.Add(float64(len(strange)))
 }
 
 // mourn counts streams that were deleted for good, and says so now and then.
@@ -225,69 +223,6 @@ func (w *Witness) mourn(ctx context.Context, streams int) {
 	}
 	w.log.WarnContext(ctx, "streams of tenants were deleted for good; unless somebody drops or purges logs, something is wrong", "streams", w.ended)
 	w.ended, w.mourned = 0, time.Now()
-}
-
-// heal ships what was decided and has not arrived in good time.
-func (w *Witness) heal(ctx context.Context) {
-	for ctx.Err() == nil {
-		pause(ctx, w.cfg.Every*9/10+rand.N(w.cfg.Every/5+1)) //nolint:gosec // jitter
-		if w.store.away.Load() && w.store.present(ctx) != nil {
-			continue
-		}
-		if err := w.healOnce(ctx); err != nil && ctx.Err() == nil {
-			w.log.WarnContext(ctx, "events that were decided are not in the event store yet", "error", err)
-		}
-		w.measure(ctx)
-	}
-}
-
-func (w *Witness) healOnce(ctx context.Context) error {
-	const tenants, again = 100, time.Minute
-	maps.DeleteFunc(w.healed, func(_ domain.TenantID, h healed) bool { return time.Since(h.at) > again })
-	overdue, err := w.store.ledger.Overdue(ctx, w.cfg.Overdue, tenants)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, t := range overdue {
-		if !w.holds(eventstore.ShardOf(t)) {
-			continue
-		}
-		errs = append(errs, w.healTenant(ctx, t))
-	}
-	return errors.Join(errs...)
-}
-
-func (w *Witness) healTenant(ctx context.Context, t domain.TenantID) error {
-	ctx, cancel := context.WithTimeout(ctx, w.store.patience)
-	defer cancel()
-	began := time.Now()
-	head, err := w.store.ledger.Head(ctx, t)
-	if err != nil {
-		return err
-	}
-	before, known := w.healed[t]
-	if err := w.store.settle(ctx, t, before.to+1, head); err != nil {
-		return err
-	}
-	if known {
-		began = before.at
-	}
-	w.healed[t] = healed{head, began}
-	return nil
-}
-
-// measure says how much is pending, if this node watches.
-func (w *Witness) measure(ctx context.Context) {
-	if !w.holds(0) {
-		w.store.metrics.pending.Set(0)
-		w.store.metrics.oldest.Set(0)
-		return
-	}
-	if n, oldest, err := w.store.ledger.Backlog(ctx); err == nil {
-		w.store.metrics.pending.Set(float64(n))
-		w.store.metrics.oldest.Set(oldest.Seconds())
-	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -165,6 +165,23 @@ func TestWitnessKeepsWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestSettlesWithoutWitness has nobody be allowed to read the log of the whole
+// server: what was decided is found in its streams instead, a little later.
+func TestSettlesWithoutWitness(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.server.Faults.Always(esdbtest.Subscribe, esdbtest.Deny)
+	n := h.node()
+	for range 3 {
+		n.do(eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(h.stream(), 0, 3), write(h.stream(), 0, 1)}})
+	}
+	n.watch("node")
+	n.settled()
+	if got := len(n.log()); got != 12 {
+		t.Errorf("%d events, want 12", got)
+	}
+}
+
 // TestWitnessesTakeOver has nodes come and go, while others write and the server
 // drops connections: nothing stays pending, and each event is let go of once.
 func TestWitnessesTakeOver(t *testing.T) {
