@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/eventstore/transfer"
@@ -169,6 +170,9 @@ func (c logDropCmd) drop(ctx context.Context, e *env, l logs, tenant domain.Tena
 	case !c.Yes:
 		return fmt.Errorf("this deletes what the event store has of %s for good, and its log can never be moved there again: say so with --yes", tenant)
 	}
+	if err := l.known(ctx); err != nil {
+		return err
+	}
 	drop := l.transfer(transfer.Config{}).Drop
 	if c.Purge {
 		drop = l.transfer(transfer.Config{}).Purge
@@ -187,6 +191,35 @@ Their bytes are on the disks until every node of the event store was scavenged:
 func (l logs) transfer(cfg transfer.Config) *transfer.Transfer {
 	cfg.Here, cfg.There = l.here, l.kurrent
 	return transfer.New(cfg)
+}
+
+// known makes sure that the event store is the one that logs are kept in, if any
+// is: the URL may be that of another one, and no server would find there what was
+// copied.
+func (l logs) known(ctx context.Context) error {
+	tenants, err := l.tracker.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		engine, err := l.tracker.Where(ctx, t)
+		if err != nil {
+			return err
+		}
+		if engine != postgres.InKurrent {
+			continue
+		}
+		switch first, err := l.kurrent.Inspect(ctx, t, 0, 1, false); {
+		case errors.Is(err, eventstore.ErrGap):
+			return fmt.Errorf("the log of %s is kept in an event store, and not in this one: give the URL that the servers have", t)
+		case errors.Is(err, kurrent.ErrDropped): // it is being purged
+		case err != nil:
+			return err
+		case len(first) > 0:
+			return nil
+		}
+	}
+	return nil
 }
 
 // everywhere makes sure that all nodes that serve know the event store: one that

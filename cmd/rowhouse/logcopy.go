@@ -82,7 +82,7 @@ func (c logCopyCmd) run(ctx context.Context, e *env, l logs, to string) (began b
 		return false, err
 	}
 	if to == postgres.InKurrent {
-		if err := l.everywhere(ctx); err != nil {
+		if err := errors.Join(l.known(ctx), l.everywhere(ctx)); err != nil {
 			return false, err
 		}
 	}

@@ -213,6 +213,61 @@ func TestDifferentHere(t *testing.T) {
 	a.check()
 }
 
+// TestAway takes the event store away, for a moment while a log is copied, and for
+// longer than a tenant can wait while it is sealed.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.tenant(postgres.Here)
+	a.grow(400)
+	by, _ := w.connect()
+	stop := func() { w.server.Stop() }
+	back := func() {
+		if err := w.server.Restart(); err != nil {
+			t.Error(err)
+		}
+	}
+	var once sync.Once
+	_, err := transfer.New(transfer.Config{
+		Here: w.here, There: w.there, Rest: rest, MaxPause: 300 * time.Millisecond,
+		Progress: func(_ domain.TenantID, p transfer.Progress) {
+			switch p.Stage {
+			case transfer.Copying:
+				once.Do(func() { stop(); time.AfterFunc(200*time.Millisecond, back) })
+			case transfer.Paused:
+				a.grow(1)
+				stop()
+			}
+		},
+	}).Move(t.Context(), by, a.id, postgres.InKurrent)
+	if at := w.place(a.id); err == nil || at.Engine != postgres.Here || at.Sealed {
+		t.Errorf("the log is at %+v after %v", at, err)
+	}
+	a.grow(1)
+	back()
+	w.move(a.id, postgres.InKurrent)
+	a.check()
+}
+
+// TestTooLarge does not move what the event store does not take.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.tenant(postgres.Here)
+	a.grow(1)
+	s := eventstore.StreamID{Tenant: a.id, Kind: "deal", ID: newID()}
+	large := eventstore.Event{ID: newID(), Type: "thing.grown", Schema: 1, Data: make([]byte, eventstore.MaxEventBytes-2), Meta: []byte("{}")}
+	if r := w.here.Append(t.Context(), a.id, eventstore.Command{ID: newID(), Writes: []eventstore.Write{{Stream: s, Events: []eventstore.Event{large}}}})[0]; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	by, _ := w.connect()
+	_, err := w.transfer(nil).Move(t.Context(), by, a.id, postgres.InKurrent)
+	if at := w.place(a.id); !errors.Is(err, eventstore.ErrTooLarge) || at.Engine != postgres.Here || at.Sealed {
+		t.Errorf("the log is at %+v after %v", at, err)
+	}
+	t.Log(err)
+}
+
 // TestOnlyOne has two move the same log.
 func TestOnlyOne(t *testing.T) {
 	t.Parallel()
