@@ -221,16 +221,23 @@ func (h *house) crash(crash crash, heals string) {
 	if n := len(other.log()); n != 8 {
 		h.Errorf("%d events can be read, want 8", n)
 	}
-	receipt, ok, err := other.Recall(h.Context(), h.tenant, c.ID, c.Hash)
-	if err != nil || !ok || receipt.First != 3 || receipt.Last != 8 {
-		h.Errorf("recalled %+v, %t, %v", receipt, ok, err)
+	for i, want := range []int{2, 3, 3} {
+		if n := len(other.history(streams[i])); n != want {
+			h.Errorf("%d events of stream %d can be read, want %d", n, i, want)
+		}
+	}
+	// But it is not acknowledged to anybody.
+	ctx, cancel := context.WithTimeout(h.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, _, err := other.Recall(ctx, h.tenant, c.ID, c.Hash); !errors.Is(err, eventstore.ErrUnavailable) {
+		h.Errorf("recalled: %v", err)
 	}
 
 	h.server.Faults.Clear()
 	switch heals {
 	case "when it is repeated":
-		if r := other.do(c); r != receipt {
-			h.Errorf("repeated: %+v, want %+v", r, receipt)
+		if r := other.do(c); r.First != 3 || r.Last != 8 || !r.Repeated {
+			h.Errorf("repeated: %+v", r)
 		}
 	case "when somebody is in conflict with it":
 		for _, s := range streams {
@@ -281,6 +288,9 @@ func (h *house) whole(n *node, c eventstore.Command, streams []eventstore.Stream
 			}
 			at++
 		}
+	}
+	if r, ok, err := n.Recall(h.Context(), h.tenant, c.ID, c.Hash); err != nil || !ok || r.First != 3 || r.Last != 8 {
+		h.Errorf("recalled %+v, %t, %v", r, ok, err)
 	}
 	if holder, ok, err := n.Holder(h.Context(), h.tenant, "email", "ada@example.org"); holder != streams[0] || !ok || err != nil {
 		h.Errorf("the claim is held by %v, %t, %v", holder, ok, err)

@@ -24,7 +24,7 @@ type healed struct {
 func (w *Witness) heal(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, w.cfg.Every*9/10+rand.N(w.cfg.Every/5+1)) //nolint:gosec // jitter
-		if w.store.away.Load() && w.store.present(ctx) != nil {
+		if w.store.presence.away.Load() && w.store.present(ctx) != nil {
 			continue
 		}
 		if err := w.healOnce(ctx); err != nil && ctx.Err() == nil {

@@ -24,7 +24,6 @@ package kurrent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -33,8 +32,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -70,9 +69,9 @@ type Store struct {
 	log      *slog.Logger
 	metrics  *metrics
 	turns    chan struct{} // held by each append and read
-	away     atomic.Bool   // the engine did not answer when it was last asked
-	missed   atomic.Int64  // when it was last found away, in Unix nanoseconds
-	pings    singleflight.Group
+	presence presence
+	limit    atomic.Int64 // bytes of an append, if the server has said that it takes less than we thought
+	arrived  *lru.Cache[eventstore.StreamID, eventstore.Version]
 
 	mu     sync.RWMutex // guards closed, and calls against it
 	closed bool
@@ -95,6 +94,8 @@ func New(cfg Config) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.turns = make(chan struct{}, cfg.Limit)
+	const streams = 50_000                                                   // that are remembered
+	s.arrived, _ = lru.New[eventstore.StreamID, eventstore.Version](streams) //nolint:errcheck // it only fails for sizes below 1
 	return s
 }
 
@@ -109,7 +110,15 @@ func (s *Store) Capabilities() eventstore.Capabilities {
 
 // maxEventBytes is what is surely left for an event after its envelope.
 func (s *Store) maxEventBytes() int {
-	return min(eventstore.MaxEventBytes, s.events.MaxAppendBytes()-envelopeBytes)
+	return min(eventstore.MaxEventBytes, s.maxAppend()-envelopeBytes)
+}
+
+// maxAppend is how large an append may be.
+func (s *Store) maxAppend() int {
+	if said := int(s.limit.Load()); said > 0 {
+		return min(said, s.events.MaxAppendBytes())
+	}
+	return s.events.MaxAppendBytes()
 }
 
 // Close refuses new commands, and waits until those that were accepted are
@@ -189,7 +198,7 @@ func (s *Store) tooLarge(c *eventstore.Command) bool {
 				continue // whatever its envelope looks like
 			}
 			made := encode(&eventstore.Recorded{Event: *e, Position: math.MaxInt64})
-			if len(e.Data)+len(e.Meta) > s.maxEventBytes() || made.Size() > s.events.MaxAppendBytes() {
+			if len(e.Data)+len(e.Meta) > s.maxEventBytes() || made.Size() > s.maxAppend() {
 				return true
 			}
 		}
@@ -197,72 +206,18 @@ func (s *Store) tooLarge(c *eventstore.Command) bool {
 	return false
 }
 
-// present makes sure that the engine answers, if it did not when it was last
-// asked. Without that, everything would be decided that is asked for while it is
-// away, and nobody could be told.
-func (s *Store) present(ctx context.Context) error {
-	if !s.away.Load() {
-		return nil
-	}
-	const moment, recent = 2 * time.Second, 500 * time.Millisecond
-	if time.Since(time.Unix(0, s.missed.Load())) < recent {
-		return fmt.Errorf("%w: it did not answer a moment ago", eventstore.ErrUnavailable)
-	}
-	answer := s.pings.DoChan("", func() (any, error) { // one for all who want to know
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moment)
-		defer cancel()
-		err := s.Ping(ctx)
-		if err != nil {
-			s.missed.Store(time.Now().UnixNano())
-		}
-		return nil, err
-	})
-	select {
-	case a := <-answer:
-		return a.Err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, ctx.Err())
-	}
-}
-
-// Ping reports whether the engine answers.
-func (s *Store) Ping(ctx context.Context) error { return s.note(ctx, s.events.Ping(ctx)) }
-
-// note remembers whether the engine answered, tells the operator when that
-// changes, and makes what it failed with an error of ours.
-func (s *Store) note(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		if s.away.CompareAndSwap(true, false) {
-			s.log.InfoContext(ctx, "the event store answers again")
-		}
-		return nil
-	case isAway(err):
-		if s.away.CompareAndSwap(false, true) {
-			s.log.WarnContext(ctx, "the event store does not answer; nothing is accepted until it does", "error", err)
-		}
-		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
-	default:
-		return err
-	}
-}
-
-// isAway reports whether the engine could not be reached in time, or does not
-// let us in.
-func isAway(err error) bool {
-	for _, e := range []error{
-		esdb.ErrUnavailable, esdb.ErrNotLeader, esdb.ErrClosed, esdb.ErrUnauthenticated, esdb.ErrAccessDenied, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// Recall implements [eventstore.Store].
+// Recall implements [eventstore.Store]. What it returns can be read in the engine.
 func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
-	return s.ledger.Recall(ctx, tenant, command, hash)
+	r, found, err := s.ledger.Recall(ctx, tenant, command, hash)
+	if err != nil || !found {
+		return r, found, err
+	}
+	ctx, cancel := s.insist(ctx)
+	defer cancel()
+	if err := s.settle(ctx, tenant, r.First, r.Last); err != nil {
+		return eventstore.Receipt{}, false, err
+	}
+	return r, true, nil
 }
 
 // Holder implements [eventstore.Store].

@@ -107,7 +107,7 @@ func (s *Store) Dropped(ctx context.Context, tenant domain.TenantID) (bool, erro
 	if errors.Is(err, esdb.ErrDeleted) {
 		return true, nil
 	}
-	return false, s.note(ctx, err)
+	return false, s.failed(ctx, err, nil)
 }
 
 // Purge deletes all streams of a tenant that the ledger knows for good, in the
@@ -144,5 +144,5 @@ func (s *Store) tombstone(ctx context.Context, name string) error {
 		return err
 	}
 	defer s.give()
-	return s.note(ctx, s.events.Tombstone(ctx, name))
+	return s.failed(ctx, s.events.Tombstone(ctx, name), nil)
 }

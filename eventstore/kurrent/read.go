@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,55 +23,79 @@ const (
 	pageBytes = 8 << 20
 )
 
-// ReadStream implements [eventstore.Store].
+// ReadStream implements [eventstore.Store]. The ledger says which events there are,
+// so what was decided can be read before it is shipped, and nothing that was not.
 func (s *Store) ReadStream(ctx context.Context, id eventstore.StreamID, after eventstore.Version) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
+		after = max(after, 0)
 		for more := true; more; {
-			page, err := s.page(ctx, id, after, pageEvents)
-			for _, e := range page {
-				if !yield(e, nil) {
-					return
-				}
-			}
+			entries, err := s.ledger.EntriesOf(ctx, id, after, pageEvents)
 			if err != nil {
 				yield(eventstore.Recorded{}, err)
 				return
 			}
-			after, more = after+eventstore.Version(len(page)), len(page) == pageEvents
+			more = len(entries) > 0 // the ledger ends a page where it likes
+			for len(entries) > 0 {
+				some, err := s.some(ctx, id.Tenant, entries)
+				if err != nil {
+					yield(eventstore.Recorded{}, fmt.Errorf("read the log: %w", err))
+					return
+				}
+				for i := range some {
+					if !yield(some[i].Recorded, nil) {
+						return
+					}
+				}
+				after, entries = some[len(some)-1].Version, entries[len(some):]
+			}
 		}
 	}
+}
+
+// some fills the first of some entries, so many that they fit into memory whatever
+// their size is.
+func (s *Store) some(ctx context.Context, tenant domain.TenantID, entries []postgres.Entry) ([]postgres.Entry, error) {
+	const most = 64 // of up to a megabyte, but hardly ever
+	n := min(len(entries), most)
+	return entries[:n], s.fill(ctx, tenant, entries[:n])
 }
 
 // page reads up to limit events of a stream after a version. What comes before an
 // error is good.
 func (s *Store) page(ctx context.Context, id eventstore.StreamID, after eventstore.Version, limit int) ([]eventstore.Recorded, error) {
-	if after < 0 {
-		after = 0
-	}
 	ctx, cancel := s.limited(ctx)
 	defer cancel()
+	if err := s.known(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.take(ctx); err != nil {
 		return nil, err
 	}
 	defer s.give()
-	name := streamName(id)
+	name, began := streamName(id), time.Now()
 	var page []eventstore.Recorded
 	for e, err := range s.events.ReadStream(ctx, name, uint64(after), limit) {
 		if errors.Is(err, esdb.ErrNotFound) {
 			return nil, nil
 		}
 		if err != nil {
-			return page, fmt.Errorf("read the log: %w", s.note(ctx, err))
+			if impatient(err, time.Since(began)) {
+				return page, fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+			}
+			return page, s.failed(ctx, err, nil)
 		}
 		r, err := decode(&e)
 		if err != nil {
-			return page, fmt.Errorf("read the log: %w", err)
+			return page, err
 		}
 		want := after + eventstore.Version(len(page)) + 1
 		if r.Version != want || e.Stream != name {
 			return page, fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, r.Version, want)
 		}
 		page = append(page, r)
+	}
+	if s.presence.away.Load() && s.presence.getStuck() == nil {
+		s.back(ctx)
 	}
 	return page, nil
 }
@@ -88,18 +113,16 @@ func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventsto
 		return nil, err
 	}
 	events := make([]eventstore.Recorded, 0, len(entries))
-	const first = 64 // until we know how large they are
-	for size, n := 0, first; len(entries) > 0 && size < pageBytes; {
-		n = min(n, len(entries))
-		if err := s.fill(ctx, tenant, entries[:n]); err != nil {
+	for size := 0; len(entries) > 0 && size < pageBytes; {
+		some, err := s.some(ctx, tenant, entries)
+		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
-		for i := range entries[:n] {
-			events = append(events, entries[i].Recorded)
-			size += len(entries[i].Data) + len(entries[i].Meta)
+		for i := range some {
+			events = append(events, some[i].Recorded)
+			size += len(some[i].Data) + len(some[i].Meta)
 		}
-		entries = entries[n:]
-		n = max(1, min(pageEvents, (pageBytes-size)/max(1, size/len(events))))
+		entries = entries[len(some):]
 	}
 	return events, nil
 }
@@ -129,7 +152,7 @@ func (s *Store) fetch(ctx context.Context, tenant domain.TenantID, entries []pos
 	g.SetLimit(atOnce)
 	for _, r := range runs(entries) {
 		g.Go(func() error {
-			page, err := s.page(ctx, r.stream, r.after(), len(r.entries)+r.beyond())
+			page, err := s.wholePage(ctx, r)
 			if err != nil {
 				return err
 			}
@@ -154,6 +177,19 @@ func (s *Store) fetch(ctx context.Context, tenant domain.TenantID, entries []pos
 		})
 	}
 	return g.Wait()
+}
+
+// wholePage reads the events of a run. They are there, but a server may show them
+// a moment after it has sent them to the witness.
+func (s *Store) wholePage(ctx context.Context, r run) (page []eventstore.Recorded, err error) {
+	for wait := time.Millisecond; wait < time.Second; wait *= 4 {
+		page, err = s.page(ctx, r.stream, r.after(), len(r.entries)+r.beyond())
+		if err != nil || len(page) >= len(r.entries) {
+			break
+		}
+		pause(ctx, wait)
+	}
+	return page, err
 }
 
 // beyond is how many events to ask for behind a run: one, if there must be none.

@@ -86,71 +86,113 @@ func shipments(c *eventstore.Command, r eventstore.Receipt) []shipment {
 	return all
 }
 
-// merge joins shipments of the same stream, which come in the order of its
-// versions.
-func merge(all []shipment) []shipment {
+// merge joins shipments of the same stream that follow one another, and returns
+// those of each stream, in the order of its versions, in which they come.
+func merge(all []shipment) [][]shipment {
 	index := make(map[eventstore.StreamID]int, len(all))
-	merged := all[:0:0]
+	var merged [][]shipment
 	for _, sh := range all {
-		if i, ok := index[sh.stream]; ok {
-			merged[i].events = append(merged[i].events, sh.events...)
+		i, ok := index[sh.stream]
+		if !ok {
+			index[sh.stream] = len(merged)
+			merged = append(merged, []shipment{sh})
 			continue
 		}
-		index[sh.stream] = len(merged)
-		merged = append(merged, sh)
+		last := &merged[i][len(merged[i])-1]
+		if last.at+eventstore.Version(len(last.events)) == sh.at {
+			last.events = append(last.events, sh.events...)
+		} else {
+			merged[i] = append(merged[i], sh)
+		}
 	}
 	return merged
 }
 
 // shipAll ships to several streams at once, and returns what went wrong with
 // which.
-func (s *Store) shipAll(ctx context.Context, all []shipment) map[eventstore.StreamID]error {
-	if len(all) == 1 {
-		return map[eventstore.StreamID]error{all[0].stream: s.ship(ctx, all[0])}
-	}
+func (s *Store) shipAll(ctx context.Context, all [][]shipment) map[eventstore.StreamID]error {
 	const atOnce = 16 // of one caller
 	errs := make([]error, len(all))
-	var g errgroup.Group
-	g.SetLimit(atOnce)
-	for i := range all {
-		g.Go(func() error {
-			errs[i] = s.ship(ctx, all[i])
-			return nil
-		})
+	ship := func(i int) {
+		for k := 0; k < len(all[i]) && errs[i] == nil; k++ {
+			errs[i] = s.ship(ctx, all[i][k])
+		}
 	}
-	_ = g.Wait() // the functions return nil
+	if len(all) == 1 {
+		ship(0)
+	} else {
+		var g errgroup.Group
+		g.SetLimit(atOnce)
+		for i := range all {
+			g.Go(func() error {
+				ship(i)
+				return nil
+			})
+		}
+		_ = g.Wait() // the functions return nil
+	}
 	late := make(map[eventstore.StreamID]error, len(all))
 	for i := range all {
-		late[all[i].stream] = errs[i]
+		late[all[i][0].stream] = errs[i]
 	}
 	return late
 }
 
-// ship appends the events of a shipment, as many at a time as the engine takes.
-// It knows those that are there already, and ships those that are missing before.
+// ship appends the events of a shipment. What was decided for the stream before
+// them, and was not seen there yet, is shipped first: it may be that nobody came to
+// it, or that somebody else has written in its place, and then nothing of ours
+// must follow.
 func (s *Store) ship(ctx context.Context, sh shipment) error {
-	name := streamName(sh.stream)
-	for len(sh.events) > 0 {
-		n := s.fit(sh.events)
-		err := s.append(ctx, name, sh.at, sh.events[:n])
-		conflict, ok := errors.AsType[*esdb.Conflict](err)
-		switch {
-		case err == nil:
-			s.metrics.shipped.Add(float64(n))
-		case !ok:
+	if arrived, ok := s.arrived.Get(sh.stream); sh.at > 0 && (!ok || arrived < sh.at) {
+		before, err := s.pendingBefore(ctx, sh)
+		if err != nil {
 			return err
-		case conflict.Actual < revision(sh.at):
-			// Whoever decided them did not come to it.
-			if err := s.shipBefore(ctx, sh, conflict.Actual); err != nil {
-				return err
-			}
-			continue
-		default:
-			if n, err = s.recognize(ctx, name, sh); err != nil {
+		}
+		for _, b := range before {
+			if err := s.ship(ctx, b); err != nil { // whose predecessors are pending no more
 				return err
 			}
 		}
+	}
+	return s.load(ctx, sh)
+}
+
+// load appends the events of a shipment, as many at a time as the engine takes,
+// and knows those that are there already.
+func (s *Store) load(ctx context.Context, sh shipment) error {
+	name := streamName(sh.stream)
+	for most, wait := len(sh.events), time.Millisecond; len(sh.events) > 0; {
+		n := s.fit(sh.events[:min(most, len(sh.events))])
+		err := s.append(ctx, name, sh.at, sh.events[:n])
+		conflict, isConflict := errors.AsType[*esdb.Conflict](err)
+		switch {
+		case err == nil:
+			s.metrics.shipped.Add(float64(n))
+		case isConflict && conflict.Actual >= revision(sh.at):
+			n, err = s.recognize(ctx, name, sh)
+		case isConflict:
+			// What came before was seen, and the server does not show it: yet, or
+			// any more.
+			err = fmt.Errorf("%w: a stream ends at version %d, and what follows was there once", eventstore.ErrGap, conflict.Actual+1)
+		case errors.Is(err, esdb.ErrTooLarge):
+			if n > 1 {
+				most = n / 2
+				continue
+			}
+			return s.refuseLarger(ctx, err)
+		default:
+			return err
+		}
+		if errors.Is(err, eventstore.ErrGap) && wait < time.Second {
+			pause(ctx, wait)
+			wait *= 4
+			continue
+		}
+		if err != nil {
+			return err
+		}
 		sh.at, sh.events = sh.at+eventstore.Version(n), sh.events[n:]
+		s.arrived.Add(sh.stream, sh.at)
 	}
 	return nil
 }
@@ -159,11 +201,21 @@ func (s *Store) ship(ctx context.Context, sh shipment) error {
 func (s *Store) fit(events []esdb.Event) int {
 	size := 0
 	for i := range events {
-		if size += events[i].Size(); i > 0 && size > s.events.MaxAppendBytes() {
+		if size += events[i].Size(); i > 0 && size > s.maxAppend() {
 			return i
 		}
 	}
 	return len(events)
+}
+
+// refuseLarger remembers that the server takes less than it was said to, so that
+// nothing more of this size is decided. What was decided waits for an operator.
+func (s *Store) refuseLarger(ctx context.Context, err error) error {
+	if t, ok := errors.AsType[*esdb.TooLarge](err); ok && t.Limit > envelopeBytes {
+		s.limit.Store(int64(t.Limit))
+	}
+	s.log.ErrorContext(ctx, "the event store does not take an event that was decided: raise MaxAppendSize there, or lower maxAppendSize in --events", "error", err)
+	return fmt.Errorf("%w: its limit is lower than maxAppendSize says", eventstore.ErrUnavailable)
 }
 
 // append appends when it is its turn.
@@ -172,11 +224,17 @@ func (s *Store) append(ctx context.Context, name string, at eventstore.Version, 
 		return err
 	}
 	defer s.give()
+	began := time.Now()
 	_, err := s.events.Append(ctx, name, revision(at), events)
-	if _, ok := errors.AsType[*esdb.Conflict](err); ok {
-		return err
+	switch {
+	case err == nil:
+		s.back(ctx)
+		return nil
+	case impatient(err, time.Since(began)):
+		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+	default:
+		return s.failed(ctx, err, &stuck{name, at, events})
 	}
-	return s.note(ctx, err)
 }
 
 func (s *Store) take(ctx context.Context) error {
@@ -199,8 +257,11 @@ func (s *Store) recognize(ctx context.Context, name string, sh shipment) (n int,
 	}
 	defer s.give()
 	for e, err := range s.events.ReadStream(ctx, name, uint64(sh.at), len(sh.events)) {
+		if errors.Is(err, esdb.ErrNotFound) {
+			break
+		}
 		if err != nil {
-			return 0, s.note(ctx, err)
+			return 0, s.failed(ctx, err, nil)
 		}
 		if e.ID != sh.events[n].ID {
 			return 0, fmt.Errorf("%w: version %d of a stream", errForeign, int(sh.at)+n+1)
@@ -213,40 +274,30 @@ func (s *Store) recognize(ctx context.Context, name string, sh shipment) (n int,
 	return n, nil
 }
 
-// shipBefore ships what was decided for a stream between what is there and the
-// beginning of a shipment.
-func (s *Store) shipBefore(ctx context.Context, sh shipment, actual int64) error {
-	missing, err := s.pendingOf(ctx, sh.stream)
+// pendingBefore returns what is pending of a stream before a shipment.
+func (s *Store) pendingBefore(ctx context.Context, sh shipment) (before []shipment, err error) {
+	entries, err := s.ledger.PendingOf(ctx, sh.stream, few)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	before := shipment{stream: sh.stream}
-	for _, p := range missing {
-		if v := int64(p.Version); v > actual+1 && v <= int64(sh.at) {
-			if len(before.events) == 0 {
-				before.at = p.Version - 1
-			}
-			before.events = append(before.events, encode(&p.Recorded))
+	for i := range entries {
+		if e := &entries[i].Recorded; e.Version <= sh.at {
+			before = append(before, shipment{e.Stream, e.Version - 1, []esdb.Event{encode(e)}})
 		}
 	}
-	if len(before.events) == 0 || revision(before.at) != actual {
-		return fmt.Errorf("%w: a stream ends at version %d, and what follows was there once", eventstore.ErrGap, actual+1)
+	if len(before) == 0 {
+		return nil, nil
 	}
-	s.metrics.healed.Add(float64(len(before.events)))
-	return s.ship(ctx, before)
+	return merge(before)[0], nil
 }
 
 // few is how many pending events are dealt with at a time.
 const few = 1000
 
-func (s *Store) pendingOf(ctx context.Context, id eventstore.StreamID) ([]postgres.Entry, error) {
-	return s.ledger.PendingOf(ctx, id, few)
-}
-
 // settleStream ships whatever is pending of a stream, so that a reader can see
 // what was decided.
 func (s *Store) settleStream(ctx context.Context, id eventstore.StreamID) error {
-	entries, err := s.pendingOf(ctx, id)
+	entries, err := s.ledger.PendingOf(ctx, id, few)
 	if err != nil || len(entries) == 0 {
 		return err
 	}

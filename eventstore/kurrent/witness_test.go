@@ -18,6 +18,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore/kurrent"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
+	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/eventstore/storetest"
 )
 
@@ -43,25 +44,118 @@ func TestShipsWhatIsMissingBefore(t *testing.T) {
 	}
 }
 
-// TestNothingIsDecidedWhileAway makes sure that an engine that does not answer
-// makes no backlog.
+// TestNothingIsDecidedWhileAway makes sure that an engine that does not do its work
+// makes no backlog, also if it answers whatever else it is asked.
 func TestNothingIsDecidedWhileAway(t *testing.T) {
 	t.Parallel()
+	for name, fault := range map[string]*esdbtest.Fault{
+		"stopped": nil, "denies": &esdbtest.Deny, "is too busy": &esdbtest.ResourceExhausted, "has no quorum": &esdbtest.Aborted,
+		"writes, and cannot say so": new(esdbtest.Aborted.AfterWrite()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			n := h.node()
+			n.do(eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(h.stream(), 0, 1)}})
+			if fault == nil {
+				h.server.Stop()
+			} else {
+				h.server.Faults.Always(esdbtest.Append, *fault)
+			}
+			s := h.stream()
+			for range 20 {
+				r := n.appendFor(50*time.Millisecond, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(s, 0, 1)}})
+				if conflict := (*eventstore.Conflict)(nil); !errors.Is(r.Err, eventstore.ErrUnavailable) && !errors.As(r.Err, &conflict) {
+					t.Fatalf("got %+v", r)
+				}
+			}
+			if head, err := n.Head(t.Context(), h.tenant); head > 2 || err != nil { // one, which found out
+				t.Errorf("%d events were decided, %v", head, err)
+			}
+			h.server.Faults.Clear()
+			if fault == nil {
+				if err := h.server.Restart(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.comesBack()
+		})
+	}
+}
+
+// comesBack waits until commands are taken again.
+func (n *node) comesBack() {
+	n.house.Helper()
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); {
+		r := n.appendFor(5*time.Second, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(n.house.stream(), 0, 1)}})
+		if r.Err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // it was asked a moment ago
+	}
+	n.house.Error("no command is taken any more")
+}
+
+// TestServerTakesLess has a server that takes smaller appends than it was said to:
+// what fits one by one goes one by one, what does not is decided once and never
+// again.
+func TestServerTakesLess(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
+	h.server = esdbtest.Start(t, esdbtest.WithMaxAppendSize(64<<10))
 	n := h.node()
-	h.server.Stop()
-	for range 20 {
-		if r := n.appendFor(50*time.Millisecond, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(h.stream(), 0, 1)}}); !errors.Is(r.Err, eventstore.ErrUnavailable) {
-			t.Fatalf("got %+v", r)
+	s := h.stream()
+	large := func(size, count int, at eventstore.Version) eventstore.Command {
+		w := write(s, at, count)
+		for i := range w.Events {
+			w.Events[i].Data = bytes.Repeat([]byte("x"), size)
+		}
+		return eventstore.Command{ID: newID(), Writes: []eventstore.Write{w}}
+	}
+	n.do(large(20<<10, 10, 0))
+	if got := len(n.history(s)); got != 10 {
+		t.Errorf("%d events, want 10", got)
+	}
+	if r := n.appendFor(5*time.Second, large(100<<10, 1, 10)); !errors.Is(r.Err, eventstore.ErrUnavailable) {
+		t.Errorf("got %+v", r)
+	}
+	if r := n.appendFor(5*time.Second, large(100<<10, 1, 11)); !errors.Is(r.Err, eventstore.ErrTooLarge) {
+		t.Errorf("got %+v, want it to be refused before it is decided", r)
+	}
+}
+
+// TestGaps has events of a stream be pending on both sides of one that is not.
+func TestGaps(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a := h.node()
+	s := h.stream()
+	only(&h.server.Faults)
+	for v := range eventstore.Version(3) {
+		a.appendFor(100*time.Millisecond, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(s, v, 1)}})
+		a = h.node() // which knows of nothing
+	}
+	h.server.Faults.Clear()
+	entries, err := a.ledger.PendingOf(t.Context(), s, 10)
+	if err != nil || len(entries) != 3 {
+		t.Fatalf("%d are pending, %v", len(entries), err)
+	}
+	second := entries[1]
+	seen := postgres.Sighting{Stream: s, Version: 2, Position: second.Position, Event: second.ID, Hash: postgres.HashOf(second.Data, second.Meta)}
+	if strange, err := a.ledger.Witness(t.Context(), "test", "", "x", []postgres.Sighting{seen}); err != nil || len(strange) > 0 {
+		t.Fatalf("%v, %v", strange, err)
+	}
+	// The second is in the engine, which only then can have the first.
+	for i, e := range []eventstore.Recorded{entries[0].Recorded, second.Recorded} {
+		if _, err := a.client.Append(t.Context(), nameOf(s), int64(i)-1, []esdb.Event{kurrent.Encode(&e)}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if head, err := n.Head(t.Context(), h.tenant); head > 1 || err != nil { // the first one, which found out
-		t.Errorf("%d events were decided, %v", head, err)
+	a.watch("node")
+	a.settled()
+	if got := len(a.history(s)); got != 3 || len(h.server.Events(nameOf(s))) != 3 {
+		t.Errorf("%d events, want 3", got)
 	}
-	if err := h.server.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	n.do(eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(h.stream(), 0, 1)}})
 }
 
 // TestWitnessReports has somebody else write to the engine, or change what the
@@ -93,10 +187,16 @@ func TestWitnessReports(t *testing.T) {
 		t.Error("the log tells of another installation's tenant")
 	}
 
-	// The forged stream takes no events of ours, and that is a fault.
-	r := n.appendFor(time.Second, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(other, 0, 1)}})
-	if r.Err == nil || errors.Is(r.Err, eventstore.ErrUnavailable) {
-		t.Errorf("got %+v", r)
+	// The forged stream takes no events of ours, and that is a fault: neither in the
+	// place of the forged ones, nor behind them.
+	for at := range eventstore.Version(4) {
+		r := h.node().appendFor(time.Second, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(other, at, 1)}})
+		if r.Err == nil || errors.Is(r.Err, eventstore.ErrUnavailable) {
+			t.Errorf("at %d got %+v", at, r)
+		}
+	}
+	if got := len(h.server.Events(nameOf(other))); got != 2 {
+		t.Errorf("the forged stream has %d events now", got)
 	}
 }
 

@@ -66,6 +66,10 @@ const (
 		from es.entry n left join es.pending p on p.tenant_id = n.tenant_id and p.pos = n.pos
 		where n.tenant_id = $1 and n.pos > $2 order by n.pos limit $3`
 
+	entriesOf = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, p.data, p.meta, p.pos is not null
+		from es.entry n left join es.pending p on p.tenant_id = n.tenant_id and p.pos = n.pos
+		where n.tenant_id = $1 and n.stream_id = $2 and n.stream_kind = $3 and n.version > $4 order by n.version limit $5`
+
 	kept = `select n.pos, n.stream_kind, n.stream_id, n.version, n.event_id, n.event_type, n.schema_version, n.recorded_at, null::bytea, null::bytea,
 			not exists (select from es.entry l where l.tenant_id = n.tenant_id and l.stream_id = n.stream_id and l.stream_kind = n.stream_kind and l.version = n.version + 1)
 		from es.entry n where n.tenant_id = $1 and n.pos > $2 order by n.pos limit $3`
@@ -88,6 +92,20 @@ func (l *Ledger) Entries(ctx context.Context, tenant domain.TenantID, after even
 		return nil, err
 	}
 	return all, contiguous(all, after)
+}
+
+// EntriesOf returns up to limit entries of a stream after a version, without a gap.
+func (l *Ledger) EntriesOf(ctx context.Context, id eventstore.StreamID, after eventstore.Version, limit int) ([]Entry, error) {
+	all, err := l.entries(ctx, id.Tenant, entriesOf, raw(id.Tenant.UUID), raw(id.ID), id.Kind, int32(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if after++; all[i].Version != after {
+			return nil, fmt.Errorf("%w: version %d of a stream where %d should be", eventstore.ErrGap, all[i].Version, after)
+		}
+	}
+	return all, nil
 }
 
 // Kept is like Entries, but that it never returns data: it is for those who want

@@ -103,7 +103,7 @@ func translate(err error, trailer metadata.MD) error {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	case codes.Canceled:
 		return fmt.Errorf("%w: %w", context.Canceled, err)
-	case codes.Unavailable:
+	case codes.Unavailable, codes.ResourceExhausted: // it has no time or room for us now
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case codes.Aborted: // the server gave up waiting for its own write: it may still be made
 		return fmt.Errorf("%w, outcome unknown: %w", ErrUnavailable, err)
