@@ -33,8 +33,8 @@ func (s *Store) Import(ctx context.Context, tenant domain.TenantID, events []eve
 		}
 		made := encode(e)
 		if made.Size() > s.events.MaxAppendBytes() {
-			return fmt.Errorf("position %d: %w of the event store: its configuration allows %d bytes, and the event has %d",
-				e.Position, eventstore.ErrTooLarge, s.events.MaxAppendBytes(), made.Size())
+			return fmt.Errorf("the event at position %d has %d bytes, and the configuration of the event store allows %d: %w",
+				e.Position, made.Size(), s.events.MaxAppendBytes(), eventstore.ErrTooLarge)
 		}
 		all = append(all, shipment{e.Stream, e.Version - 1, []esdb.Event{made}})
 	}
