@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,30 +38,38 @@ type eventLog struct {
 func (f logFlags) connect(ctx context.Context, w *wall.Wall, log *slog.Logger, metrics *prometheus.Registry) (*eventLog, error) {
 	tracker := postgres.NewTracker(w)
 	l := &eventLog{engine: postgres.Here, here: postgres.New(postgres.Config{Wall: w, Log: log, Metrics: metrics})}
+	engines := map[string]eventstore.Store{postgres.Here: l.here}
 	if f.Events == "" {
 		elsewhere, err := tracker.Elsewhere(ctx)
-		if err == nil && elsewhere {
-			err = errors.New("the logs of some tenants are kept in an event store: say where it is with --events")
+		if err != nil || elsewhere {
+			return l, cmp.Or(err, errors.New("the logs of some tenants are kept in an event store: say where it is with --events"))
 		}
-		l.Store = l.here
-		return l, err
+	} else {
+		if err := l.join(f.Events, w, log, metrics); err != nil {
+			return nil, fmt.Errorf("--events: %w", err)
+		}
+		engines[postgres.InKurrent] = l.kurrent
 	}
-	cfg, err := esdb.Parse(f.Events)
+	// Also if there is one engine only: another node may know of one more.
+	var err error
+	l.Store, err = placement.New(placement.Config{Engines: engines, Default: l.engine, Where: tracker.Where, Now: time.Now})
+	return l, err
+}
+
+// join connects to the event store at a URL, for the logs of new tenants.
+func (l *eventLog) join(url string, w *wall.Wall, log *slog.Logger, metrics *prometheus.Registry) error {
+	cfg, err := esdb.Parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("--events: %w", err)
+		return err
 	}
 	cfg.Log = log
 	if l.client, err = esdb.New(cfg); err != nil {
-		return nil, fmt.Errorf("--events: %w", err)
+		return err
 	}
 	l.engine = postgres.InKurrent
 	l.ledger = postgres.NewLedger(postgres.Config{Wall: w, Log: log})
 	l.kurrent = kurrent.New(kurrent.Config{Ledger: l.ledger, Events: l.client, Log: log, Metrics: metrics})
-	l.Store, err = placement.New(placement.Config{
-		Engines: map[string]eventstore.Store{postgres.Here: l.here, postgres.InKurrent: l.kurrent},
-		Default: l.engine, Where: tracker.Where, Now: time.Now,
-	})
-	return l, err
+	return nil
 }
 
 // watch does what an engine needs somebody to do all the time.
