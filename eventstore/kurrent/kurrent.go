@@ -24,10 +24,8 @@ package kurrent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +35,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/internal/calls"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdb"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 )
@@ -73,9 +72,7 @@ type Store struct {
 	limit    atomic.Int64 // bytes of an append, if the server has said that it takes less than we thought
 	arrived  *lru.Cache[eventstore.StreamID, eventstore.Version]
 
-	mu     sync.RWMutex // guards closed, and calls against it
-	closed bool
-	calls  sync.WaitGroup
+	calls calls.Calls
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -123,42 +120,16 @@ func (s *Store) maxAppend() int {
 
 // Close refuses new commands, and waits until those that were accepted are
 // answered or ctx is done.
-func (s *Store) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	answered := make(chan struct{})
-	go func() {
-		s.calls.Wait()
-		close(answered)
-	}()
-	select {
-	case <-answered:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("commands were not answered yet: %w", ctx.Err())
-	}
-}
-
-// enter reports whether the store is open, and keeps Close waiting until the
-// caller is done.
-func (s *Store) enter() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if !s.closed {
-		s.calls.Add(1)
-	}
-	return !s.closed
-}
+func (s *Store) Close(ctx context.Context) error { return s.calls.Close(ctx) }
 
 // Append implements [eventstore.Store]. If the engine is known to be away, no
 // command is decided.
 func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...eventstore.Command) []eventstore.Result {
 	results := make([]eventstore.Result, len(commands))
-	if !s.enter() {
+	if !s.calls.Enter() {
 		return refuse(results, eventstore.ErrClosed)
 	}
-	defer s.calls.Done()
+	defer s.calls.Leave()
 	if err := s.present(ctx); err != nil {
 		return refuse(results, err)
 	}

@@ -10,13 +10,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/internal/calls"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -49,9 +49,7 @@ type Store struct {
 	lanes   []*lane
 	metrics *metrics
 
-	mu     sync.RWMutex // guards closed, and calls against it
-	closed bool
-	calls  sync.WaitGroup
+	calls calls.Calls
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -82,44 +80,18 @@ func newStore(cfg Config, judge string) *Store {
 
 // Close refuses new commands, and waits until those that were accepted are
 // answered or ctx is done.
-func (s *Store) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	answered := make(chan struct{})
-	go func() {
-		s.calls.Wait()
-		close(answered)
-	}()
-	select {
-	case <-answered:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("commands were not answered yet: %w", ctx.Err())
-	}
-}
-
-// enter reports whether the store is open, and keeps Close waiting until the
-// caller is done.
-func (s *Store) enter() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if !s.closed {
-		s.calls.Add(1)
-	}
-	return !s.closed
-}
+func (s *Store) Close(ctx context.Context) error { return s.calls.Close(ctx) }
 
 // Append implements [eventstore.Store].
 func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...eventstore.Command) []eventstore.Result {
 	results := make([]eventstore.Result, len(commands))
-	if !s.enter() {
+	if !s.calls.Enter() {
 		for i := range results {
 			results[i].Err = eventstore.ErrClosed
 		}
 		return results
 	}
-	defer s.calls.Done()
+	defer s.calls.Leave()
 	entries := make([]entry, len(commands))
 	var accepted []*entry
 	for i := range commands {
