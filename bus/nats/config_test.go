@@ -46,7 +46,7 @@ func TestWhatAURLCannotSay(t *testing.T) {
 		{"nats://u:hunter2@h/path", "path"},
 	}
 	for _, test := range tests {
-		_, err := tryOpen(t, test.url)
+		_, err := tryOpen(t, test.url, logTo(t))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.url, err)
 		}
@@ -65,28 +65,32 @@ func TestIdentity(t *testing.T) {
 		change func(*server.Options)
 		user   string
 		query  string
-		let    bool
+		why    string // we are not let in
 	}{
-		{"a user", func(o *server.Options) { o.Username, o.Password = "u", "p@ss:word" }, "u:p%40ss%3Aword@", "", true},
-		{"a user with a wrong password", func(o *server.Options) { o.Username, o.Password = "u", "p" }, "u:hunter2@", "", false},
-		{"a token", func(o *server.Options) { o.Authorization = "secret" }, "", "token=secret", true},
-		{"a wrong token", func(o *server.Options) { o.Authorization = "secret" }, "", "token=hunter2", false},
-		{"TLS", func(o *server.Options) { o.TLS, o.TLSConfig = true, serverTLS }, "", "tls=true&ca=" + ca, true},
-		{"TLS with somebody whom we do not know", func(o *server.Options) { o.TLS, o.TLSConfig = true, serverTLS }, "", "tls=true", false},
-		{"TLS wanted from a server without", nil, "", "tls=true&ca=" + ca, false},
+		{"a user", func(o *server.Options) { o.Username, o.Password = "u", "p@ss:word" }, "u:p%40ss%3Aword@", "", ""},
+		{"a user with a wrong password", func(o *server.Options) { o.Username, o.Password = "u", "p" }, "u:hunter2@", "", "Authorization Violation"},
+		{"a token", func(o *server.Options) { o.Authorization = "secret" }, "", "token=secret", ""},
+		{"a wrong token", func(o *server.Options) { o.Authorization = "secret" }, "", "token=hunter2", "Authorization Violation"},
+		{"TLS", func(o *server.Options) { o.TLS, o.TLSConfig = true, serverTLS }, "", "tls=true&ca=" + ca, ""},
+		{"TLS with somebody whom we do not know", func(o *server.Options) { o.TLS, o.TLSConfig = true, serverTLS }, "", "tls=true", "certificate"},
+		{"TLS wanted from a server without", nil, "", "tls=true&ca=" + ca, "secure connection not available"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := start(t, test.change)
-			target, err := tryOpen(t, strings.Replace(b.url(test.query), "//", "//"+test.user, 1))
-			if err == nil {
-				err = target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", 0))
-				_ = target.Close()
+			target := open(t, strings.Replace(b.url(test.query), "//", "//"+test.user, 1))
+			publish := func() error {
+				return target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", 0))
 			}
-			if (err == nil) != test.let || err != nil && (strings.Contains(err.Error(), "hunter2") || reason(err) != "") {
+			err := publish()
+			if (err == nil) != (test.why == "") || err != nil && (strings.Contains(err.Error(), "hunter2") || reason(err) != "") {
 				t.Error(err)
 			}
+			eventually(t, "says "+test.why, func() bool {
+				err := publish()
+				return test.why == "" || err != nil && strings.Contains(err.Error(), "not connected") && strings.Contains(err.Error(), test.why)
+			})
 		})
 	}
 }
@@ -113,49 +117,70 @@ func selfSigned(tb testing.TB) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
 }
 
+type streamTest struct {
+	name   string
+	before *jetstream.StreamConfig
+	query  string
+	fails  string // what the error says
+	want   func(jetstream.StreamConfig) bool
+}
+
+// foreign is a test with a stream that has our name, that we must not touch, and
+// that must not get anything from us.
+func foreign(name, fails string, change func(*jetstream.StreamConfig)) streamTest {
+	before := jetstream.StreamConfig{Name: "CRM_OUT", Subjects: []string{"crm.>"}}
+	change(&before)
+	return streamTest{name, &before, "prefix=crm.out&maxage=48h&timeout=1s", fails, func(c jetstream.StreamConfig) bool {
+		return slices.Equal(c.Subjects, before.Subjects) && c.MaxAge == 0
+	}}
+}
+
 func TestStream(t *testing.T) {
 	t.Parallel()
 	const topic = "crm.out.ten_a.deal.won"
-	tests := []struct {
-		name   string
-		before *jetstream.StreamConfig
-		query  string
-		fails  bool
-		want   func(jetstream.StreamConfig) bool
-	}{
-		{"made", nil, "prefix=crm.out", false, func(c jetstream.StreamConfig) bool {
+	tests := []streamTest{
+		{"made", nil, "prefix=crm.out", "", func(c jetstream.StreamConfig) bool {
 			return c.Name == "CRM_OUT" && slices.Equal(c.Subjects, []string{"crm.out.>"}) && c.Storage == jetstream.FileStorage &&
-				c.Replicas == 1 && c.MaxAge == 0 && c.Duplicates == 2*time.Minute
+				c.Replicas == 1 && c.MaxAge == 0 && c.Duplicates == 2*time.Minute && c.Metadata["rowhouse.prefix"] == "crm.out"
 		}},
-		{"made as told", nil, "prefix=crm.out&replicas=1&maxage=48h&window=1h", false, func(c jetstream.StreamConfig) bool {
+		{"made as told", nil, "prefix=crm.out&replicas=1&maxage=48h&window=1h", "", func(c jetstream.StreamConfig) bool {
 			return c.MaxAge == 48*time.Hour && c.Duplicates == time.Hour
 		}},
 		{
 			"tuned by hand",
 			&jetstream.StreamConfig{Name: "CRM_OUT", Subjects: []string{"crm.>"}, MaxAge: time.Hour, MaxMsgs: 7},
-			"prefix=crm.out", false,
+			"prefix=crm.out", "",
 			func(c jetstream.StreamConfig) bool {
 				return slices.Equal(c.Subjects, []string{"crm.>"}) && c.MaxAge == time.Hour && c.MaxMsgs == 7
 			},
 		},
 		{
 			"tuned by hand, and told otherwise",
-			&jetstream.StreamConfig{Name: "CRM_OUT", Subjects: []string{"other"}, MaxAge: time.Hour, MaxMsgs: 7},
-			"prefix=crm.out&maxage=2h", false,
+			&jetstream.StreamConfig{Name: "CRM_OUT", Subjects: []string{"other", "crm.*.>"}, MaxAge: time.Hour, MaxMsgs: 7},
+			"prefix=crm.out&maxage=2h", "",
 			func(c jetstream.StreamConfig) bool {
-				return slices.Equal(c.Subjects, []string{"other", "crm.out.>"}) && c.MaxAge == 2*time.Hour && c.MaxMsgs == 7
+				return slices.Equal(c.Subjects, []string{"other", "crm.*.>"}) && c.MaxAge == 2*time.Hour && c.MaxMsgs == 7
 			},
 		},
 		{
-			"not ours",
+			"another stream has the subjects",
 			&jetstream.StreamConfig{Name: "THEIRS", Subjects: []string{"crm.>"}},
-			"prefix=crm.out", true,
+			"prefix=crm.out", "overlap",
 			func(c jetstream.StreamConfig) bool { return c.Name == "THEIRS" },
 		},
+		foreign("somebody else's", "exists and does not take crm.out.>", func(c *jetstream.StreamConfig) { c.Subjects = []string{"crm.in.>"} }),
+		foreign("a part of the subjects", "exists and does not take crm.out.>", func(c *jetstream.StreamConfig) { c.Subjects = []string{"crm.out.*"} }),
+		foreign("a queue", "retention", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }),
+		foreign("for those who listen", "retention", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }),
+		foreign("only the last ones", "max-msgs-per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }),
+		foreign("in memory", "storage", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }),
+		foreign("later on disk", "persist-mode", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }),
+		foreign("without answers", "no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }),
+		foreign("sealed", "sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }),
 		{
 			"not ours, and meant",
 			&jetstream.StreamConfig{Name: "THEIRS", Subjects: []string{"crm.>"}},
-			"prefix=crm.out&manage=false", false,
+			"prefix=crm.out&manage=false", "",
 			func(c jetstream.StreamConfig) bool { return slices.Equal(c.Subjects, []string{"crm.>"}) },
 		},
 	}
@@ -175,19 +200,26 @@ func TestStream(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := js.CreateStream(t.Context(), *test.before); err != nil {
+				before := *test.before
+				before.Sealed = false // that is for later
+				if _, err := js.CreateStream(t.Context(), before); err != nil {
 					t.Fatal(err)
+				}
+				if test.before.Sealed {
+					if _, err := js.UpdateStream(t.Context(), *test.before); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			err := open(t, b.url(test.query)).Publish(topic, event(t.Context(), "a", 0))
-			if (err != nil) != test.fails || reason(err) != "" {
+			if (err != nil) != (test.fails != "") || err != nil && !strings.Contains(err.Error(), test.fails) || reason(err) != "" {
 				t.Error(err)
 			}
 			s := b.stream(t, name)
 			if config := s.CachedInfo().Config; !test.want(config) {
 				t.Errorf("%+v", config)
 			}
-			if n := len(kept(t, s)); (n == 1) == test.fails {
+			if n := len(kept(t, s)); (n == 1) == (test.fails != "") {
 				t.Errorf("%d messages are kept", n)
 			}
 		})

@@ -13,6 +13,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,8 @@ var errClosed = errors.New("nats: target is closed")
 // when that is lost; until then Publish fails at once.
 type Target struct {
 	config config
-	log    *slog.Logger
 	conn   *nats.Conn
+	said   said
 	js     jetstream.JetStream
 	stream *stream
 
@@ -68,8 +69,8 @@ var _ bus.Target = (*Target)(nil)
 // Opener returns how to open a target. Files that a URL names are read with
 // read.
 //
-// That no server can be reached is no error: the target tries again until it is
-// closed. That one does not let us in is.
+// That no server can be reached is no error, nor that one does not let us in: the
+// target tries again until it is closed, and Publish says why it fails.
 func Opener(read func(file string) ([]byte, error)) bus.Opener {
 	return func(_ context.Context, u *url.URL, log *slog.Logger) (bus.Target, error) {
 		c, err := parse(u, read)
@@ -82,7 +83,7 @@ func Opener(read func(file string) ([]byte, error)) bus.Opener {
 
 func open(c config, log *slog.Logger) (*Target, error) {
 	t := &Target{
-		config: c, log: log, stream: newStream(c),
+		config: c, said: said{log: log}, stream: newStream(c),
 		window: semaphore.NewWeighted(inFlight),
 		closed: make(chan struct{}),
 	}
@@ -101,10 +102,11 @@ func open(c config, log *slog.Logger) (*Target, error) {
 		// would be sent after Publish has failed.
 		nats.ReconnectBufSize(-1),
 		nats.NoCallbacksAfterClientClose(),
-		nats.ConnectHandler(func(*nats.Conn) { log.Info("connected to NATS") }),
-		nats.ReconnectHandler(func(*nats.Conn) { t.stream.forget(); log.Info("connected to NATS again") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("lost the connection to NATS", "err", err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS reports an error", "err", err) }),
+		nats.ConnectHandler(func(*nats.Conn) { t.said.connected() }),
+		nats.ReconnectHandler(func(*nats.Conn) { t.stream.forget(); t.said.connected() }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { t.said.disconnected(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { t.said.disconnected(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.said.reported(err) }),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("nats: connect: %w", err)
@@ -140,10 +142,13 @@ func (t *Target) Publish(topic string, messages ...*message.Message) error {
 		return errClosed
 	}
 	defer t.calls.Done()
+	if !t.conn.IsConnected() {
+		return t.because(nil)
+	}
 	ctx, cancel := context.WithTimeout(messages[0].Context(), t.config.timeout)
 	defer cancel()
 	if err := t.stream.ensure(ctx, t.js); err != nil {
-		return err
+		return t.because(err)
 	}
 	for len(messages) > 0 {
 		n := min(len(messages), chunk)
@@ -178,7 +183,7 @@ func (t *Target) publish(ctx context.Context, topic string, messages []*message.
 				first = err
 			}
 		case <-ctx.Done():
-			return fmt.Errorf("nats: wait for acknowledgements: %w", context.Cause(ctx))
+			return t.because(fmt.Errorf("nats: wait for acknowledgements: %w", context.Cause(ctx)))
 		case <-t.closed:
 			return errClosed
 		}
@@ -197,7 +202,25 @@ func (t *Target) explain(err error) error {
 	if errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.stream.forget() // somebody may have deleted it
 	}
-	return fmt.Errorf("nats: publish: %w", err)
+	return t.because(fmt.Errorf("nats: publish: %w", err))
+}
+
+// because adds to an error what the connection has to say: why it is not there,
+// or what the server has complained about instead of answering.
+func (t *Target) because(err error) error {
+	if !t.conn.IsConnected() {
+		// The client forgets why it could not dial, and what it tells us comes a
+		// little later than what it knows.
+		why := cmp.Or(t.conn.LastError(), t.said.why(), nats.ErrDisconnected)
+		if err == nil {
+			return fmt.Errorf("nats: not connected: %w", why)
+		}
+		return fmt.Errorf("%w; not connected: %w", err, why)
+	}
+	if last := t.said.complaint(); last != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
+		return fmt.Errorf("%w; the server has said: %w", err, last)
+	}
+	return err
 }
 
 func (t *Target) begin() bool {

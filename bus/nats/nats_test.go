@@ -108,18 +108,23 @@ func logTo(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(tb.Output(), nil))
 }
 
-func tryOpen(tb testing.TB, text string) (bus.Target, error) {
+func tryOpen(tb testing.TB, text string, log *slog.Logger) (bus.Target, error) {
 	tb.Helper()
 	u, err := url.Parse(text)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return nats.Opener(os.ReadFile)(tb.Context(), u, logTo(tb))
+	return nats.Opener(os.ReadFile)(tb.Context(), u, log)
 }
 
 func open(tb testing.TB, text string) bus.Target {
 	tb.Helper()
-	target, err := tryOpen(tb, text)
+	return openWith(tb, text, logTo(tb))
+}
+
+func openWith(tb testing.TB, text string, log *slog.Logger) bus.Target {
+	tb.Helper()
+	target, err := tryOpen(tb, text, log)
 	if err != nil {
 		tb.Fatal(err)
 	}

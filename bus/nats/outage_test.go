@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/rowhouse/rowhouse/bus"
 	"github.com/rowhouse/rowhouse/bus/nats"
@@ -162,17 +166,110 @@ func TestNobodyThereAtFirst(t *testing.T) {
 	b.stop()
 	target := open(t, b.url(""))
 	began := time.Now()
-	err := target.Publish("rowhouse.ten_a.deal.won", event(within(t, 300*time.Millisecond), "a", 0))
-	if err == nil || reason(err) != "" {
+	publish := func() error {
+		return target.Publish("rowhouse.ten_a.deal.won", event(within(t, 300*time.Millisecond), "a", 0))
+	}
+	if err := publish(); err == nil || reason(err) != "" {
 		t.Errorf("nobody there: %v", err)
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %v", took)
 	}
+	eventually(t, "says why", func() bool { return errors.Is(publish(), syscall.ECONNREFUSED) })
 	b.start(t)
 	eventually(t, "publishes", func() bool {
 		return target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", 0)) == nil
 	})
+}
+
+// TestNothingIsLeft has a broker that comes back without what it kept.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	target := open(t, b.url(""))
+	publish := func(n int) error {
+		return target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", n))
+	}
+	if err := publish(0); err != nil {
+		t.Fatal(err)
+	}
+	if !nats.Looked(target) {
+		t.Fatal("the stream was not looked at")
+	}
+	b.stop()
+	b.options.StoreDir = t.TempDir()
+	b.start(t)
+	eventually(t, "the stream is to be looked at again", func() bool { return !nats.Looked(target) })
+	if err := publish(1); err != nil {
+		t.Error(err)
+	}
+	if all := kept(t, b.stream(t, "ROWHOUSE")); len(all) != 1 {
+		t.Errorf("%d messages are kept", len(all))
+	}
+}
+
+// TestLetInNoMore has a broker that lets somebody in, and then does not.
+func TestLetInNoMore(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(o *server.Options) { o.Username, o.Password = "u", "hunter2" })
+	var log lines
+	target := openWith(t, strings.Replace(b.url(""), "//", "//u:hunter2@", 1), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	publish := func() error {
+		return target.Publish("rowhouse.ten_a.deal.won", event(within(t, patience), "a", 0))
+	}
+	if err := publish(); err != nil {
+		t.Fatal(err)
+	}
+	b.stop()
+	b.options.Password = "changed"
+	b.start(t)
+	eventually(t, "the server says no, again and again", func() bool { return strings.Count(log.String(), "authorization violation") >= 3 })
+	err := publish()
+	if err == nil || !strings.Contains(strings.ToLower(err.Error()), "authorization violation") {
+		t.Errorf("does not say why: %v", err)
+	}
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Contains(text, "level=INFO") || strings.Contains(text, "hunter2") {
+		t.Errorf("the log has\n%s", text)
+	}
+	b.stop()
+	b.options.Password = "hunter2"
+	b.start(t)
+	eventually(t, "publishes again", func() bool { return publish() == nil })
+}
+
+// lines is what was logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// TestMayNotPublish has a broker that falls silent where others would answer.
+func TestMayNotPublish(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []string{"$JS.API.>", "rowhouse.>"} {
+		b := start(t, func(o *server.Options) {
+			o.Users = []*server.User{{Username: "u", Password: "hunter2", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: []string{allowed}},
+			}}}
+		})
+		target := open(t, strings.Replace(b.url("timeout=500ms"), "//", "//u:hunter2@", 1))
+		err := target.Publish("rowhouse.ten_a.deal.won", event(t.Context(), "a", 0))
+		if !errors.Is(err, natsgo.ErrPermissionViolation) || !errors.Is(err, context.DeadlineExceeded) || reason(err) != "" {
+			t.Errorf("with %s: %v", allowed, err)
+		}
+	}
 }
 
 // TestNothingIsSentLater publishes while there is no connection.

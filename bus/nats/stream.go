@@ -35,9 +35,9 @@ func newStream(c config) *stream {
 // forget has ensure look at the stream again.
 func (s *stream) forget() { s.ready.Store(false) }
 
-// ensure creates the stream if there is none. One that is there gets our
-// subjects and what the URL says, and stays as it is otherwise: it may have been
-// tuned by hand.
+// ensure creates the stream if there is none. One that is there gets what the
+// URL says, if it is fit to keep our messages, and stays as it is otherwise: it
+// may have been tuned by hand, or be somebody else's.
 func (s *stream) ensure(ctx context.Context, js jetstream.JetStream) error {
 	if s.ready.Load() || !s.config.manage {
 		return nil
@@ -59,9 +59,7 @@ func (s *stream) ensure(ctx context.Context, js jetstream.JetStream) error {
 			return errors.New("nats: another node is creating the stream") // we will look at it next time
 		}
 	case err == nil:
-		if config, changed := s.updated(there.CachedInfo().Config); changed {
-			_, err = js.UpdateStream(ctx, config)
-		}
+		err = s.update(ctx, js, there.CachedInfo().Config)
 	}
 	if err != nil {
 		return fmt.Errorf("nats: stream %s: %w", s.config.stream, err)
@@ -74,6 +72,7 @@ func (s *stream) created() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        s.config.stream,
 		Description: "What happens in Rowhouse, as CloudEvents",
+		Metadata:    map[string]string{"rowhouse.prefix": s.config.prefix},
 		Subjects:    []string{s.subjects()},
 		Storage:     jetstream.FileStorage,
 		Replicas:    *orElse(s.config.replicas, 1),
@@ -82,23 +81,60 @@ func (s *stream) created() jetstream.StreamConfig {
 	}
 }
 
-func (s *stream) updated(config jetstream.StreamConfig) (_ jetstream.StreamConfig, changed bool) {
+func (s *stream) update(ctx context.Context, js jetstream.JetStream, config jetstream.StreamConfig) error {
+	// We never add our subjects to a stream: were it somebody else's, our
+	// messages would push out theirs, and go when theirs go.
 	if !slices.ContainsFunc(config.Subjects, func(has string) bool { return covers(has, s.subjects()) }) {
-		config.Subjects, changed = append(slices.Clone(config.Subjects), s.subjects()), true
+		return fmt.Errorf("exists and does not take %s: give stream= or add the subject yourself", s.subjects())
 	}
-	changed = set(&config.Replicas, s.config.replicas) || changed
+	if why := unfit(config); why != "" {
+		return errors.New("takes our subjects and " + why)
+	}
+	changed := set(&config.Replicas, s.config.replicas)
 	changed = set(&config.MaxAge, s.config.maxAge) || changed
 	changed = set(&config.Duplicates, s.config.window) || changed
-	return config, changed
+	if !changed {
+		return nil
+	}
+	_, err := js.UpdateStream(ctx, config)
+	return err
+}
+
+// unfit says why a stream would lose messages that it has acknowledged, or would
+// not acknowledge any. That it keeps them for some time only, or as many as it
+// has room for, is for its owner to decide.
+func unfit(config jetstream.StreamConfig) string {
+	switch {
+	case config.Retention != jetstream.LimitsPolicy:
+		return "drops messages that have been read (retention must be limits)"
+	case config.MaxMsgsPerSubject > 0:
+		return "keeps only the last messages of each subject (max-msgs-per-subject must not be set)"
+	case config.Storage != jetstream.FileStorage, config.PersistMode == jetstream.AsyncPersistMode:
+		return "keeps messages in memory (storage must be file, and persist-mode default)"
+	case config.NoAck:
+		return "does not acknowledge messages (no-ack must not be set)"
+	case config.Sealed:
+		return "is sealed"
+	}
+	return ""
 }
 
 func (s *stream) subjects() string { return s.config.prefix + ".>" }
 
-// covers reports whether a subject with wildcards contains all of another one,
-// as far as can be told from what they begin with.
+// covers reports whether a subject with wildcards contains all of another one.
 func covers(subject, other string) bool {
-	begin, all := strings.CutSuffix(subject, ">")
-	return subject == other || all && strings.HasPrefix(other, begin)
+	has, wanted := strings.Split(subject, "."), strings.Split(other, ".")
+	for i, token := range has {
+		switch {
+		case i >= len(wanted):
+			return false
+		case token == ">":
+			return true
+		case token != wanted[i] && (token != "*" || wanted[i] == ">"):
+			return false
+		}
+	}
+	return len(has) == len(wanted)
 }
 
 func set[T comparable](p, want *T) bool {
