@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"strings"
 )
 
 // Endpoint is a target as an operator names it: a URL, whose scheme says what
@@ -48,6 +49,9 @@ func ParseEndpoints(texts []string) ([]Endpoint, error) {
 }
 
 func parseEndpoint(text string) (Endpoint, error) {
+	if strings.Contains(text, "#") {
+		return Endpoint{}, errors.New("has a # in it, which must be written as %23")
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return Endpoint{}, errors.New("is not a URL such as nats://host:4222") // err would show it

@@ -42,6 +42,9 @@ func TestParseEndpoints(t *testing.T) {
 		{"nats://u:secret@host?name=" + strings.Repeat("a", 33)},
 		{"nats://host", "nats://u:secret@host2"},
 		{"nats://u:secret%@host"},
+		{"nats://u:1#secret@host"},
+		{"nats://host#secret"},
+		{"nats://host#"},
 	} {
 		if got, err := bus.ParseEndpoints(bad); err == nil {
 			t.Errorf("%q is %v", bad, got)

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,13 +149,29 @@ func (s *Set) Bad(name, why string) {
 
 // Err returns all that was wrong, among it options that nobody asked for.
 func (s *Set) Err() error {
-	errs := slices.Clone(s.errs)
+	var unknown []error
 	for _, name := range slices.Sorted(maps.Keys(s.values)) {
 		if !s.asked[name] {
-			errs = append(errs, fmt.Errorf("there is no option %.32q", name))
+			unknown = append(unknown, fmt.Errorf("there is no option %s", name))
 		}
 	}
-	return errors.Join(errs...)
+	if len(unknown) > 0 && s.spilled() {
+		unknown = []error{errors.New("an option has no valid name; are ?, # and & in the password escaped?")}
+	}
+	return errors.Join(append(slices.Clone(s.errs), unknown...)...)
+}
+
+var validName = regexp.MustCompile(`^[a-z]{1,16}$`)
+
+// spilled reports whether the end of a password may be among the options: with a
+// ? in it that is not escaped, they begin there, and go on to the hosts.
+func (s *Set) spilled() bool {
+	for name, values := range s.values {
+		if !s.asked[name] && !validName.MatchString(name) || strings.Contains(strings.Join(values, ""), "@") {
+			return true
+		}
+	}
+	return false
 }
 
 // Hosts returns the hosts of a URL, which are separated by commas, each with
