@@ -13,12 +13,14 @@ import (
 // Message is what a subscription hands over: events, and how far it is.
 type Message struct {
 	// Events are all those that pass the filter between the position of the
-	// message before and this one, in the order of the log; often none. They
-	// are the handler's to keep.
+	// message before and this one, in the order of the log; often none. Among
+	// them may be some that are late: see [Client.Subscribe]. They are the
+	// handler's to keep.
 	Events []Recorded
 
 	// Position is how far the subscription is, and where to resume it: at the
-	// last event, or beyond it where the server has looked further.
+	// last event, or beyond it where the server has looked further. It never
+	// goes back.
 	Position Position
 
 	// CaughtUp says that the server had nothing more to send when it sent this,
@@ -43,10 +45,15 @@ var errMoved = errors.New("esdb: the leader has changed")
 //
 // Messages are handed over one at a time, under the context that was given.
 // What arrives meanwhile comes together in the next, up to [Config.MaxBatch]
-// events. A position that was accepted is behind: no event at or before it is
-// handed over. Store it, both of its numbers, with the effects.
+// events. A position that was accepted is behind. Store it, both of its numbers, with
+// the effects.
+//
+// Servers before 23.10.x and 24.10.5 are known for positions that are too far, and
+// for sending events after that which are before them. Such an event is handed
+// over as it comes, late, and the position stays. If the subscription ends between
+// the two it is not: whoever must not miss an event has to look for it elsewhere.
 func (c *Client) Subscribe(ctx context.Context, after Position, filter Filter, handle func(context.Context, Message) error) error {
-	s := &subscription{client: c, filter: filter, handle: handle, at: after}
+	s := &subscription{client: c, filter: filter, handle: handle, at: after, event: after}
 	for attempt := 0; ; attempt++ {
 		s.live, s.told = false, false
 		before := s.at
@@ -75,7 +82,7 @@ type subscription struct {
 	handle func(context.Context, Message) error
 
 	at     Position // the last that was accepted
-	event  Position // of the last event that was handed over
+	event  Position // of the last event in the order of the log
 	told   bool     // handle knows that the server has nothing more
 	failed error    // what handle returned
 
@@ -168,9 +175,6 @@ func (s *subscription) handOver(ctx context.Context, in *inbox) error {
 		return failed
 	}
 	s.at, s.told = m.Position, m.CaughtUp
-	if n := len(m.Events); n > 0 {
-		s.event = m.Events[n-1].Position
-	}
 	return err
 }
 
@@ -198,13 +202,14 @@ func (s *subscription) addEvent(ctx context.Context, m *Message, r Recorded) {
 	switch {
 	case m.Position == (Position{}) || r.Position.After(m.Position):
 		m.Position = r.Position
-		if s.filter.accepts(r.Stream) {
-			m.Events = append(m.Events, r)
-		}
-	case r.Position.After(s.event) && s.event != (Position{}):
-		// Servers before 23.10.x and 24.10.5 are known for checkpoints that are
-		// too far. What was accepted cannot be taken back.
-		s.client.cfg.Log.WarnContext(ctx, "server has sent an event behind its own checkpoint: left out",
+	case r.Position.After(s.event): // and behind a position that was told
+		s.client.cfg.Log.WarnContext(ctx, "server has sent an event behind its own checkpoint: it is late",
 			"event", r.Position.String(), "position", m.Position.String())
+	default: // it was sent before
+		return
+	}
+	s.event = r.Position
+	if s.filter.accepts(r.Stream) {
+		m.Events = append(m.Events, r)
 	}
 }
