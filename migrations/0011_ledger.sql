@@ -65,6 +65,18 @@ create table es.watched (
 alter table es.watched owner to rowhouse_owner;
 grant select on es.watched to rowhouse_dispatcher;
 
+-- What tells this installation from others, in an event store that they might have
+-- been mixed up with: the one that is marked as ours has a stream with this ID in
+-- its name.
+create table es.installation (
+    one       boolean primary key default true check (one),
+    id        uuid not null default gen_random_uuid(),
+    marked_at timestamptz
+);
+alter table es.installation owner to rowhouse_owner;
+insert into es.installation default values;
+grant select, update (marked_at) on es.installation to rowhouse_dispatcher;
+
 -- +goose StatementBegin
 do $$
 declare
@@ -154,12 +166,32 @@ begin
 end $$;
 -- +goose StatementEnd
 
+-- es.overdue looks at some tenants that have something pending, in the order of
+-- their IDs after one, and says of each whether what has been pending for longest
+-- has been so for longer than an age. It takes a look at the first row of each
+-- tenant only, however many there are.
+-- +goose StatementBegin
+create function es.overdue(p_after uuid, p_age interval, p_limit int) returns table (tenant uuid, overdue boolean)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+begin
+    tenant := p_after;
+    for i in 1..p_limit loop
+        select p.tenant_id, p.at < clock_timestamp() - p_age into tenant, overdue
+            from es.pending p where p.tenant_id > tenant order by p.tenant_id, p.pos limit 1;
+        exit when not found;
+        return next;
+    end loop;
+end $$;
+-- +goose StatementEnd
+
 -- es.witness is told what whoever watches an engine has seen there since it was
 -- at one place, until another. It lets go of the data of events that are in the
 -- log as they were decided, to the byte, and returns the others: their numbers in
 -- w_. In the same transaction the place moves on; if somebody else has moved it
 -- already, nothing is done. w_hash is the SHA-256 of the SHA-256 of data and that
--- of meta.
+-- of meta. What is not known, or not told, is no reason to let go of anything.
 -- +goose StatementBegin
 create function es.witness(
     seals text[], p_name text, p_from text, p_to text,
@@ -172,6 +204,10 @@ create function es.witness(
 declare
     v_tenant uuid[] := '{}';
 begin
+    if array[cardinality(w_pos), cardinality(w_kind), cardinality(w_stream), cardinality(w_version), cardinality(w_event), cardinality(w_hash)]
+        is distinct from array_fill(cardinality(w_tenant), array[6]) then
+        raise exception 'the arrays do not belong together' using errcode = '22023';
+    end if;
     update es.watched w set at = p_to where w.name = p_name and w.at = p_from;
     if not found and p_from = '' then
         insert into es.watched (name, at) values (p_name, p_to) on conflict do nothing;
@@ -192,7 +228,8 @@ begin
             left join es.entry n on n.tenant_id = v_tenant[w.tenant] and n.pos = w.pos and n.stream_kind = w.kind
                 and n.stream_id = w.stream and n.version = w.version and n.event_id = w.event),
         judged as materialized (
-            select s.i, s.tenant, s.pos, s.known and coalesce(s.hash = sha256(sha256(p.data) || sha256(p.meta)), true) as good
+            select s.i, s.tenant, s.pos,
+                s.known and (p.tenant_id is null or coalesce(s.hash = sha256(sha256(p.data) || sha256(p.meta)), false)) as good
             from seen s left join es.pending p on p.tenant_id = s.tenant and p.pos = s.pos),
         gone as (
             delete from es.pending p using judged j where j.good and p.tenant_id = j.tenant and p.pos = j.pos)
@@ -364,7 +401,7 @@ declare
 begin
     for f in
         select p.oid::regprocedure as id, d.duty from (values
-            ('enter', null), ('decide', 'rowhouse_writer'), ('witness', 'rowhouse_writer'), ('create_tenant', 'rowhouse_access'),
+            ('enter', null), ('decide', 'rowhouse_writer'), ('overdue', 'rowhouse_dispatcher'), ('witness', 'rowhouse_dispatcher'), ('create_tenant', 'rowhouse_access'),
             ('seal', 'rowhouse_owner'), ('place', 'rowhouse_owner'), ('begin_move', 'rowhouse_owner'), ('end_move', 'rowhouse_owner'), ('enter_copies', 'rowhouse_owner'),
             ('bring_back', 'rowhouse_owner'), ('switch_engine', 'rowhouse_owner'), ('purge_pending', 'rowhouse_owner')
         ) d(name, duty) join pg_proc p on p.pronamespace = 'es'::regnamespace and p.proname = d.name

@@ -257,7 +257,7 @@ func (in *installation) checkCommands(a, b tenantOf) {
 	}
 	check(0, "kurrent", "log", "status")
 	check(0, "is in kurrent already", log("copy", to, "--all", "--yes")...)
-	check(2, "and not in this one", "log", "copy", "--from", "postgres", "--to", esdbtest.Start(in.T).URL(), "--all", "--yes")
+	check(2, "not the event store that the logs are kept in", "log", "copy", "--from", "postgres", "--to", esdbtest.Start(in.T).URL(), "--all", "--yes")
 	check(2, "say --yes", log("copy", back, "--tenant", a.id())...)
 	check(0, "from kurrent to postgres", log("copy", back, "--all", "--dry-run")...)
 	check(2, "one must be postgres", "log", "copy", "--from", "postgres", "--to", "postgres", "--all")

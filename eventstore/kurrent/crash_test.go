@@ -31,10 +31,14 @@ type house struct {
 	tenant domain.TenantID
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T, opts ...esdbtest.Option) *house {
 	t.Helper()
 	w := dbtest.New(t)
-	return &house{t, w, esdbtest.Start(t), newTenant(t, w)}
+	h := &house{t, w, esdbtest.Start(t, opts...), newTenant(t, w)}
+	if err := h.node().Ping(t.Context()); err != nil { // so that it knows its engine
+		t.Fatal(err)
+	}
+	return h
 }
 
 // node is what one process has.

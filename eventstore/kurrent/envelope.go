@@ -52,10 +52,21 @@ func parseStream(name string) (s eventstore.StreamID, err error) {
 	if s.ID, err = uuid.Parse(name[len(name)-idLen:]); err != nil {
 		return s, errForeign
 	}
-	if s.Kind = name[tenantLen+1 : tenantLen+1+kind]; streamName(s) != name {
+	if s.Kind = name[tenantLen+1 : tenantLen+1+kind]; !isKind(s.Kind) || streamName(s) != name {
 		return s, errForeign
 	}
 	return s, nil
+}
+
+// isKind reports whether a kind is one that we could have. Others could be
+// anything, also what the ledger cannot be asked about.
+func isKind(kind string) bool {
+	for i, c := range []byte(kind) {
+		if (c < 'a' || c > 'z') && (c != '_' || i == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // envelope is the metadata of an event in the engine. What is there of ours is

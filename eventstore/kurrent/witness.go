@@ -44,9 +44,10 @@ type Witness struct {
 	mu   sync.Mutex
 	held []eventstore.Shard
 
-	healed map[domain.TenantID]healed // used by heal.go only
+	healing healing // used by heal only
 
-	ended   int       // streams that were deleted and that we have said nothing of; used by watch only
+	// Used by watch only:
+	ended   int       // streams that were deleted and that we have said nothing of
 	mourned time.Time // when we said something
 }
 
@@ -56,8 +57,13 @@ func NewWitness(cfg WitnessConfig) *Witness {
 	cfg.Overdue = cmp.Or(cfg.Overdue, 3*time.Second)
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Doubt = cmp.Or(cfg.Doubt, time.Minute)
-	return &Witness{cfg: cfg, store: cfg.Store, log: cfg.Store.log, healed: make(map[domain.TenantID]healed)}
+	return &Witness{cfg: cfg, store: cfg.Store, log: cfg.Store.log, healing: healing{
+		healed: make(map[domain.TenantID]healed), told: make(map[domain.TenantID]told),
+	}}
 }
+
+// nowAndThen is how often to look at what hardly ever changes.
+func (w *Witness) nowAndThen() time.Duration { return w.cfg.Doubt / 6 }
 
 // Run watches and heals until ctx is done, and then lets others take over at
 // once.
@@ -149,19 +155,26 @@ func (w *Witness) watch(ctx context.Context) {
 // follow follows the log of the server from the stored place until something is
 // wrong.
 func (w *Witness) follow(ctx context.Context) error {
-	at, err := w.store.ledger.Watched(ctx, Group)
+	at, from, lost, err := w.place(ctx)
 	if err != nil {
-		return fmt.Errorf("read where the witness was: %w", err)
+		return err
 	}
-	var from esdb.Position
-	if at != "" {
-		if from, err = esdb.ParsePosition(at); err != nil {
+	if lost {
+		w.log.ErrorContext(ctx, "the event store is behind what was seen of it: was it restored from a backup?", "place", at)
+		start := from.String()
+		if err := w.testify(ctx, at, start, nil); err != nil {
 			return err
 		}
+		at = start
 	}
-	return w.store.events.Subscribe(ctx, from, esdb.Filter{Regex: Streams}, func(ctx context.Context, m esdb.Message) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var doubting sync.WaitGroup
+	doubting.Go(func() { w.doubt(ctx, stop) })
+	defer doubting.Wait()
+	defer stop(nil) // before that
+	err = w.store.events.Subscribe(ctx, from, esdb.Filter{Regex: Streams}, func(ctx context.Context, m esdb.Message) error {
 		to := m.Position.String()
-		if to == at {
+		if to == at && len(m.Events) == 0 {
 			return nil
 		}
 		if err := w.testify(ctx, at, to, m.Events); err != nil {
@@ -170,6 +183,53 @@ func (w *Witness) follow(ctx context.Context) error {
 		at = to
 		return nil
 	})
+	return cmp.Or(context.Cause(ctx), err)
+}
+
+var errLost = errors.New("the place of the witness is not there any more")
+
+// doubt makes sure now and then that the server is still the one that we follow,
+// and has not gone back to an earlier state: who subscribes does not notice.
+func (w *Witness) doubt(ctx context.Context, stop context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		pause(ctx, w.nowAndThen())
+		_, _, lost, err := w.place(ctx)
+		switch {
+		case errors.Is(err, errAnother):
+			stop(err)
+		case lost:
+			stop(errLost)
+		}
+	}
+}
+
+// place returns the stored place, and from where to follow the log: that is the
+// start, if the place is lost because the server does not have it any more. The
+// server must be ours.
+func (w *Witness) place(ctx context.Context) (at string, from esdb.Position, lost bool, err error) {
+	if err := w.store.identify(ctx); err != nil {
+		return "", from, false, w.store.failed(ctx, err, nil)
+	}
+	if at, err = w.store.ledger.Watched(ctx, Group); err != nil {
+		return "", from, false, fmt.Errorf("read where the witness was: %w", err)
+	}
+	if at == "" {
+		return at, from, false, nil
+	}
+	if from, err = esdb.ParsePosition(at); err != nil {
+		return "", from, false, err
+	}
+	end, err := w.store.events.Last(ctx)
+	if err != nil {
+		return "", from, false, fmt.Errorf("find the end of the log: %w", err)
+	}
+	// A place may be behind the last event, because a server also counts records
+	// that are no events.
+	const records = 64 << 10
+	if from.Commit > end.Commit+records {
+		return at, esdb.Position{}, true, nil
+	}
+	return at, from, false, nil
 }
 
 // tombstone is the type of the event that ends a stream for good.

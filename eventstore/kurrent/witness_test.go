@@ -101,8 +101,7 @@ func (n *node) comesBack() {
 // again.
 func TestServerTakesLess(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.server = esdbtest.Start(t, esdbtest.WithMaxAppendSize(64<<10))
+	h := newHouse(t, esdbtest.WithMaxAppendSize(64<<10))
 	n := h.node()
 	s := h.stream()
 	large := func(size, count int, at eventstore.Version) eventstore.Command {

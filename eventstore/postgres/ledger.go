@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,10 +23,13 @@ import (
 // cannot judge a whole command by itself. It knows of every event all but its
 // data, and the data too until it is told that they were seen in the log; see
 // migrations/0011_ledger.sql.
-type Ledger struct{ store *Store }
+type Ledger struct {
+	store  *Store
+	marked atomic.Pointer[uuid.UUID] // see Installation
+}
 
 // NewLedger returns a ledger behind a wall.
-func NewLedger(cfg Config) *Ledger { return &Ledger{newStore(cfg, decideAll)} }
+func NewLedger(cfg Config) *Ledger { return &Ledger{store: newStore(cfg, decideAll)} }
 
 // Decide judges commands as [eventstore.Store.Append] does. What it accepts is
 // final, and pending until it was witnessed.
@@ -81,7 +86,7 @@ const (
 		from es.pending p join es.entry n on n.tenant_id = p.tenant_id and n.pos = p.pos
 		where p.tenant_id = $1 and `
 
-	pendingBetween = pending + `p.pos between $2 and $3 order by p.pos limit $4`
+	pendingBetween = pending + `p.pos between $2 and $3 and n.pos between $2 and $3 order by p.pos limit $4`
 	pendingOf      = pending + `n.stream_id = $2 and n.stream_kind = $3 order by p.pos limit $4`
 )
 
@@ -164,30 +169,76 @@ func (l *Ledger) entries(ctx context.Context, tenant domain.TenantID, sql string
 	return all, err
 }
 
-// Overdue returns up to limit tenants that have events which have been pending
-// for longer than an age.
-func (l *Ledger) Overdue(ctx context.Context, age time.Duration, limit int) ([]domain.TenantID, error) {
-	tenant := func(row pgx.CollectableRow) (id domain.TenantID, err error) {
-		err = row.Scan(&id.UUID)
-		return id, err
+// Overdue looks at up to limit tenants that have pending events, in the order of
+// their IDs after one, and returns those that have had them for longer than an
+// age. It also returns the last tenant that it has looked at, to go on from: the
+// zero ID if there are no more.
+func (l *Ledger) Overdue(ctx context.Context, age time.Duration, after domain.TenantID, limit int) (tenants []domain.TenantID, last domain.TenantID, err error) {
+	type look struct {
+		Tenant  uuid.UUID
+		Overdue bool
 	}
-	return dispatch(ctx, Tracker{l.store.cfg.Wall}, tenant, `select distinct tenant_id from (
-		select tenant_id from es.pending where at < clock_timestamp() - $1::interval limit 10000) p limit $2`, age, limit)
+	looks, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[look], `select * from es.overdue($1, $2, $3)`, after.UUID, age, limit)
+	if err != nil {
+		return nil, after, err
+	}
+	for _, t := range looks {
+		if t.Overdue {
+			tenants = append(tenants, domain.TenantID{UUID: t.Tenant})
+		}
+	}
+	if len(looks) == limit {
+		last.UUID = looks[limit-1].Tenant
+	}
+	return tenants, last, nil
 }
 
+// manyPending is as far as pending events are counted.
+const manyPending = 100_000
+
 // Backlog returns how many events are pending, and for how long the oldest has
-// been.
+// been. It counts up to 100 000, and then says that many.
 func (l *Ledger) Backlog(ctx context.Context) (events int, oldest time.Duration, err error) {
 	type backlog struct {
 		Events int
 		Oldest time.Duration
 	}
 	b, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[backlog],
-		`select count(*), coalesce(clock_timestamp() - min(at), '0') from es.pending`)
+		`select count(*), coalesce(clock_timestamp() - min(at), '0') from (select at from es.pending limit $1) p`, manyPending)
 	if err != nil {
 		return 0, 0, err
 	}
 	return b[0].Events, b[0].Oldest, nil
+}
+
+// Installation returns what tells this installation from others, and whether the
+// engine was marked with it.
+func (l *Ledger) Installation(ctx context.Context) (id uuid.UUID, marked bool, err error) {
+	if known := l.marked.Load(); known != nil {
+		return *known, true, nil
+	}
+	type installation struct {
+		ID     uuid.UUID
+		Marked bool
+	}
+	found, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[installation], `select id, marked_at is not null from es.installation`)
+	if err != nil {
+		return id, false, fmt.Errorf("read what this installation is: %w", err)
+	}
+	if len(found) != 1 {
+		return id, false, errors.New("the database does not say what this installation is")
+	}
+	if found[0].Marked {
+		l.marked.Store(&found[0].ID)
+	}
+	return found[0].ID, found[0].Marked, nil
+}
+
+// Mark says that the engine was marked as this installation's.
+func (l *Ledger) Mark(ctx context.Context) error {
+	_, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowTo[bool],
+		`update es.installation set marked_at = clock_timestamp() where marked_at is null returning true`)
+	return err
 }
 
 // Sighting is an event that was seen in the log.
@@ -219,10 +270,38 @@ const witness = `select * from es.witness($1, $2, $3, $4, $5, $6, $7, $8, $9, $1
 
 // Witness tells what was seen between two places of an engine's log. Events that
 // are as they were decided are not pending any more. It returns the indexes of
-// those that are not, or that nobody decided. In the same transaction the place
-// moves on from one to the other; if somebody else moved it, Witness returns
+// those that are not, or that nobody decided, or that are nothing that the
+// database could know. In the same transaction the place moves on from one to the
+// other, or stays if they are the same; if somebody else moved it, Witness returns
 // [eventstore.ErrMoved] and nothing has changed.
 func (l *Ledger) Witness(ctx context.Context, name, from, to string, seen []Sighting) (strange []int, err error) {
+	strange, err = l.witness(ctx, name, from, to, seen)
+	if !isNonsense(err) {
+		return strange, err
+	}
+	// One of them must not keep the others waiting for ever.
+	strange = nil
+	for i := range seen {
+		s, err := l.witness(ctx, name, from, from, seen[i:i+1])
+		switch {
+		case isNonsense(err) || len(s) > 0:
+			strange = append(strange, i)
+		case err != nil:
+			return nil, err
+		}
+	}
+	_, err = l.witness(ctx, name, from, to, nil)
+	return strange, err
+}
+
+// isNonsense reports whether the database could not make sense of what it was
+// given.
+func isNonsense(err error) bool {
+	e, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && strings.HasPrefix(e.Code, "22") // data exceptions
+}
+
+func (l *Ledger) witness(ctx context.Context, name, from, to string, seen []Sighting) (strange []int, err error) {
 	var tenants []domain.TenantID
 	index := make(map[domain.TenantID]number)
 	tenant, pos := make(column[number], len(seen)), make([]int64, len(seen))
@@ -238,7 +317,7 @@ func (l *Ledger) Witness(ctx context.Context, name, from, to string, seen []Sigh
 		kind[i], stream[i], version[i] = text(s.Stream.Kind), id(s.Stream.ID), number(s.Version)
 		event[i], hash[i] = id(s.Event), seen[i].Hash[:]
 	}
-	err = l.store.cfg.Wall.Sealed(ctx, wall.Writer, tenants, func(tx wall.Tx, seals []string) error {
+	err = l.store.cfg.Wall.Sealed(ctx, wall.Dispatcher, tenants, func(tx wall.Tx, seals []string) error {
 		rows, err := tx.Query(ctx, witness, seals, name, from, to, tenant, pos, kind, stream, version, event, hash)
 		if err != nil {
 			return err

@@ -69,6 +69,27 @@ func (c *Client) LastRevision(ctx context.Context, stream string) (int64, error)
 	return last, err
 }
 
+// Last returns the position of the last event of the log, whatever its stream: zero
+// if there is none.
+func (c *Client) Last(ctx context.Context) (Position, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	var last Position
+	err := c.call(ctx, func(ctx context.Context, n *node) error {
+		o := request()
+		o.StreamOption = &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{
+			AllOption: &streams.ReadReq_Options_AllOptions_End{End: &shared.Empty{}},
+		}}
+		o.ReadDirection = streams.ReadReq_Options_Backwards
+		o.CountOption = &streams.ReadReq_Options_Count{Count: 1}
+		return receive(ctx, n, o, func(e *streams.ReadResp_ReadEvent_RecordedEvent) bool {
+			last = position(e.GetCommitPosition(), e.GetPreparePosition())
+			return false
+		})
+	})
+	return last, err
+}
+
 // pingStream has nothing in it. That the leader says so is what a ping is for.
 const pingStream = "esdb-ping"
 

@@ -1,0 +1,7 @@
+package postgres
+
+// Statements that are explained.
+const (
+	PendingBetween = pendingBetween
+	PendingOf      = pendingOf
+)
