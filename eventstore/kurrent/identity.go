@@ -36,7 +36,7 @@ func (s *Store) identify(ctx context.Context) error {
 		return fmt.Errorf("identify the event store: %w", err)
 	}
 	if first != id {
-		s.presence.known.Store(false) // so that nobody takes an answer for a good sign
+		s.presence.known.Store(0) // so that nobody takes an answer for a good sign
 		return errAnother
 	}
 	if !marked {
@@ -44,6 +44,10 @@ func (s *Store) identify(ctx context.Context) error {
 	}
 	return nil
 }
+
+// isKnown reports whether the engine was identified since there is a connection to
+// it. Behind another one there may be another server.
+func (s *Store) isKnown() bool { return s.presence.known.Load() == s.events.Connection()+1 }
 
 // mark returns the ID of the first event of a stream, or none if there is none.
 func (s *Store) mark(ctx context.Context, name string) (id uuid.UUID, err error) {

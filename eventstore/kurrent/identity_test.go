@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,49 @@ func TestAnotherEventStore(t *testing.T) {
 	}
 	h.server = ours
 	h.node().do(h.one())
+}
+
+// TestReplacedEventStore has another server come to the address of an event store,
+// while nobody asks for anything.
+func TestReplacedEventStore(t *testing.T) {
+	t.Parallel()
+	for name, noticed := range map[string]bool{"the connection is known to be gone": true, "it is not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			replaced(t, noticed)
+		})
+	}
+}
+
+func replaced(t *testing.T, noticed bool) {
+	t.Helper()
+	h := newHouse(t)
+	n := h.node()
+	n.do(h.one())
+	before := h.server.Calls(esdbtest.Read)
+	for range 10 {
+		n.do(h.one())
+	}
+	if reads := h.server.Calls(esdbtest.Read) - before; reads > 1 { // the first one may find a new connection
+		t.Errorf("it looks who is there %d times", reads)
+	}
+	head, connection := n.head(), n.client.Connection()
+	h.server.Stop()
+	for noticed && n.client.Connection() == connection {
+		runtime.Gosched()
+	}
+	h.server.Empty()
+	if err := h.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if r := n.appendFor(5*time.Second, h.one()); !errors.Is(r.Err, eventstore.ErrUnavailable) {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if got := n.head(); noticed && (got != head || h.server.Len() != 0) || got > head+1 {
+		t.Errorf("%d events were decided, and %d were written", got-head, h.server.Len())
+	}
 }
 
 // TestMarksOnce has nodes of one installation start at the same time, on an event

@@ -16,9 +16,9 @@ import (
 
 // presence is what we know of whether the engine does its work.
 type presence struct {
-	known  atomic.Bool  // it is the one that our logs are in
-	away   atomic.Bool  // it did not do what it was last asked for
-	missed atomic.Int64 // when it was last found away, in Unix nanoseconds
+	known  atomic.Uint64 // the connection through which we know that it is the one that our logs are in, plus 1
+	away   atomic.Bool   // it did not do what it was last asked for
+	missed atomic.Int64  // when it was last found away, in Unix nanoseconds
 	asking singleflight.Group
 
 	mu    sync.Mutex
@@ -44,9 +44,9 @@ func (p *presence) getStuck() *stuck {
 	return p.stuck
 }
 
-// known makes sure, once, that the engine is the one that our logs are in.
+// known makes sure, once for each connection, that the engine is the one that our logs are in.
 func (s *Store) known(ctx context.Context) error {
-	if s.presence.known.Load() {
+	if s.isKnown() {
 		return nil
 	}
 	return s.ask(ctx)
@@ -56,7 +56,7 @@ func (s *Store) known(ctx context.Context) error {
 // last asked for. Without that, everything would be decided that is asked for
 // while it is away, and nobody could be told.
 func (s *Store) present(ctx context.Context) error {
-	if s.presence.known.Load() && !s.presence.away.Load() {
+	if s.isKnown() && !s.presence.away.Load() {
 		return nil
 	}
 	const recent = 500 * time.Millisecond
@@ -90,10 +90,11 @@ func (s *Store) ask(ctx context.Context) error {
 // Ping reports whether the engine does its work, and is the one that our logs are
 // in. If an append has failed, nothing less than the same append is a proof.
 func (s *Store) Ping(ctx context.Context) error {
+	through := s.events.Connection()
 	if err := s.identify(ctx); err != nil {
 		return s.failed(ctx, err, nil)
 	}
-	s.presence.known.Store(true)
+	s.presence.known.Store(through + 1)
 	a := s.presence.getStuck()
 	if a == nil {
 		s.back(ctx)

@@ -229,7 +229,7 @@ func (s *Store) append(ctx context.Context, name string, at eventstore.Version, 
 	switch {
 	case err == nil:
 		s.back(ctx)
-		return nil
+		return s.known(ctx) // if another server has come meanwhile, it may be there
 	case impatient(err, time.Since(began)):
 		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 	default:

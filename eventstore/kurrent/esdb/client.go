@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,6 +28,7 @@ type Client struct {
 	cfg    Config
 	dial   []grpc.DialOption
 	closed chan struct{}
+	links  atomic.Uint64 // see Connection
 	slots  chan struct{} // one is taken by each write under way
 
 	mu      sync.Mutex

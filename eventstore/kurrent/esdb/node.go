@@ -3,7 +3,9 @@ package esdb
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
@@ -82,7 +84,7 @@ func (c *Client) currentOr(ctx context.Context) (*node, *search, error) {
 
 // replace makes an address the current node. The mutex is held.
 func (c *Client) replace(addr string) error {
-	var opts []grpc.DialOption
+	opts := []grpc.DialOption{grpc.WithContextDialer(c.reach)}
 	if c.isOnly(addr) {
 		// Callers wait for the connection, instead of asking again and again.
 		opts = append(opts, grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
@@ -95,6 +97,34 @@ func (c *Client) replace(addr string) error {
 	c.nodes[n] = struct{}{}
 	return nil
 }
+
+// reach makes a connection that is counted.
+func (c *Client) reach(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c.links.Add(1)
+	return &link{Conn: conn, client: c}, nil
+}
+
+// link is a connection that counts its end.
+type link struct {
+	net.Conn
+
+	client *Client
+	end    sync.Once
+}
+
+// Close ends the connection.
+func (l *link) Close() error {
+	l.end.Do(func() { l.client.links.Add(1) })
+	return l.Conn.Close()
+}
+
+// Connection returns a number that changes when a connection is made and when it
+// ends. As long as it stays the same, so does the server at the other end.
+func (c *Client) Connection() uint64 { return c.links.Load() }
 
 // release ends a call. The last call on a retired node closes it.
 func (c *Client) release(n *node) {

@@ -72,6 +72,10 @@ func (s *Server) AppendForeign(stream string, events ...Event) []Event {
 	return values(fresh)
 }
 
+// Empty takes its log from a node on its own that is stopped, as if it were
+// another server that has come to its address.
+func (s *Server) Empty() { s.store = newStoreOf(s.config) }
+
 // newStoreOf makes the log of a server or cluster.
 func newStoreOf(c config) *store {
 	s := newStore(c.now)
