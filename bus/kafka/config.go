@@ -33,6 +33,7 @@ const (
 //	timeout              how long one call of Publish may take: 10s
 type config struct {
 	options []kgo.Opt
+	user    bool // we say who we are
 	prefix  string
 	topic   string
 	timeout time.Duration
@@ -51,6 +52,7 @@ func parse(u *url.URL, read func(file string) ([]byte, error)) (config, error) {
 	s := option.Of(u, read)
 	c := config{
 		options:     append(identity(u, s), kgo.SeedBrokers(hosts...)),
+		user:        u.User != nil,
 		prefix:      s.Text("prefix", defaultPrefix),
 		topic:       s.Text("topic", ""),
 		timeout:     s.Duration("timeout", defaultTimeout, 100*time.Millisecond),

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -44,6 +45,10 @@ const (
 	bufferedBytes  = 64 << 20
 
 	everybody = 1 << 20 // calls of Publish at a time
+
+	// There is a topic for each tenant, and the client asks for news of all it
+	// knows. To know one costs two requests.
+	keptTopics = 4096
 )
 
 var errClosed = errors.New("kafka: target is closed")
@@ -52,16 +57,19 @@ var errClosed = errors.New("kafka: target is closed")
 // again by itself.
 type Target struct {
 	config config
-	client *kgo.Client
-	topics *topics
+	said   *said
 
-	// room has a place for each call that publishes, and is taken as a whole by
-	// one that must know that what a broker says is about its message.
-	room *semaphore.Weighted
+	// room has a place for each call that publishes, and is taken as a whole to
+	// begin anew, and by one that must know that what a broker says is about its
+	// message.
+	room  *semaphore.Weighted
+	stale atomic.Bool // the producer must be replaced before the next call
+	kept  int         // how many topics it may know
 
-	mu      sync.Mutex
-	closing bool
-	calls   sync.WaitGroup // of Publish, and what they left behind
+	mu       sync.Mutex
+	producer *producer
+	closing  bool
+	calls    sync.WaitGroup // of Publish, and what they left behind
 }
 
 var _ bus.Target = (*Target)(nil)
@@ -79,30 +87,13 @@ func Opener(read func(file string) ([]byte, error)) bus.Opener {
 }
 
 func open(c config, log *slog.Logger) (*Target, error) {
-	t := &Target{config: c, topics: newTopics(c), room: semaphore.NewWeighted(everybody)}
-	client, err := kgo.NewClient(append(c.options,
-		kgo.ClientID("rowhouse"),
-		kgo.WithLogger(logger{log}),
-		kgo.DisableClientMetrics(),
-		kgo.DialTimeout(dialTimeout),
-		kgo.RequestTimeoutOverhead(produceTimeout),
-		kgo.ProduceRequestTimeout(produceTimeout),
-		kgo.RetryBackoffFn(backoff),
-		kgo.MetadataMinAge(metadataPause),
-
-		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as the Java client
-		kgo.MaxBufferedBytes(bufferedBytes),
-		kgo.ProducerBatchMaxBytesFn(t.topics.limit),
-		// When Publish gives up it keeps nothing: that it would not be stored
-		// twice after that matters less, because it is published again anyway.
-		kgo.AllowIdempotentProduceCancellation(),
-	)...)
-	if err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+	t := &Target{
+		config: c, said: &said{log: log, known: c.user},
+		room: semaphore.NewWeighted(everybody), kept: keptTopics,
 	}
-	t.client, t.topics.client = client, client
-	return t, nil
+	var err error
+	t.producer, err = newProducer(c, t.said)
+	return t, err
 }
 
 func backoff(tries int) time.Duration {
@@ -129,7 +120,7 @@ func (t *Target) Publish(topic string, messages ...*message.Message) error {
 		return nil
 	}
 	if !validTopic.MatchString(topic) {
-		return bus.Refuse(bus.Invalid, kerr.InvalidTopicException)
+		return fmt.Errorf("kafka: publish: %w", kerr.InvalidTopicException) // no message is to blame
 	}
 	if !t.begin() {
 		return errClosed
@@ -137,35 +128,87 @@ func (t *Target) Publish(topic string, messages ...*message.Message) error {
 	defer t.calls.Done()
 	ctx, cancel := context.WithTimeout(messages[0].Context(), t.config.timeout)
 	defer cancel()
-	err := t.send(ctx, 1, topic, messages)
+	err := t.among(ctx, topic, messages)
 	if len(messages) == 1 && tooLarge(err) {
 		// Was it this one, or what it travelled with? And is that still so?
-		err = t.send(ctx, everybody, topic, messages)
+		err = t.alone(ctx, topic, messages)
 	}
-	return explain(err)
+	if err == nil {
+		t.said.published()
+		return nil
+	}
+	return t.explain(err)
 }
 
-// send publishes among others, or alone.
-func (t *Target) send(ctx context.Context, places int64, topic string, messages []*message.Message) error {
-	if err := t.room.Acquire(ctx, places); err != nil {
+// among publishes among others.
+func (t *Target) among(ctx context.Context, topic string, messages []*message.Message) error {
+	if t.stale.Load() {
+		if err := t.anew(ctx, func() error { return nil }); err != nil {
+			return err
+		}
+	}
+	if err := t.room.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for others: %w", err)
 	}
-	defer t.room.Release(places)
-	if places == everybody {
-		t.topics.forget(topic)
+	defer t.room.Release(1)
+	return t.send(ctx, topic, messages)
+}
+
+// alone publishes while nobody else does, with a producer that knows nothing yet.
+func (t *Target) alone(ctx context.Context, topic string, messages []*message.Message) error {
+	t.stale.Store(true)
+	return t.anew(ctx, func() error { return t.send(ctx, topic, messages) })
+}
+
+// anew replaces the producer if it is stale, and does something before others go
+// on.
+func (t *Target) anew(ctx context.Context, do func() error) error {
+	if err := t.room.Acquire(ctx, everybody); err != nil {
+		return fmt.Errorf("wait for others: %w", err)
 	}
-	if err := t.topics.ensure(ctx, topic); err != nil {
+	defer t.room.Release(everybody)
+	if t.stale.Load() {
+		if err := t.replace(); err != nil {
+			return err
+		}
+		t.stale.Store(false)
+	}
+	return do()
+}
+
+func (t *Target) replace() error {
+	next, err := newProducer(t.config, t.said)
+	if err != nil {
 		return err
 	}
-	err := t.produce(ctx, topic, messages)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
-		t.topics.forget(topic) // somebody has deleted it
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing {
+		next.client.Close()
+		return errClosed
+	}
+	before := t.producer.client
+	t.producer = next
+	t.calls.Go(before.Close) // it has nothing in hand that has not been given up
+	return nil
+}
+
+func (t *Target) send(ctx context.Context, topic string, messages []*message.Message) error {
+	t.mu.Lock()
+	p := t.producer // while we have a place it stays
+	t.mu.Unlock()
+	if err := p.topics.ensure(ctx, topic); err != nil {
+		return err
+	}
+	err := t.produce(ctx, p.client, topic, messages)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) || p.topics.count() > t.kept {
+		t.stale.Store(true) // somebody has deleted the topic, or there are many
 	}
 	return err
 }
 
 // produce sends messages and waits for all of them. It returns the first error.
-func (t *Target) produce(ctx context.Context, topic string, messages []*message.Message) error {
+func (t *Target) produce(ctx context.Context, client *kgo.Client, topic string, messages []*message.Message) error {
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
 		records[i] = encode(topic, m)
@@ -173,7 +216,7 @@ func (t *Target) produce(ctx context.Context, topic string, messages []*message.
 	done := make(chan error, 1)
 	// The client gives up on what a broker may have only when it has answered,
 	// or has not for long enough. Publish need not wait for that.
-	t.calls.Go(func() { done <- t.client.ProduceSync(ctx, records...).FirstErr() })
+	t.calls.Go(func() { done <- client.ProduceSync(ctx, records...).FirstErr() })
 	select {
 	case err := <-done:
 		if ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
@@ -187,16 +230,14 @@ func (t *Target) produce(ctx context.Context, topic string, messages []*message.
 }
 
 // explain says of an error whether there is no point in trying again.
-func explain(err error) error {
+func (t *Target) explain(err error) error {
 	switch {
-	case err == nil:
-		return nil
 	case tooLarge(err):
 		return bus.Refuse(bus.TooLarge, err)
-	case errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTopicException):
+	case errors.Is(err, kerr.InvalidRecord):
 		return bus.Refuse(bus.Invalid, err)
 	}
-	return fmt.Errorf("kafka: publish: %w", err)
+	return t.said.because(fmt.Errorf("kafka: publish: %w", err))
 }
 
 func tooLarge(err error) bool {
@@ -235,8 +276,9 @@ func (t *Target) Close() error {
 		return nil
 	}
 	t.closing = true
+	client := t.producer.client
 	t.mu.Unlock()
-	t.client.Close()
+	client.Close()
 	t.calls.Wait()
 	return nil
 }

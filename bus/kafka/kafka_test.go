@@ -97,18 +97,23 @@ func logTo(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(tb.Output(), nil))
 }
 
-func tryOpen(tb testing.TB, text string) (bus.Target, error) {
+func tryOpen(tb testing.TB, text string, log *slog.Logger) (bus.Target, error) {
 	tb.Helper()
 	u, err := url.Parse(text)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return kafka.Opener(os.ReadFile)(tb.Context(), u, logTo(tb))
+	return kafka.Opener(os.ReadFile)(tb.Context(), u, log)
 }
 
 func open(tb testing.TB, text string) bus.Target {
 	tb.Helper()
-	target, err := tryOpen(tb, text)
+	return openWith(tb, text, logTo(tb))
+}
+
+func openWith(tb testing.TB, text string, log *slog.Logger) bus.Target {
+	tb.Helper()
+	target, err := tryOpen(tb, text, log)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -133,6 +138,15 @@ func event(ctx context.Context, record string, n int) *message.Message {
 func sized(ctx context.Context, record string, size int) *message.Message {
 	m := event(ctx, record, 0)
 	m.Payload = make([]byte, size)
+	return m
+}
+
+// random makes a message that cannot be compressed.
+func random(ctx context.Context, record string, size int) *message.Message {
+	m := sized(ctx, record, size)
+	var seed [32]byte
+	copy(seed[:], record)
+	_, _ = rand.NewChaCha8(seed).Read(m.Payload)
 	return m
 }
 
@@ -252,19 +266,18 @@ func TestTopicsAreMade(t *testing.T) {
 	tests := []struct {
 		query, topic string
 		partitions   int
-		want         bus.Reason
 		fails        bool
 	}{
-		{"", "default", 2, "", false},
-		{"partitions=4&replication=1", "told", 4, "", false},
-		{"partitions=4", "there", 5, "", false},
-		{"create=false", "there", 5, "", false},
-		{"create=false", "missing", 0, "", true},
-		{"", "not/a/topic", 0, bus.Invalid, true},
+		{"", "default", 2, false},
+		{"partitions=4&replication=1", "told", 4, false},
+		{"partitions=4", "there", 5, false},
+		{"create=false", "there", 5, false},
+		{"create=false", "missing", 0, true},
+		{"", "not/a/topic", 0, true},
 	}
 	for _, test := range tests {
 		err := publish(test.query, test.topic)
-		if (err != nil) != test.fails || reason(err) != test.want {
+		if (err != nil) != test.fails || reason(err) != "" {
 			t.Errorf("%s: %v", test.topic, err)
 		}
 		if n := len(b.cluster.PartitionInfos(test.topic)); n != test.partitions {
@@ -299,11 +312,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := open(t, b.url("partitions=1"))
-	random := func(record string, size int) *message.Message { // that cannot be compressed
-		m := sized(t.Context(), record, size)
-		_, _ = rand.NewChaCha8([32]byte{record[0]}).Read(m.Payload)
-		return m
-	}
+	random := func(record string, size int) *message.Message { return random(t.Context(), record, size) }
 	tests := []struct {
 		name, topic string
 		messages    []*message.Message

@@ -53,12 +53,11 @@ func (t *topics) known(topic string) bool {
 	return ok
 }
 
-// forget has ensure look for a topic again, as if there had been none.
-func (t *topics) forget(topic string) {
+// count returns how many topics are known.
+func (t *topics) count() int {
 	t.mu.Lock()
-	delete(t.limits, topic)
-	t.mu.Unlock()
-	t.client.PurgeTopicsFromProducing(topic)
+	defer t.mu.Unlock()
+	return len(t.limits)
 }
 
 // ensure creates a topic if it is not there.
