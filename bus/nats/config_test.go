@@ -172,10 +172,10 @@ func TestStream(t *testing.T) {
 		foreign("a part of the subjects", "exists and does not take crm.out.>", func(c *jetstream.StreamConfig) { c.Subjects = []string{"crm.out.*"} }),
 		foreign("a queue", "retention", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }),
 		foreign("for those who listen", "retention", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }),
-		foreign("only the last ones", "max-msgs-per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }),
+		foreign("only the last ones", "max_msgs_per_subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }),
 		foreign("in memory", "storage", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }),
-		foreign("later on disk", "persist-mode", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }),
-		foreign("without answers", "no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }),
+		foreign("later on disk", "persist_mode", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }),
+		foreign("without answers", "no_ack", func(c *jetstream.StreamConfig) { c.NoAck = true }),
 		foreign("sealed", "sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }),
 		{
 			"not ours, and meant",

@@ -108,11 +108,11 @@ func unfit(config jetstream.StreamConfig) string {
 	case config.Retention != jetstream.LimitsPolicy:
 		return "drops messages that have been read (retention must be limits)"
 	case config.MaxMsgsPerSubject > 0:
-		return "keeps only the last messages of each subject (max-msgs-per-subject must not be set)"
+		return "keeps only the last messages of each subject (max_msgs_per_subject must not be set)"
 	case config.Storage != jetstream.FileStorage, config.PersistMode == jetstream.AsyncPersistMode:
-		return "keeps messages in memory (storage must be file, and persist-mode default)"
+		return "keeps messages in memory (storage must be file, and persist_mode default)"
 	case config.NoAck:
-		return "does not acknowledge messages (no-ack must not be set)"
+		return "does not acknowledge messages (no_ack must not be set)"
 	case config.Sealed:
 		return "is sealed"
 	}
