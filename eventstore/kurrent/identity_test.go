@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
@@ -176,152 +175,68 @@ func TestMarksOnce(t *testing.T) {
 	}
 }
 
-// TestRestoredEventStore has an event store that was restored from a backup: the
-// mark is there, and the end of the log is not. The witness says so, and sees what
-// is written from then on.
+// TestRestoredEventStore has an event store that was restored from a backup, while
+// nobody watched it or while somebody did: the mark is there, and the end of the
+// log is not. The witness says so, and sees what is written from then on.
 func TestRestoredEventStore(t *testing.T) {
 	t.Parallel()
+	for name, watched := range map[string]bool{"watched": true, "not watched": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restored(t, watched)
+		})
+	}
+}
+
+func restored(t *testing.T, watched bool) {
+	t.Helper()
 	h := newHouse(t)
-	n := h.node()
 	mark := h.server.Log()
-	stop := n.watch("node")
+	n, out := h.node().told(nil)
+	impatient := kurrent.WitnessConfig{Doubt: 100 * time.Millisecond, Overdue: time.Hour} // it only looks into the log
+	stop := n.watchLike(impatient)
 	for range 4 {
 		c := h.one()
 		c.Writes[0].Events[0].Data = fmt.Appendf(nil, `{"name":%q}`, bytes.Repeat([]byte("x"), 40<<10))
 		n.do(c)
 	}
 	n.settled()
-	stop()
-	h.server = esdbtest.Start(t)
+	if !watched {
+		stop()
+	}
+	h.server.Stop()
+	h.server.Empty()
 	for _, e := range mark {
 		h.server.AppendForeign(e.Stream, e)
 	}
-	m, out := h.node().told(nil)
-	ctx, end := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		kurrent.NewWitness(kurrent.WitnessConfig{ // that does not look for anything elsewhere
-			Store: m.Store, Tracker: postgres.NewTracker(h.wall), Owner: "node", TTL: 300 * time.Millisecond, Overdue: time.Hour,
-		}).Run(ctx)
-	}()
-	defer func() { end(); <-ended }()
+	if err := h.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if !watched {
+		n.watchLike(impatient)
+	}
 	out.wait(t, "was it restored from a backup?")
 	for range 3 {
-		r := m.Append(t.Context(), h.tenant, h.one())
-		if r[0].Err != nil {
-			t.Fatal(r[0].Err)
-		}
+		n.do(h.one())
 	}
-	m.settled()
+	n.settled()
 	if times := strings.Count(out.text.String(), "was it restored"); times != 1 {
 		t.Errorf("it says so %d times", times)
 	}
 }
 
-// TestPoison has somebody write into streams whose names look almost like ours.
-// The witness counts them, and goes on.
-func TestPoison(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	made := kurrent.Encode(&eventstore.Recorded{Event: write(h.stream(), 0, 1).Events[0], Position: 1, Time: time.Now()})
-	kinds := []string{"a\x00b", "a\xffb", "Deal", "deal2", "_deal", "de al", "", "ä"}
-	for _, kind := range kinds {
-		name := fmt.Sprintf("%x-%s-%s", h.tenant.UUID[:], kind, newID())
-		h.server.AppendForeign(name, esdbtest.Event{ID: newID(), Type: made.Type, Data: made.Data, Meta: made.Meta})
-	}
-	metrics := prometheus.NewRegistry()
-	n, out := h.node().told(metrics)
-	n.watch("node")
-	n.do(h.one())
-	n.settled()
-	out.wait(t, "written by somebody else")
-	if n := count(t, metrics, "rowhouse_kurrent_strange_events_total"); n != float64(len(kinds)) {
-		t.Errorf("%v events are strange, want %d", n, len(kinds))
-	}
-}
-
-// count returns what a counter says.
-func count(t *testing.T, metrics *prometheus.Registry, name string) float64 {
-	t.Helper()
-	families, err := metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetCounter().GetValue()
-		}
-	}
-	t.Fatalf("there is no %s", name)
-	return 0
-}
-
-// TestHeals counts what was healed, and not what was only not seen yet.
-func TestHeals(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	h.server.Faults.Always(esdbtest.Subscribe, esdbtest.Deny)
-	metrics := prometheus.NewRegistry()
-	n, _ := h.node().told(metrics)
-	for range 5 {
-		n.do(h.one())
-	}
-	only(&h.server.Faults)
-	other := newTenant(t, h.wall)
-	for _, tenant := range []domain.TenantID{h.tenant, other} {
-		c := eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(eventstore.StreamID{Tenant: tenant, Kind: "deal", ID: newID()}, 0, 3)}}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		if r := h.node().Append(ctx, tenant, c)[0]; !errors.Is(r.Err, eventstore.ErrUnavailable) {
-			t.Fatalf("got %+v", r)
-		}
-		cancel()
-	}
-	h.server.Faults.Clear()
-	h.server.Faults.Always(esdbtest.Subscribe, esdbtest.Deny)
-	n.watch("node")
-	n.settled()
-	if got := count(t, metrics, "rowhouse_kurrent_healed_events_total"); got != 6 {
-		t.Errorf("%v events were healed, want 6", got)
-	}
-	if got := count(t, metrics, "rowhouse_kurrent_shipped_events_total"); got != 11 {
-		t.Errorf("%v events were shipped, want 11", got)
-	}
-}
-
-// TestSickTenant has a tenant with a stream that somebody else wrote into, which
-// nothing can be done about: its other streams and other tenants are healed, and
-// the log names it, once.
-func TestSickTenant(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	only(&h.server.Faults)
-	sick := h.one()
-	n := h.node()
-	n.appendFor(300*time.Millisecond, sick)
-	h.server.Faults.Clear()
-	made := kurrent.Encode(&eventstore.Recorded{Event: write(h.stream(), 0, 1).Events[0], Position: 1, Time: time.Now()})
-	h.server.AppendForeign(nameOf(sick.Writes[0].Stream), esdbtest.Event{ID: newID(), Type: made.Type, Data: made.Data, Meta: made.Meta})
-	h.server.Faults.Always(esdbtest.Subscribe, esdbtest.Deny)
-	for range 5 {
-		n.do(h.one())
-	}
-	m, out := n.told(nil)
-	m.watch("node")
-	out.wait(t, "level=WARN msg=\"events that were decided are not in the event store yet\" tenant="+h.tenant.String())
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // nobody tells
-		left, _, err := m.ledger.Backlog(t.Context())
-		if err != nil || time.Now().After(until) {
-			t.Fatalf("%d are pending, %v", left, err)
-		}
-		if left == 1 {
-			break
-		}
-	}
-	time.Sleep(time.Second) // for more of the same
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	if times := strings.Count(out.text.String(), "events that were decided are not in the event store yet"); times != 1 {
-		t.Errorf("it says so %d times:\n%s", times, &out.text)
-	}
+// watchLike is watch for another kind of witness.
+func (n *node) watchLike(cfg kurrent.WitnessConfig) (stop func()) {
+	n.house.Helper()
+	cfg.Store, cfg.Tracker, cfg.Owner = n.Store, postgres.NewTracker(n.house.wall), "node"
+	cfg.TTL, cfg.Every = 300*time.Millisecond, 10*time.Millisecond
+	ctx, cancel := context.WithCancel(n.house.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		kurrent.NewWitness(cfg).Run(ctx)
+	}()
+	stop = func() { cancel(); <-ended }
+	n.house.Cleanup(stop)
+	return stop
 }
