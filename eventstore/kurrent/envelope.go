@@ -66,7 +66,7 @@ func isKind(kind string) bool {
 			return false
 		}
 	}
-	return true
+	return kind != ""
 }
 
 // envelope is the metadata of an event in the engine. What is there of ours is

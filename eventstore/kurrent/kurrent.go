@@ -24,6 +24,7 @@ package kurrent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"sync/atomic"
@@ -91,8 +92,8 @@ func New(cfg Config) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.turns = make(chan struct{}, cfg.Limit)
-	const streams = 50_000                                                   // that are remembered
-	s.arrived, _ = lru.New[eventstore.StreamID, eventstore.Version](streams) //nolint:errcheck // it only fails for sizes below 1
+	const streams = 50_000 // that are remembered
+	s.arrived, _ = lru.New[eventstore.StreamID, eventstore.Version](streams)
 	return s
 }
 
@@ -135,8 +136,7 @@ func (s *Store) Append(ctx context.Context, tenant domain.TenantID, commands ...
 	}
 	accepted, of := make([]eventstore.Command, 0, len(commands)), make([]int, 0, len(commands))
 	for i := range commands {
-		if s.tooLarge(&commands[i]) {
-			results[i].Err = eventstore.ErrTooLarge
+		if results[i].Err = s.unfit(&commands[i]); results[i].Err != nil {
 			continue
 		}
 		accepted, of = append(accepted, commands[i]), append(of, i)
@@ -159,10 +159,14 @@ func refuse(results []eventstore.Result, err error) []eventstore.Result {
 	return results
 }
 
-// tooLarge reports whether an event is larger than the engine takes. Whatever
-// else a command may not be, the ledger finds out.
-func (s *Store) tooLarge(c *eventstore.Command) bool {
+// unfit says why the engine cannot take a command: a stream cannot have the name
+// that follows from its kind, or an event is too large. Whatever else a command may
+// not be, the ledger finds out.
+func (s *Store) unfit(c *eventstore.Command) error {
 	for _, w := range c.Writes {
+		if !isKind(w.Stream.Kind) {
+			return fmt.Errorf("%w: the kind of a stream is not one word", eventstore.ErrMalformed)
+		}
 		for i := range w.Events {
 			e := &w.Events[i]
 			if len(e.Data)+2*len(e.Meta)+2*len(e.Type) <= s.maxEventBytes() {
@@ -170,11 +174,11 @@ func (s *Store) tooLarge(c *eventstore.Command) bool {
 			}
 			made := encode(&eventstore.Recorded{Event: *e, Position: math.MaxInt64})
 			if len(e.Data)+len(e.Meta) > s.maxEventBytes() || made.Size() > s.maxAppend() {
-				return true
+				return eventstore.ErrTooLarge
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // Recall implements [eventstore.Store]. What it returns can be read in the engine.

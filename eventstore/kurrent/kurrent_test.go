@@ -2,9 +2,11 @@ package kurrent_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -102,5 +104,22 @@ func TestStore(t *testing.T) {
 				return kurrent.New(kurrent.Config{Ledger: ledger, Events: client}), func() domain.TenantID { return newTenant(t, w) }
 			})
 		})
+	}
+}
+
+// TestKinds has kinds that cannot be part of the name of a stream.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	n := h.node()
+	for _, kind := range []string{"", "a-b", "Deal", "a\x00b", "dé", "_a", "1"} {
+		s := h.stream()
+		s.Kind = kind
+		if r := n.appendFor(20*time.Second, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(s, 0, 1)}}); !errors.Is(r.Err, eventstore.ErrMalformed) {
+			t.Errorf("%q: got %+v", kind, r)
+		}
+	}
+	if head, err := n.Head(t.Context(), h.tenant); head != 0 || err != nil {
+		t.Errorf("%d events were decided, %v", head, err)
 	}
 }
