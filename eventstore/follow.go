@@ -19,14 +19,15 @@ type Batch struct {
 	Tenant domain.TenantID
 	From   Checkpoint // where the reader was before
 	Events []Recorded // those after From, at least one, without a gap
+	Faults int        // how often in a row it was tried to get further, in vain
 }
 
 // To returns the position of the last event.
 func (b Batch) To() Position { return b.Events[len(b.Events)-1].Position }
 
 // ErrAway says that what a handler delivers to is away, so that no tenant can go
-// on. A handler that returns it has waited and told somebody by itself: the
-// follower does neither, and soon lets the next tenant try.
+// on. A handler that returns it has told somebody by itself, so the follower does
+// not, and lets the tenant try again after 5 s at the latest.
 var ErrAway = errors.New("nobody takes what there is to deliver")
 
 // FollowerConfig says what to follow, and for whom. The zero value of what is
@@ -45,12 +46,13 @@ type FollowerConfig struct {
 	Handle func(context.Context, []Batch) []error
 
 	Together int           // batches handed over at a time, if they are small (default 1)
-	Workers  int           // calls of Handle at a time (default 2)
+	Workers  int           // calls of Handle at a time (default 2), at most half of them for tenants that failed
 	Batch    int           // events in a batch while others wait (default 500)
 	MaxBatch int           // events in a batch while nobody waits (default 4,000)
 	Linger   time.Duration // between the batches of a tenant, unless somebody waits (default 50 ms)
 	Poll     time.Duration // how often to ask which tenants are behind (default 1 s)
 	TTL      time.Duration // of leases, renewed three times as often (default 9 s)
+	Patience time.Duration // for how long a tenant may fail until the log has a line about it (default 0)
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -77,7 +79,7 @@ type Follower struct {
 // NewFollower returns a follower, which does nothing until [Follower.Run].
 func NewFollower(cfg FollowerConfig) *Follower {
 	cfg.setDefaults()
-	return &Follower{cfg: cfg, queue: newQueue(cfg.Linger, cfg.Now)}
+	return &Follower{cfg: cfg, queue: newQueue(cfg.Linger, cfg.Patience, cfg.Now)}
 }
 
 // Notify tells the follower that the log of a tenant has grown up to a
@@ -166,21 +168,18 @@ func (f *Follower) work(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		for i, j := range jobs {
-			if faults := f.queue.finish(j, outcomes[i]); faults%10 == 1 {
-				f.report(ctx, j, outcomes[i].err, faults)
+		for i, faults := range f.queue.finish(jobs, outcomes) {
+			if faults > 0 {
+				f.report(ctx, jobs[i], outcomes[i].err, faults)
 			}
 		}
 	}
 }
 
-// report says what is wrong with a tenant, but not every time it is tried.
+// report says what is wrong with a tenant.
 func (f *Follower) report(ctx context.Context, j job, err error, faults int) {
 	level, msg := slog.LevelWarn, "batch failed"
-	switch {
-	case errors.Is(err, ErrMoved), errors.Is(err, ErrAway):
-		return
-	case halts(err):
+	if halts(err) {
 		level, msg = slog.LevelError, "tenant is halted"
 	}
 	//nolint:sloglint // one of two static messages
@@ -208,7 +207,7 @@ func (f *Follower) step(ctx context.Context, jobs []job) []outcome {
 	errs := f.handle(ctx, batches)
 	for k, i := range of {
 		if errs[k] != nil {
-			outcomes[i] = outcome{err: errs[k]}
+			outcomes[i] = outcome{at: batches[k].From, err: errs[k]}
 		}
 	}
 	return outcomes
@@ -233,11 +232,11 @@ func (f *Follower) read(ctx context.Context, j job) (Batch, outcome) {
 	}
 	events, err := f.cfg.Store.Read(ctx, j.tenant, j.from.Position, limit)
 	if err != nil {
-		return Batch{}, outcome{err: fmt.Errorf("read log: %w", err)}
+		return Batch{}, outcome{at: *j.from, err: fmt.Errorf("read log: %w", err)}
 	}
-	b := Batch{Tenant: j.tenant, From: *j.from, Events: events}
+	b := Batch{Tenant: j.tenant, From: *j.from, Events: events, Faults: j.faults}
 	if err := b.Check(); err != nil {
-		return Batch{}, outcome{err: err}
+		return Batch{}, outcome{at: *j.from, err: err}
 	}
 	at := Checkpoint{Position: b.To(), Generation: b.From.Generation}
 	return b, outcome{at: at, events: len(events), full: len(events) == limit}

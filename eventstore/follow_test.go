@@ -128,7 +128,10 @@ func (w *world) moving(ctx context.Context, b Batch) error {
 func (w *world) follow(t *testing.T, cfg FollowerConfig) (*Follower, func()) {
 	t.Helper()
 	cfg.Store, cfg.Tracker, cfg.Group = w, w, "test"
-	cfg.Now, cfg.Log = time.Now, slog.New(slog.NewTextHandler(t.Output(), nil))
+	cfg.Now = time.Now
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	if cfg.Owner == "" {
 		cfg.Owner = "node"
 	}
@@ -418,7 +421,7 @@ func TestFollowerWhileAway(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		away.Store(false)
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(6 * time.Second)
 		stop()
 		for _, ten := range all {
 			if w.position(ten) != 1 || tried[ten] < 25 {

@@ -10,18 +10,24 @@ import (
 )
 
 // queue says which tenant a follower deals with next. Tenants with new events
-// take turns, a batch each. A tenant is in it only while there is something to
-// do for it.
+// take turns, a batch each; those in trouble take theirs in a line of their own,
+// and never have more than half of the workers, so that they cannot hold up the
+// others, however long each of them takes. A tenant is in it only while there is
+// something to do for it.
 type queue struct {
-	linger time.Duration
-	now    func() time.Time
+	linger   time.Duration
+	patience time.Duration
+	now      func() time.Time
 
 	mu     sync.Mutex
 	ready  *sync.Cond // there is something to take, or the queue is closed
 	closed bool
 	mine   map[Shard]bool
 	tasks  map[domain.TenantID]*task
-	turn   []*task // those that can be taken, in order
+	turns  []*task // those that can be taken, in order, but for
+	again  []*task // those whose last batch failed
+	trying int     // of the latter, how many are under way
+	queued uint64  // ever
 	marks  map[domain.TenantID]Checkpoint
 	stats  FollowerStats
 }
@@ -35,8 +41,13 @@ type task struct {
 	since  time.Time   // when it was found to be behind
 	begun  time.Time   // when its last batch was taken
 	timer  *time.Timer // while it waits
-	faults int         // in a row
-	halted bool
+	number uint64      // in the order in which tasks were queued
+
+	faults  int       // in a row, without getting any further
+	failing time.Time // since when
+	stuck   Position  // where
+	told    int       // how many faults there were when somebody was told of them
+	halted  bool
 }
 
 type taskState int
@@ -52,11 +63,12 @@ type job struct {
 	tenant domain.TenantID
 	head   Position
 	from   *Checkpoint // nil if it is not known here
+	faults int         // of the task, before
 }
 
 // outcome is how a job ended.
 type outcome struct {
-	at     Checkpoint
+	at     Checkpoint // after it or, if there is an error, before it, as far as is known
 	events int
 	full   bool // the batch was as large as it could be, so there is probably more
 	err    error
@@ -65,9 +77,9 @@ type outcome struct {
 // maxMarks bounds how many checkpoints are remembered to save asking for them.
 const maxMarks = 4096
 
-func newQueue(linger time.Duration, now func() time.Time) *queue {
+func newQueue(linger, patience time.Duration, now func() time.Time) *queue {
 	q := &queue{
-		linger: linger, now: now,
+		linger: linger, patience: patience, now: now,
 		mine:  make(map[Shard]bool),
 		tasks: make(map[domain.TenantID]*task),
 		marks: make(map[domain.TenantID]Checkpoint),
@@ -151,8 +163,13 @@ func (q *queue) see(tenant domain.TenantID, head Position) {
 }
 
 func (q *queue) enqueue(t *task) {
-	t.state, t.timer = queued, nil
-	q.turn = append(q.turn, t)
+	q.queued++
+	t.state, t.timer, t.number = queued, nil, q.queued
+	if t.faults == 0 {
+		q.turns = append(q.turns, t)
+	} else {
+		q.again = append(q.again, t)
+	}
 	q.ready.Signal()
 }
 
@@ -189,21 +206,23 @@ func (q *queue) hurry(tenant domain.TenantID) {
 }
 
 // take waits for the next jobs: usually one, but up to most of them if there are
-// that many for each worker, and they have few events each. It returns none when
-// the queue is closed.
+// that many for each worker, and they have few events each. Those in trouble are
+// taken apart from the others. It returns none when the queue is closed.
 func (q *queue) take(most, workers, events int) (jobs []job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(jobs) == 0 {
-		for len(q.turn) == 0 && !q.closed {
+		line := q.line(workers)
+		for line == nil && !q.closed {
 			q.ready.Wait()
+			line = q.line(workers)
 		}
 		if q.closed {
 			return nil
 		}
-		most = max(1, min(most, (len(q.turn)+workers-1)/workers))
-		for left := events; len(jobs) < most && len(q.turn) > 0; {
-			j, ok := q.next()
+		most = max(1, min(most, (len(*line)+workers-1)/workers))
+		for left := events; len(jobs) < most && len(*line) > 0; {
+			j, ok := q.next(line)
 			if !ok {
 				continue
 			}
@@ -215,20 +234,36 @@ func (q *queue) take(most, workers, events int) (jobs []job) {
 			}
 		}
 	}
+	if jobs[0].faults > 0 {
+		q.trying++
+	}
 	return jobs
 }
 
-// next takes the task whose turn it is, unless others deal with it by now.
-func (q *queue) next() (job, bool) {
-	t := q.turn[0]
-	q.turn[0] = nil
-	q.turn = q.turn[1:]
+// line returns the line whose turn it is: the one in which the first has waited
+// longer. It returns nil if there is nobody to be taken.
+func (q *queue) line(workers int) *[]*task {
+	may := len(q.again) > 0 && q.trying < max(1, workers/2)
+	switch {
+	case may && (len(q.turns) == 0 || q.again[0].number < q.turns[0].number):
+		return &q.again
+	case len(q.turns) > 0:
+		return &q.turns
+	}
+	return nil
+}
+
+// next takes the first of a line, unless others deal with it by now.
+func (q *queue) next(line *[]*task) (job, bool) {
+	t := (*line)[0]
+	(*line)[0] = nil
+	*line = (*line)[1:]
 	if !q.mine[ShardOf(t.tenant)] {
 		delete(q.tasks, t.tenant)
 		return job{}, false
 	}
 	t.state, t.begun = running, q.now()
-	j := job{tenant: t.tenant, head: t.head}
+	j := job{tenant: t.tenant, head: t.head, faults: t.faults}
 	if at, known := q.marks[t.tenant]; known {
 		j.from, t.at = &at, at.Position
 	}
@@ -239,18 +274,31 @@ func (q *queue) next() (job, bool) {
 func (q *queue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.turn) > 0
+	return len(q.turns)+len(q.again) > 0
 }
 
-// finish says how a job ended, and returns how often in a row it has failed.
-func (q *queue) finish(j job, o outcome) (faults int) {
+// finish says how the jobs ended that were taken together. It returns for each
+// how often in a row it has failed, or 0 if there is no reason to tell anybody.
+func (q *queue) finish(jobs []job, outcomes []outcome) (faults []int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.tasks[j.tenant]
-	if o.err != nil {
-		q.postpone(t, o.err)
-		return t.faults
+	if jobs[0].faults > 0 {
+		q.trying--
+		q.ready.Signal() // there is room for the next one
 	}
+	faults = make([]int, len(jobs))
+	for i, o := range outcomes {
+		t := q.tasks[jobs[i].tenant]
+		if o.err != nil {
+			faults[i] = q.postpone(t, o)
+			continue
+		}
+		q.advance(t, o)
+	}
+	return faults
+}
+
+func (q *queue) advance(t *task, o outcome) {
 	t.faults, t.halted = 0, false
 	t.at = o.at.Position
 	q.mark(t.tenant, o.at)
@@ -263,32 +311,40 @@ func (q *queue) finish(j job, o outcome) (faults int) {
 		wait = q.linger - q.now().Sub(t.begun)
 	}
 	q.enqueueIn(t, wait)
-	return 0
 }
 
-// What a tenant waits after a fault, doubled with each one in a row.
+// What a tenant waits after a fault, doubled with each one in a row. While
+// nobody takes anything, it tries a little more often, to notice when that ends.
 const (
-	minBackoff = 50 * time.Millisecond
-	maxBackoff = 30 * time.Second
+	minBackoff  = 50 * time.Millisecond
+	maxBackoff  = 30 * time.Second
+	awayBackoff = 4 * time.Second
 )
 
-func (q *queue) postpone(t *task, err error) {
+func (q *queue) postpone(t *task, o outcome) (tell int) {
 	delete(q.marks, t.tenant) // ask again: perhaps it is not where we think
+	if t.faults == 0 || o.at.Position > t.stuck {
+		t.faults, t.told, t.failing, t.stuck = 0, 0, q.now(), o.at.Position
+	}
 	wait := min(minBackoff<<min(t.faults, 20), maxBackoff)
+	t.faults++
 	switch {
-	case errors.Is(err, ErrMoved) && t.faults == 0:
-		wait = time.Millisecond // somebody else was faster; see how far it is now
-	case errors.Is(err, ErrMoved):
-	case errors.Is(err, ErrAway):
-		wait = minBackoff
-		t.faults = -1
+	case errors.Is(o.err, ErrMoved):
+		if t.faults == 1 {
+			wait = time.Millisecond // somebody else was faster; see how far it is now
+		}
+	case errors.Is(o.err, ErrAway):
+		wait = min(wait, awayBackoff)
 	default:
 		q.stats.Faults++
-		t.halted = t.halted || halts(err)
+		t.halted = t.halted || halts(o.err)
+		if (t.told == 0 || t.faults >= t.told+10) && (halts(o.err) || q.now().Sub(t.failing) >= q.patience) {
+			t.told, tell = t.faults, t.faults
+		}
 	}
-	t.faults++
 	wait += rand.N(wait/4 + 1) //nolint:gosec // jitter
 	q.enqueueIn(t, wait)
+	return tell
 }
 
 // learn remembers a checkpoint that the database had a moment ago. Meanwhile we
