@@ -52,8 +52,8 @@ func New(cfg Config) *Bus {
 	b := &Bus{cfg: cfg, parking: NewParking(cfg.Wall, cfg.Name), gate: newGate(cfg.Log, cfg.Now)}
 	b.follower = eventstore.NewFollower(eventstore.FollowerConfig{
 		Store: cfg.Store, Tracker: cfg.Tracker, Group: GroupOf(cfg.Name), Owner: cfg.Owner,
-		Handle: eventstore.OneByOne(b.handle), Workers: 4, Batch: 200, MaxBatch: 1000, Linger: 20 * time.Millisecond,
-		Log: cfg.Log, Now: cfg.Now,
+		Handle: eventstore.OneByOne(b.handle), Workers: 16, Batch: 200, MaxBatch: 1000, Linger: 20 * time.Millisecond,
+		Patience: patience, Log: cfg.Log, Now: cfg.Now,
 	})
 	return b
 }
@@ -70,7 +70,7 @@ func (b *Bus) Notify(tenant domain.TenantID, head eventstore.Position) {
 // it as was taken. It holds no connection to the database while it waits for the
 // target.
 func (b *Bus) handle(ctx context.Context, batch eventstore.Batch) error {
-	waited, leave, err := b.gate.enter(ctx)
+	waited, leave, err := b.gate.enter(ctx, batch.Faults > 0)
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,9 @@ func (b *Bus) handle(ctx context.Context, batch eventstore.Batch) error {
 	return err
 }
 
-// deliver publishes what is left of a batch, until nothing is, or the target is
-// away, or others have more luck with it than this tenant.
+// deliver publishes a batch, until it is done, or some of it is not taken. Then
+// the tenant has its turn again later, and a worker is free for another one.
 func (b *Bus) deliver(ctx context.Context, d *delivery) error {
-	start := b.cfg.Now()
-	tries := 0
 	for open := d.next(); len(open) > 0; open = d.next() {
 		taken, err := b.publish(ctx, open)
 		if taken {
@@ -120,19 +118,13 @@ func (b *Bus) deliver(ctx context.Context, d *delivery) error {
 		}
 		switch {
 		case err == nil:
-			tries, start = 0, b.cfg.Now()
-			continue
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case b.gate.failed(ctx, err):
 			return errors.Join(eventstore.ErrAway, err)
-		case b.cfg.Now().Sub(start) >= patience:
+		default:
 			return fmt.Errorf("publish: %w", err)
 		}
-		if err := sleep(ctx, backoff(tries), nil); err != nil {
-			return err
-		}
-		tries++
 	}
 	return nil
 }

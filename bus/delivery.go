@@ -84,8 +84,9 @@ func (d *delivery) parkedUpTo(to eventstore.Position) (parked []Parked) {
 const together = 16
 
 // publish publishes the first event of each line and takes those out that the
-// target has taken. It reports whether there were any, and returns an error if
-// some were neither taken nor refused.
+// target has taken. It reports whether there were any (what is refused may never
+// have come as far as to the broker), and returns an error if some were neither
+// taken nor refused.
 func (b *Bus) publish(ctx context.Context, lines []*line) (taken bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
@@ -115,7 +116,7 @@ func (b *Bus) publish(ctx context.Context, lines []*line) (taken bool, err error
 	wg.Wait()
 	for _, w := range topics {
 		b.published.Add(uint64(w.taken))
-		taken = taken || w.taken > 0 || w.refused > 0
+		taken = taken || w.taken > 0
 		err = cmp.Or(err, w.err) // one of them will do
 	}
 	return taken, err
@@ -126,8 +127,8 @@ type wave struct {
 	lines    []*line
 	messages []*message.Message
 
-	taken, refused int
-	err            error
+	taken int
+	err   error
 }
 
 func (w *wave) add(l *line, m *message.Message) {
@@ -157,7 +158,6 @@ func (w *wave) publish(t Target, topic string) error {
 		switch {
 		case bad:
 			l.refused = reason
-			w.refused++
 		case err != nil:
 			return err
 		default:

@@ -19,7 +19,9 @@ const (
 )
 
 // gate keeps all of us from running against a target that is away. While it is
-// closed there is one attempt at a time, and the next only after a while.
+// closed, there is one attempt at a time by those who have failed before, and the
+// next only after a while. Those who have not may be the ones whose events it
+// takes, so they come first, but not all at once.
 type gate struct {
 	log *slog.Logger
 	now func() time.Time
@@ -30,7 +32,9 @@ type gate struct {
 	failing time.Time     // since when nothing has worked; zero if something did
 	tries   int           // since then, while the gate was closed
 	opened  chan struct{} // closed when the gate opens; nil while it is open
-	turn    chan struct{} // holds something while somebody tries
+	turn    chan struct{} // holds something while somebody tries who has failed before
+	last    time.Time     // when the last of these attempts failed
+	first   time.Time     // when the next one may try who has not
 }
 
 func newGate(log *slog.Logger, now func() time.Time) *gate {
@@ -39,12 +43,19 @@ func newGate(log *slog.Logger, now func() time.Time) *gate {
 
 // enter waits until there is reason to try, and reports whether it had to wait.
 // If there is no error, leave must be called after the attempt.
-func (g *gate) enter(ctx context.Context) (waited bool, leave func(), err error) {
+func (g *gate) enter(ctx context.Context, again bool) (waited bool, leave func(), err error) {
 	g.mu.Lock()
-	opened := g.opened
+	opened, wait := g.opened, time.Duration(0)
+	if opened != nil && !again {
+		wait = max(0, g.first.Sub(g.now()))
+		g.first = g.now().Add(wait + minWait)
+	}
 	g.mu.Unlock()
-	if opened == nil {
+	switch {
+	case opened == nil:
 		return false, func() {}, nil
+	case !again:
+		return true, func() {}, sleep(ctx, wait, opened)
 	}
 	select {
 	case <-opened:
@@ -53,9 +64,14 @@ func (g *gate) enter(ctx context.Context) (waited bool, leave func(), err error)
 		return true, nil, ctx.Err()
 	case g.turn <- struct{}{}:
 	}
-	leave = func() { <-g.turn }
+	leave = func() {
+		g.mu.Lock()
+		g.last = g.now()
+		g.mu.Unlock()
+		<-g.turn
+	}
 	g.mu.Lock()
-	wait := backoff(g.tries)
+	wait = g.last.Add(backoff(g.tries)).Sub(g.now())
 	g.mu.Unlock()
 	if err := sleep(ctx, wait, opened); err != nil {
 		leave()

@@ -22,7 +22,7 @@ func TestGate(t *testing.T) {
 		var mu sync.Mutex
 		away, attempts, under, passed := true, 0, 0, 0
 		attempt := func() bool {
-			_, leave, err := g.enter(ctx)
+			_, leave, err := g.enter(ctx, true)
 			if err != nil {
 				return false
 			}
@@ -82,6 +82,47 @@ func TestGate(t *testing.T) {
 		mu.Unlock()
 		cancel()
 		workers.Wait()
+	})
+}
+
+// Those who have not failed yet do not wait for those who have, nor for what is
+// under way, but they do not all come at once either.
+func TestGateLetsOthersFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(slog.New(slog.DiscardHandler), time.Now)
+		for range 100 {
+			g.failed(t.Context(), errors.New("timeout"))
+			time.Sleep(time.Second)
+		}
+		if !g.away() {
+			t.Fatal("not away")
+		}
+		_, leave, err := g.enter(t.Context(), true) // and stays for long
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+		for range 3 {
+			time.Sleep(time.Second)
+			began := time.Now()
+			for i := range 10 {
+				waited, done, err := g.enter(t.Context(), false)
+				if err != nil || !waited {
+					t.Errorf("waited = %t, %v", waited, err)
+				}
+				done()
+				if took := time.Since(began); took != time.Duration(i)*minWait {
+					t.Errorf("%d entered after %v", i, took)
+				}
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		g.enter(t.Context(), false) //nolint:errcheck // the next one has to wait
+		if _, _, err := g.enter(ctx, false); !errors.Is(err, context.Canceled) {
+			t.Errorf("enter = %v", err)
+		}
 	})
 }
 

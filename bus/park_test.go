@@ -215,18 +215,11 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
-	t.Parallel()
-	h, target := newHouse(t), newBroker()
-	s := newStream(h.a)
-	target.make(refuseVersion(s, "2"))
-	b, _ := h.run(t, h.config(t, target))
-	h.record(t, s, 3)
-	h.record(t, newStream(h.b), 4)
-	h.settle(t, h.a)
-	h.settle(t, h.b)
+// metrics returns what buses tell, by name and target.
+func metrics(t *testing.T, of ...prometheus.Collector) map[string]float64 {
+	t.Helper()
 	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(b, bus.New(bus.Config{Name: "other", Wall: h.wall, Log: h.config(t, target).Log, Now: h.config(t, target).Now}))
+	r.MustRegister(of...)
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +233,20 @@ func TestMetrics(t *testing.T) {
 			values[family.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
 		}
 	}
+	return values
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	h, target := newHouse(t), newBroker()
+	s := newStream(h.a)
+	target.make(refuseVersion(s, "2"))
+	b, _ := h.run(t, h.config(t, target))
+	h.record(t, s, 3)
+	h.record(t, newStream(h.b), 4)
+	h.settle(t, h.a)
+	h.settle(t, h.b)
+	values := metrics(t, b, bus.New(bus.Config{Name: "other", Wall: h.wall, Log: h.config(t, target).Log, Now: h.config(t, target).Now}))
 	for name, want := range map[string]float64{
 		"rowhouse_bus_published_total test": 5, "rowhouse_bus_failures_total test": 0, "rowhouse_bus_away test": 0, "rowhouse_bus_parked_records test": 1,
 		"rowhouse_bus_parked_records other": 0, "rowhouse_follower_lag_events bus:test": 0,
