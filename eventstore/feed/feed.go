@@ -1,5 +1,5 @@
 // Package feed publishes the log through Watermill, for whatever reacts to what
-// happens: process managers, and brokers outside. It delivers every event at
+// happens in this process, such as process managers. It delivers every event at
 // least once, those of a tenant in order, and knows nothing of what they mean.
 package feed
 
