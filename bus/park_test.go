@@ -172,10 +172,15 @@ func TestSkip(t *testing.T) {
 	h.record(t, last, 1)
 	h.settle(t, h.a)
 	p := bus.NewParking(h.wall, "test")
-	if more, err := p.Skip(t.Context(), h.store, s, "ann"); err != nil || !more {
+	for _, other := range []eventstore.Version{1, 3} {
+		if _, err := p.Skip(t.Context(), h.store, s, other, "ann"); code(err) != "other_version" {
+			t.Errorf("skip of version %d: %v", other, err)
+		}
+	}
+	if more, err := p.Skip(t.Context(), h.store, s, 2, "ann"); err != nil || !more {
 		t.Fatalf("more = %v, %v", more, err)
 	}
-	if _, err := p.Skip(t.Context(), h.store, s, "ann"); code(err) != "not_refused" {
+	if _, err := p.Skip(t.Context(), h.store, s, 3, "ann"); code(err) != "not_refused" {
 		t.Errorf("skip of what was not refused: %v", err)
 	}
 	if parked := h.parked(t, h.a); len(parked) != 2 || parked[0].Version != 3 || parked[0].Reason != bus.Behind {
@@ -184,10 +189,10 @@ func TestSkip(t *testing.T) {
 	if n, err := b.Replay(t.Context(), s); n != 2 || err != nil {
 		t.Errorf("replay = %d, %v", n, err)
 	}
-	if more, err := p.Skip(t.Context(), h.store, last, "bob"); err != nil || more {
+	if more, err := p.Skip(t.Context(), h.store, last, 1, "bob"); err != nil || more {
 		t.Errorf("more = %v, %v", more, err)
 	}
-	if _, err := p.Skip(t.Context(), h.store, last, "bob"); !errors.Is(err, bus.ErrNotParked) {
+	if _, err := p.Skip(t.Context(), h.store, last, 1, "bob"); !errors.Is(err, bus.ErrNotParked) {
 		t.Errorf("skip of what is not parked: %v", err)
 	}
 	h.record(t, last, 1)

@@ -165,13 +165,17 @@ func stillParked(reason Reason) error {
 var ErrNotParked = errors.New("record is not parked")
 
 // Skip gives up the first of the events of a parked record that wait, for good,
-// and writes down who decided so. If others wait behind it, they wait on until
-// they are replayed; it reports whether that is so.
-func (p Parking) Skip(ctx context.Context, store eventstore.Store, s eventstore.StreamID, by string) (more bool, err error) {
+// and writes down who decided so. It must be the one with this version: whoever
+// decides has looked at it, and it may be another one by now. If others wait
+// behind it, they wait on until they are replayed; it reports whether that is so.
+func (p Parking) Skip(ctx context.Context, store eventstore.Store, s eventstore.StreamID, version eventstore.Version, by string) (more bool, err error) {
 	err = p.wall.InTenant(ctx, wall.Scope{Tenant: s.Tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
 		parked, at, err := p.lock(ctx, tx, s)
 		if err != nil {
 			return err
+		}
+		if parked.Version != version {
+			return domain.Conflict.Refusef("other_version", "the record waits at version %d, not %d", parked.Version, version)
 		}
 		if parked.Reason == Behind {
 			return domain.Conflict.Refusef("not_refused", "the next event was not refused by anybody yet; replay it first")

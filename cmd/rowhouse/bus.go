@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,12 @@ import (
 
 // busFlags say where events go.
 type busFlags struct {
-	Bus []string `env:"ROWHOUSE_BUS" sep:" " placeholder:"URL" help:"Publish all events to this broker, as CloudEvents: nats://user:password@host:4222 or kafka://host1:9092,host2:9092. May be given several times; then each needs a name of its own, such as ?name=eu."`
+	Bus []string `env:"ROWHOUSE_BUS" sep:"none" placeholder:"URL" help:"Publish all events to this broker, as CloudEvents: nats://user:password@host:4222 or kafka://host1:9092,host2:9092. May be given several times; then each needs a name of its own, such as ?name=eu."`
+}
+
+// endpoints reads the URLs, which in the environment have blanks between them.
+func (f busFlags) endpoints() ([]bus.Endpoint, error) {
+	return bus.ParseEndpoints(strings.Fields(strings.Join(f.Bus, " ")))
 }
 
 // openers returns how to open each kind of broker.
@@ -55,7 +61,7 @@ const localName = "_local"
 
 // startBus opens all targets. What is not in cfg is different for each.
 func startBus(ctx context.Context, f busFlags, cfg bus.Config, metrics prometheus.Registerer) (*buses, error) {
-	endpoints, err := bus.ParseEndpoints(f.Bus)
+	endpoints, err := f.endpoints()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +116,7 @@ func (b *buses) close() error {
 
 // only returns the endpoint with a name, or all of them.
 func (f busFlags) only(name string) ([]bus.Endpoint, error) {
-	endpoints, err := bus.ParseEndpoints(f.Bus)
+	endpoints, err := f.endpoints()
 	if err != nil || name == "" {
 		return endpoints, err
 	}

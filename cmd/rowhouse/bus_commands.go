@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -30,6 +31,7 @@ type busCmd struct {
 type busScope struct {
 	databaseFlags
 	logFlags
+	busFlags
 
 	Target string `placeholder:"NAME" help:"The broker with this name only."`
 	Tenant string `placeholder:"ID" help:"Events of this tenant only."`
@@ -69,12 +71,28 @@ func (s busScope) with(ctx context.Context, e *env, do func(depot) error) error 
 	return errors.Join(err, db.close(ctx))
 }
 
-// find finds the targets and tenants that were named, or all of them.
-func (s busScope) find(ctx context.Context, d *depot) (err error) {
-	if d.targets = []string{s.Target}; s.Target == "" {
-		if d.targets, err = bus.Targets(ctx, d.wall); err != nil {
-			return err
+// find finds the targets and tenants that were named, or all of them. The targets
+// are those that anything was ever published to, and those to be published to,
+// also if that never worked.
+func (s busScope) find(ctx context.Context, d *depot) error {
+	endpoints, err := s.endpoints()
+	if err != nil {
+		return err
+	}
+	names, err := bus.Targets(ctx, d.wall)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	d.targets = slices.Compact(names)
+	if s.Target != "" {
+		if !slices.Contains(d.targets, s.Target) {
+			return fmt.Errorf("--target: there is no %s, but: %s", s.Target, strings.Join(d.targets, ", "))
 		}
+		d.targets = []string{s.Target}
 	}
 	if s.Tenant == "" {
 		d.tenants, err = d.tracker.Tenants(ctx)
@@ -167,7 +185,6 @@ func parseRecord(tenant domain.TenantID, text string) (eventstore.StreamID, erro
 
 type busReplayCmd struct {
 	busScope
-	busFlags
 
 	Record string `placeholder:"KIND/ID" help:"This record only."`
 }
@@ -203,7 +220,8 @@ func (c busReplayCmd) Run(ctx context.Context, e *env) error {
 	})
 }
 
-// replay returns how many records are still parked.
+// replay returns how many records are still parked. What is wrong with one of
+// them does not keep it from the others.
 func (c busReplayCmd) replay(ctx context.Context, e *env, d depot, target string, b *bus.Bus) (left int, err error) {
 	err = d.parked(ctx, target, func(p bus.Parked) error {
 		name := recordName(p.Stream)
@@ -211,18 +229,22 @@ func (c busReplayCmd) replay(ctx context.Context, e *env, d depot, target string
 			return nil
 		}
 		n, err := b.Replay(ctx, p.Stream)
+		because := ""
 		refusal, still := errors.AsType[*domain.Error](err)
 		switch {
 		case errors.Is(err, bus.ErrNotParked): // somebody else was faster
 			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case still:
-			left++
-			e.printf("%s %s %s: %d events were published; %s\n", target, p.Stream.Tenant, name, n, refusal.Detail)
-			return nil
+			because = "; " + refusal.Detail
 		case err != nil:
-			return fmt.Errorf("%s %s: %w", p.Stream.Tenant, name, err)
+			because = "; " + err.Error()
 		}
-		e.printf("%s %s %s: %d events were published\n", target, p.Stream.Tenant, name, n)
+		if err != nil {
+			left++
+		}
+		e.printf("%s %s %s: %d events were published%s\n", target, p.Stream.Tenant, name, n, because)
 		return nil
 	})
 	return left, err
@@ -231,14 +253,15 @@ func (c busReplayCmd) replay(ctx context.Context, e *env, d depot, target string
 type busSkipCmd struct {
 	busScope
 
-	Record string `required:"" placeholder:"KIND/ID" help:"The record."`
-	By     string `placeholder:"NAME" help:"Who decides so; default: the account that runs this."`
+	Record  string `required:"" placeholder:"KIND/ID" help:"The record."`
+	Version int    `name:"record-version" required:"" placeholder:"N" help:"The version that the event made of it, as 'bus parked' shows it."`
+	By      string `placeholder:"NAME" help:"Who decides so; default: the account that runs this."`
 }
 
 // Run skips one event and says what is next.
 func (c busSkipCmd) Run(ctx context.Context, e *env) error {
 	if c.Target == "" || c.Tenant == "" {
-		return errors.New("an event is given up for good, so say exactly which: --target, --tenant and --record")
+		return errors.New("an event is given up for good, so say exactly which: --target, --tenant, --record and --record-version")
 	}
 	if c.By == "" {
 		u, err := user.Current()
@@ -252,7 +275,7 @@ func (c busSkipCmd) Run(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		more, err := bus.NewParking(d.wall, c.Target).Skip(ctx, d.logs, s, c.By)
+		more, err := bus.NewParking(d.wall, c.Target).Skip(ctx, d.logs, s, eventstore.Version(c.Version), c.By)
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,8 @@ func TestBus(t *testing.T) {
 	t.Parallel()
 	broker := startNATS(t, 3000)
 	n := newNode(t)
-	n.env = []string{fmt.Sprintf("ROWHOUSE_BUS=nats://127.0.0.1:%d?name=out", broker.Addr().(*net.TCPAddr).Port)}
+	// The second broker never works, which is nothing to the first one.
+	n.env = []string{fmt.Sprintf("ROWHOUSE_BUS= nats://127.0.0.1:%d?name=out \n nats://127.0.0.1:1?name=gone ", broker.Addr().(*net.TCPAddr).Port)}
 	n.start()
 	n.setUp()
 	post := func(body string) (id string) {
@@ -123,7 +124,7 @@ func TestBus(t *testing.T) {
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		lines := strings.Split(rowhouse(true, "status"), "\n")
-		if got := strings.Join(strings.Fields(lines[1]), " "); got == "out "+tenant+" 5 5 0 1" {
+		if got := strings.Join(strings.Fields(strings.Join(lines[1:], " ")), " "); got == "gone "+tenant+" 5 0 5 0 out "+tenant+" 5 5 0 1" {
 			break
 		} else if time.Now().After(deadline) {
 			t.Fatalf("status = %q", got)
@@ -141,9 +142,16 @@ func TestBus(t *testing.T) {
 	if out := rowhouse(false, "replay"); !strings.Contains(out, "1 records are still parked") {
 		t.Errorf("replay = %s", out)
 	}
-	rowhouse(false, "skip", "--record", record)
+	for _, command := range []string{"status", "parked", "replay"} {
+		if out := rowhouse(false, command, "--target", "other"); !strings.Contains(out, "other") {
+			t.Errorf("%s of a target that is not there = %s", command, out)
+		}
+	}
 	only := []string{"--target", "out", "--tenant", tenant, "--record", record}
-	if out := rowhouse(true, append([]string{"skip"}, only...)...); !strings.Contains(out, "rowhouse bus replay") {
+	rowhouse(false, "skip", "--record", record, "--record-version", "1")
+	rowhouse(false, append([]string{"skip"}, only...)...)
+	rowhouse(false, append([]string{"skip", "--record-version", "2"}, only...)...)
+	if out := rowhouse(true, append([]string{"skip", "--record-version", "1"}, only...)...); !strings.Contains(out, "rowhouse bus replay") {
 		t.Errorf("skip = %s", out)
 	}
 	if out := rowhouse(true, append([]string{"replay"}, only...)...); !strings.Contains(out, "1 events were published") {
