@@ -58,7 +58,7 @@ func New(cfg Config) *Bus {
 	return b
 }
 
-// Run publishes until ctx is done.
+// Run publishes until ctx is done. It may be called again then.
 func (b *Bus) Run(ctx context.Context) { b.follower.Run(ctx) }
 
 // Notify says that the log of a tenant has grown. It never blocks.

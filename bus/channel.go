@@ -24,12 +24,11 @@ const Everything = "rowhouse"
 // dropped, but only while there are other subscribers: without any, events wait.
 type Channel struct {
 	pubsub *gochannel.GoChannel
-	first  chan struct{}
 
 	mu        sync.Mutex
 	listeners map[string]int // by topic
 	total     int
-	once      sync.Once
+	changed   chan struct{} // closed and replaced when somebody comes first or goes last
 }
 
 var (
@@ -41,14 +40,51 @@ var (
 func NewChannel(log *slog.Logger) *Channel {
 	quiet := watermill.NewSlogLoggerWithLevelMapping(log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	return &Channel{
-		pubsub: gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, quiet),
-		first:  make(chan struct{}), listeners: make(map[string]int),
+		pubsub:    gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, quiet),
+		listeners: make(map[string]int), changed: make(chan struct{}),
 	}
 }
 
-// Listened is closed when somebody subscribes for the first time. Until then
-// there is no point in running a bus with this target.
-func (c *Channel) Listened() <-chan struct{} { return c.first }
+// While calls run whenever somebody is subscribed, with a context that ends when
+// nobody is any more, until ctx is done. There is no point in running a bus with
+// this target at other times: it would keep other nodes from the tenants whose
+// events somebody wants there.
+func (c *Channel) While(ctx context.Context, run func(context.Context)) {
+	for ctx.Err() == nil {
+		total, changed := c.subscribed()
+		if total == 0 {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		running, stop := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer stop()
+			for total > 0 {
+				select {
+				case <-changed:
+				case <-running.Done():
+					return
+				}
+				total, changed = c.subscribed()
+			}
+		})
+		run(running)
+		stop()
+		wg.Wait()
+	}
+}
+
+// subscribed returns how many are subscribed, and what is closed when there is
+// somebody instead of nobody, or the other way round.
+func (c *Channel) subscribed() (total int, changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total, c.changed
+}
 
 // Topic implements [Target].
 func (*Channel) Topic(s eventstore.StreamID, _ string) string { return TopicOf(Everything, s.Tenant) }
@@ -61,14 +97,17 @@ func (c *Channel) Subscribe(ctx context.Context, topic string) (<-chan *message.
 	}
 	c.listen(topic, 1)
 	context.AfterFunc(ctx, func() { c.listen(topic, -1) })
-	c.once.Do(func() { close(c.first) })
 	return out, nil
 }
 
 func (c *Channel) listen(topic string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.total += n
+	before := c.total
+	if c.total += n; c.total == 0 || before == 0 {
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
 	if c.listeners[topic] += n; c.listeners[topic] == 0 {
 		delete(c.listeners, topic)
 	}

@@ -94,11 +94,14 @@ func (f *Follower) Hurry(tenant domain.TenantID) { f.queue.hurry(tenant) }
 // Run follows until ctx is done, and then lets others take over at once. If it
 // does not come to that, because the node died, others take over as soon as its
 // leases have run out and they look: with the defaults, 9 s + 3 s + 1.1 s after
-// it last renewed them at the latest.
+// it last renewed them at the latest. Run may be called again when it has returned.
 func (f *Follower) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, f.queue.close)
-	defer stop()
+	f.queue.open()
 	var workers sync.WaitGroup
+	workers.Go(func() {
+		<-ctx.Done()
+		f.queue.close()
+	})
 	for range f.cfg.Workers {
 		workers.Go(func() { f.work(ctx) })
 	}

@@ -88,10 +88,25 @@ func newQueue(linger, patience time.Duration, now func() time.Time) *queue {
 	return q
 }
 
+// open forgets what was to be done before the queue was closed.
+func (q *queue) open() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.tasks {
+		t.timer = nil // if it fires nevertheless, it is not its own any more
+	}
+	clear(q.mine)
+	clear(q.tasks)
+	clear(q.marks)
+	q.turns, q.again, q.trying, q.closed = nil, nil, 0, false
+}
+
+// close makes an end. Nothing is dealt with here any more.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
+	clear(q.mine)
 	q.ready.Broadcast()
 }
 

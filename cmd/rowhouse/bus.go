@@ -50,8 +50,8 @@ type buses struct {
 	all     []*bus.Bus // one per target
 	targets []bus.Target
 
-	// local is for integrations in this process. It is idle until somebody
-	// subscribes to the channel.
+	// local is for integrations in this process. It runs while somebody is
+	// subscribed to the channel.
 	local   *bus.Bus
 	channel *bus.Channel
 }
@@ -87,13 +87,7 @@ func (b *buses) run(ctx context.Context) {
 	for _, one := range b.all {
 		wg.Go(func() { one.Run(ctx) })
 	}
-	wg.Go(func() {
-		select {
-		case <-b.channel.Listened():
-			b.local.Run(ctx)
-		case <-ctx.Done():
-		}
-	})
+	wg.Go(func() { b.channel.While(ctx, b.local.Run) })
 	wg.Wait()
 }
 
