@@ -13,8 +13,8 @@ import (
 // names, an underscore, and a UUID in 26 characters of Crockford's base 32. The
 // zero ID names nothing and is the empty string. IDs compare with ==.
 type ID struct {
-	Prefix string
-	UUID   uuid.UUID
+	Prefix string    `json:"-"` // as JSON an ID is text
+	UUID   uuid.UUID `json:"-"`
 }
 
 // crockford is the alphabet of https://www.crockford.com/base32.html, in the
