@@ -292,7 +292,7 @@ func TestTLS(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	short, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	stranger := connect(t, server.URL(), func(c *Config) { c.CAFile = "" })
 	if err := stranger.Ping(short); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "certificate") {
