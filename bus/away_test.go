@@ -52,7 +52,7 @@ func TestAway(t *testing.T) {
 			t.Fatal("nobody noticed")
 		}
 	}
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // in which it could be said again, and must not be
 	target.make(willing)
 	check(t, target.wait(t, 81))
 	h.settle(t, h.a)
