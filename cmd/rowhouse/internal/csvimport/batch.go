@@ -19,6 +19,14 @@ type entry struct {
 	problem *client.Problem // that stands against making the record
 }
 
+// changes are the values of the row that are stored in another form.
+func (e *entry) changes() []changed {
+	if e.draft == nil {
+		return nil
+	}
+	return e.draft.changes
+}
+
 // status says what became of a row.
 type status int
 

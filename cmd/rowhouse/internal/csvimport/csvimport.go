@@ -215,6 +215,9 @@ func (im *importer) prepare(ctx context.Context) error {
 	if err := im.save(); err != nil { // before anything is sent
 		return err
 	}
+	for _, g := range p.found.Guesses {
+		im.progress.say("assumed: %s", g)
+	}
 	for _, note := range p.notes {
 		im.progress.say("%s", note)
 	}
@@ -274,6 +277,9 @@ func (im *importer) tell(s Summary, rate float64, err error) {
 	p.say("%s of %s rows in %s (%s rows/s): %s imported, %s there already, %s updated, %s refused",
 		grouped(s.Rows), grouped(s.Total), s.Took.Round(10*time.Millisecond), grouped(int(rate)),
 		grouped(s.Imported), grouped(s.Present), grouped(s.Updated), grouped(s.Refused))
+	for _, c := range im.state.Changes {
+		p.say("changed: %s", c)
+	}
 	if s.Partial > 0 {
 		p.say("%s rows were imported without a value that could not be", grouped(s.Partial))
 	}

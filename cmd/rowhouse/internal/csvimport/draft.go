@@ -23,6 +23,8 @@ type draft struct {
 	bad    map[int]string // columns that it cannot be imported because of, and why
 	losses []fault        // it can, without these values
 
+	changes []changed // values that are stored in another form than the file has them
+
 	news   []*company // to be made before
 	others []*company // that other rows make
 }
@@ -46,6 +48,13 @@ func (d *draft) refuse(column int, code, reason string) {
 // lose says that a value cannot be imported, and the row can.
 func (d *draft) lose(column int, code, reason string) {
 	d.losses = append(d.losses, fault{d.plan.name(column), code, reason})
+}
+
+// change says that a value is stored in another form than the file has it. The
+// rule says what was done, to be read after a number of values: "were read as
+// numbers of Germany".
+func (d *draft) change(column int, rule, was, is string) {
+	d.changes = append(d.changes, changed{rule, d.plan.name(column), was, is})
 }
 
 // then adds a command that follows once the record is there.

@@ -175,8 +175,11 @@ func (im *importer) account(b *batch) error {
 		result, faults := notAllImported, e.losses
 		if e.status == refused {
 			result, faults = notImported, e.faults
-		} else if len(faults) > 0 {
-			t.Partial++
+		} else {
+			im.state.count(e.row.line, e.changes())
+			if len(faults) > 0 {
+				t.Partial++
+			}
 		}
 		if len(faults) > 0 {
 			if err := im.report.add(e.row, result, faults); err != nil {

@@ -26,6 +26,7 @@ type state struct {
 	Run        string `json:"run"`                  // tells this import from others, so that it is not answered with what they were told
 
 	Tally
+	findings
 	ErrorsSize int64     `json:"errors_size"` // of the errors file, up to the last row that counts
 	Finished   bool      `json:"finished"`
 	Saved      time.Time `json:"saved"`

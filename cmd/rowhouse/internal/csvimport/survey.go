@@ -26,6 +26,8 @@ type file struct {
 	preamble bool // the first line is Excel's sep=;
 
 	names []string // of the columns, trimmed
+
+	found findings // what was assumed so far
 }
 
 // Why nothing of a file can be imported.
