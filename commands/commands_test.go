@@ -64,6 +64,21 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// A command that has nothing left to do, because another one was faster and did
+// the same, tells of no events: neither of its own, which were refused, nor of
+// those of the other one.
+func TestNothingLeftToDo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.newContact(contact.Fields{}).UUID
+	once := sync.OnceFunc(func() { give(w, commands.Contacts, id, contact.AddTags{Tags: []string{"vip"}}) })
+	w.log.interfere(func(int) { once() })
+	out := give(w, commands.Contacts, id, contact.AddTags{Tags: []string{"vip"}})
+	if out.Version != 2 || len(out.Events) != 0 || w.head() != 2 {
+		t.Errorf("%+v, and the log goes to %d", out, w.head())
+	}
+}
+
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

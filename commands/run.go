@@ -137,7 +137,8 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 		return
 	}
 	if len(d.events) == 0 && len(t.op.target().Hash) == 0 {
-		t.decision = d
+		// Nothing is recorded. What an earlier try would have recorded was refused.
+		t.decision, t.request = d, eventstore.Command{}
 		t.finish(t.outcome(eventstore.Receipt{}), nil)
 		return
 	}
