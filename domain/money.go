@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
-	"golang.org/x/text/currency"
 )
 
 // Money is an exact amount in a currency. Its amount has at most 14 digits
@@ -48,10 +47,14 @@ func ParseMoney(amount, code string) (Money, error) {
 	return NewMoney(d.Value(), code)
 }
 
-// RoundMoney returns d in a currency, rounded half up to what the currency's
-// coins can pay.
+// RoundMoney returns d in a currency, rounded half up to the decimals that the
+// currency has. What has no minor unit, such as gold, is rounded to the four
+// decimals of money.
 func RoundMoney(d decimal.Decimal, code string) (Money, error) {
 	_, minor, err := parseCurrency(code)
+	if minor == noMinorUnit {
+		minor = moneyScale
+	}
 	if err == nil && inBounds(d) {
 		d = d.Round(minor)
 	}
@@ -91,23 +94,4 @@ func (m *Money) UnmarshalJSON(data []byte) error {
 		*m = checked
 	}
 	return err
-}
-
-// younger holds currencies that the tables of x/text (CLDR 32) do not know yet,
-// each with its number of decimals.
-var younger = map[string]int32{"SLE": 2, "VED": 2, "XAD": 2, "XCG": 2, "ZWG": 2}
-
-// parseCurrency returns the canonical code of a currency, and how many decimals
-// its coins have.
-func parseCurrency(s string) (code string, minor int32, err error) {
-	if minor, ok := younger[s]; ok {
-		return s, minor, nil
-	}
-	unit, err := currency.ParseISO(s[:min(len(s), 4)])
-	// XXX and XTS are codes for no currency, and for tests.
-	if code := unit.String(); err != nil || code == "XXX" || code == "XTS" {
-		return "", 0, &Error{Kind: Invalid, Code: "invalid_currency", Detail: "is not a currency code of ISO 4217, such as EUR"}
-	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return unit.String(), int32(scale), nil
 }

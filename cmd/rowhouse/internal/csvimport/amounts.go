@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/currency"
+	"github.com/rowhouse/rowhouse/domain"
 )
 
 // symbols of currencies. Those that several currencies share stand for the one
@@ -170,9 +170,9 @@ func currencyNamed(word string) string {
 	if code, ok := symbols[word]; ok {
 		return code
 	}
-	word = strings.ToUpper(strings.Trim(word, ". "))
-	if unit, err := currency.ParseISO(word); err == nil && len(word) == 3 && word != "XXX" && word != "XTS" {
-		return unit.String()
+	code, err := domain.ParseCurrency(strings.Trim(word, ". "))
+	if err != nil {
+		return ""
 	}
-	return ""
+	return code
 }
