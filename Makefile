@@ -25,6 +25,8 @@ check: lint test ## Do all that CI does
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	go test $(race) -shuffle=on ./...
 	ROWHOUSE_TEST_ENGINE=kurrent go test $(race) -shuffle=on ./api/...
+	go test -short -run "^$$" -bench "CatchUp|Rebuild" -benchtime 1x ./projections
+	go test -short -run "^$$" -bench . -benchtime 1x ./eventstore/kurrent ./bus ./bus/nats ./bus/kafka
 
 .PHONY: lint
 lint: ## Find mistakes, and code that nobody uses
@@ -44,9 +46,9 @@ golden: ## Accept the stored form of the events as it is now
 .PHONY: bench
 bench: build ## Measure how fast it is beside the limits of the same PostgreSQL
 	go run ./cmd/bench
-	go test -run "^$$" -bench "CatchUp|Rebuild" ./projections
-	go test -run "^$$" -bench . -benchtime 5x ./eventstore/kurrent
-	go test -run "^$$" -bench . ./bus ./bus/nats ./bus/kafka
+	go test -timeout 5m -run "^$$" -bench "CatchUp|Rebuild" ./projections
+	go test -timeout 5m -run "^$$" -bench . -benchtime 5x ./eventstore/kurrent
+	go test -timeout 5m -run "^$$" -bench . ./bus ./bus/nats ./bus/kafka
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs vuln.go.dev)

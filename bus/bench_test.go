@@ -64,7 +64,11 @@ func BenchmarkBus(b *testing.B) {
 			var running sync.WaitGroup
 			b.ResetTimer()
 			running.Go(func() { out.Run(ctx) })
-			<-target.done
+			select {
+			case <-target.done:
+			case <-time.After(time.Minute):
+				b.Error("the broker did not get all events in a minute")
+			}
 			b.StopTimer()
 			cancel()
 			running.Wait()

@@ -98,10 +98,19 @@ func (f *fixture) benchmark(b *testing.B, n int) (domain.TenantID, int) {
 	return tenant, int(head)
 }
 
+// busyYear is how many events there are to catch up with. With -short it is few,
+// to see that the benchmark works.
+func busyYear() int {
+	if testing.Short() {
+		return 2_000
+	}
+	return 50_000
+}
+
 // BenchmarkCatchUp measures how fast the follower makes up for a long absence.
 func BenchmarkCatchUp(b *testing.B) {
 	f := setup(b, func(c *Config) { c.All = All })
-	tenant, events := f.benchmark(b, 50_000)
+	tenant, events := f.benchmark(b, busyYear())
 	var cpu time.Duration
 	for b.Loop() {
 		b.StopTimer()
@@ -123,7 +132,7 @@ func BenchmarkCatchUp(b *testing.B) {
 // BenchmarkRebuild measures how fast the rows of a tenant are made anew.
 func BenchmarkRebuild(b *testing.B) {
 	f := setup(b, func(c *Config) { c.All = All })
-	tenant, events := f.benchmark(b, 50_000)
+	tenant, events := f.benchmark(b, busyYear())
 	if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
 		b.Fatal(err)
 	}

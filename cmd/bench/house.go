@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,17 +23,21 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/embedded"
-	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/keys"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// tenants is how many tenants the house has, and contacts how many records the
-// first of them has to list.
-const (
-	tenants  = 64
-	contacts = 10_000
-)
+// size says how much there is of everything.
+type size struct {
+	tenants  int // of the house, at least 2
+	contacts int // that the first of them has to list, at least 100
+	rows     int // of the file that is imported
+	idle     int // tenants that nobody uses
+	garbage  int // requests that leave enough behind for it to be collected
+}
+
+// whole is the size that the goals are for.
+var whole = size{tenants: 64, contacts: 10_000, rows: 10_000, idle: 1000, garbage: 1500}
 
 // tenant is a tenant of the house, and a key to it.
 type tenant struct {
@@ -42,6 +47,7 @@ type tenant struct {
 
 // house is a running Rowhouse with tenants, and what it is measured against.
 type house struct {
+	size    size
 	dir     string
 	binary  string
 	process *exec.Cmd
@@ -49,17 +55,20 @@ type house struct {
 	client  *http.Client
 	tenants []tenant
 
-	wall  *wall.Wall // to reach the engine without HTTP
-	store *postgres.Store
-	ref   *reference
-	bare  *httptest.Server
-	token string
-	org   string
+	ended   chan struct{} // closed when the process has ended
+	outcome error         // how, once it has
+
+	wall   *wall.Wall // to read without HTTP
+	engine *engine
+	ref    *reference
+	bare   *httptest.Server
+	token  string
+	org    string
 }
 
 // newHouse starts a binary on a new data directory, sets it up and fills it.
-func newHouse(ctx context.Context, binary string) (_ *house, err error) {
-	h := &house{binary: binary, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+func newHouse(ctx context.Context, binary string, s size) (_ *house, err error) {
+	h := &house{size: s, binary: binary, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close(ctx))
@@ -99,16 +108,39 @@ func (h *house) start(ctx context.Context) error {
 	h.process = exec.CommandContext(ctx, h.binary, "serve", "--data", h.dir, "--listen", addr) //nolint:gosec // the binary to measure
 	h.process.Stdout, h.process.Stderr = logFile, logFile
 	h.process.Cancel = func() error { return h.process.Process.Signal(syscall.SIGTERM) }
+	h.process.WaitDelay = 40 * time.Second
 	if err := h.process.Start(); err != nil {
 		return err
 	}
-	for range 600 {
-		if err := h.call(ctx, "GET", "/readyz", "", nil, nil); err == nil {
+	h.ended = make(chan struct{})
+	go func() {
+		h.outcome = h.process.Wait()
+		close(h.ended)
+	}()
+	const patience = time.Minute
+	for began := time.Now(); time.Since(began) < patience; {
+		if err = h.call(ctx, "GET", "/readyz", "", nil, nil); err == nil {
 			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-h.ended:
+			return fmt.Errorf("the server has ended before it was ready (%w); its last lines: %s", cmp.Or(h.outcome, errors.New("status 0")), h.lastLines())
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return fmt.Errorf("the server did not become ready; see %s", logFile.Name())
+	return fmt.Errorf("the server was not ready after %s (%w); its last lines: %s", patience, err, h.lastLines())
+}
+
+// lastLines returns the end of what the server has logged.
+func (h *house) lastLines() string {
+	text, err := os.ReadFile(filepath.Join(h.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	const most = 1000
+	return string(text[max(0, len(text)-most):])
 }
 
 // settle makes the tenants, and a key for each.
@@ -131,7 +163,7 @@ func (h *house) settle(ctx context.Context) error {
 		return err
 	}
 	h.org, h.token = me.Organization, me.Token
-	for i := range tenants {
+	for i := range h.size.tenants {
 		id, bearer := me.Tenant, me.Token
 		if i > 0 {
 			if id, err = h.addTenant(ctx); err != nil {
@@ -164,8 +196,9 @@ func (h *house) addTenant(ctx context.Context) (domain.TenantID, error) {
 
 // fill gives the first tenant something to list.
 func (h *house) fill(ctx context.Context) error {
-	for done := 0; done < contacts; done += 500 {
-		ops := make([]map[string]any, 500)
+	for done := 0; done < h.size.contacts; {
+		ops := make([]map[string]any, min(500, h.size.contacts-done))
+		done += len(ops)
 		for i := range ops {
 			ops[i] = map[string]any{"op": "create", "data": newContact()}
 		}
@@ -195,17 +228,19 @@ func (h *house) reference(ctx context.Context) error {
 		return err
 	}
 	url := embedded.URL(h.dir)
-	if h.wall, err = wall.Open(ctx, wall.Config{URL: url, Root: root, Now: time.Now}); err != nil {
+	if h.wall, err = wall.Open(ctx, wall.Config{URL: url, Root: root, Now: time.Now, Conns: 8}); err != nil {
 		return err
 	}
-	h.store = postgres.New(postgres.Config{Wall: h.wall})
+	if h.engine, err = newEngine(ctx, url, root, h); err != nil {
+		return err
+	}
 	if h.ref, err = newReference(ctx, url); err != nil {
 		return err
 	}
 	for i, t := range h.tenants {
 		n := 50
 		if i == 0 {
-			n = contacts
+			n = h.size.contacts
 		}
 		if err := h.ref.addTenant(ctx, url, t.id.UUID, n); err != nil {
 			return err
@@ -263,7 +298,7 @@ func (h *house) send(ctx context.Context, method, url, bearer string, body io.Re
 
 // close ends what was started and removes what was made, also if ctx has ended.
 func (h *house) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var errs []error
 	if h.bare != nil {
@@ -272,19 +307,37 @@ func (h *house) close(ctx context.Context) error {
 	if h.ref != nil {
 		h.ref.pool.Close()
 	}
-	if h.store != nil {
-		errs = append(errs, h.store.Close(ctx))
+	if h.engine != nil {
+		errs = append(errs, h.engine.close(ctx))
 	}
 	if h.wall != nil {
 		h.wall.Close()
 	}
-	if h.process != nil && h.process.Process != nil {
-		errs = append(errs, h.process.Process.Signal(syscall.SIGTERM), h.process.Wait())
+	if h.ended != nil {
+		errs = append(errs, h.stop(ctx))
 	}
 	if h.dir != "" {
 		errs = append(errs, os.RemoveAll(h.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// stop ends the server. One that does not end by itself is killed.
+func (h *house) stop(ctx context.Context) error {
+	select {
+	case <-h.ended:
+		return fmt.Errorf("the server has ended while it was measured: %w", cmp.Or(h.outcome, errors.New("status 0")))
+	default:
+	}
+	err := h.process.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-h.ended:
+		return errors.Join(err, h.outcome)
+	case <-ctx.Done():
+		err = errors.Join(err, errors.New("the server did not end when it was told to"), h.process.Process.Kill())
+		<-h.ended
+		return err
+	}
 }
 
 func request(ctx context.Context, url, bearer string) (*http.Request, error) {
@@ -298,7 +351,7 @@ func request(ctx context.Context, url, bearer string) (*http.Request, error) {
 // memory returns the bytes that were live on the server's heap when it last
 // collected garbage.
 func (h *house) memory(ctx context.Context) (float64, error) {
-	for range 1500 { // enough garbage for it to be collected
+	for range h.size.garbage {
 		if err := h.call(ctx, "GET", h.path(0, "/contacts?limit=50"), h.tenants[0].key, nil, nil); err != nil {
 			return 0, err
 		}

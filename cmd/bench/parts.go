@@ -17,7 +17,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -42,6 +41,9 @@ var parts = []part{
 // spread says which tenant a client works for.
 func spread(client, over int) int { return client % over }
 
+// crowd is how many clients there are where there are many.
+const crowd = 64
+
 func creates(ctx context.Context, s *stage, h *house) error {
 	ours := func(over int) op {
 		return func(ctx context.Context, client int) (int, error) {
@@ -59,9 +61,9 @@ func creates(ctx context.Context, s *stage, h *house) error {
 			return 1, err
 		}
 	}
-	for _, c := range []struct{ clients, over int }{{1, 1}, {16, tenants}, {64, tenants}, {64, 1}} {
+	for _, c := range []struct{ clients, over int }{{1, 1}, {16, h.size.tenants}, {crowd, h.size.tenants}, {crowd, 1}} {
 		goals := map[string]float64{}
-		if c.clients == tenants && c.over == tenants {
+		if c.clients == crowd && c.over == h.size.tenants {
 			goals["bare create"] = 0.7
 		}
 		err := s.run(ctx, contest{
@@ -76,16 +78,10 @@ func creates(ctx context.Context, s *stage, h *house) error {
 }
 
 func appends(ctx context.Context, s *stage, h *house) error {
-	data := bytes.Repeat([]byte("x"), 480)
-	data = fmt.Appendf(nil, `{"name":%q}`, data)
+	data := h.engine.sample.Data
 	ours := func(over int) op {
 		return func(ctx context.Context, client int) (int, error) {
-			t := h.tenants[spread(client, over)].id
-			stream := eventstore.StreamID{Tenant: t, Kind: "contact", ID: uuid.New()}
-			res := h.store.Append(ctx, t, eventstore.Command{ID: uuid.New(), Writes: []eventstore.Write{{
-				Stream: stream, Events: []eventstore.Event{{ID: uuid.New(), Type: "bench.appended", Schema: 1, Data: data, Meta: []byte(`{}`)}},
-			}}})
-			return 1, res[0].Err
+			return 1, h.engine.append(ctx, h.tenants[spread(client, over)].id)
 		}
 	}
 	message := func(categories int) op {
@@ -102,11 +98,11 @@ func appends(ctx context.Context, s *stage, h *house) error {
 			sides: []side{{"rowhouse", ours(1)}, {"message-db", message(1000)}, {"bare insert", insert(1)}},
 		},
 		{
-			name: "append over 64", clients: 64, goals: map[string]float64{"message-db": 2},
-			sides: []side{{"rowhouse", ours(tenants)}, {"message-db", message(1000)}, {"bare insert", insert(1)}, {"bare insert of 64", insert(64)}},
+			name: "append over " + strconv.Itoa(h.size.tenants), clients: crowd, goals: map[string]float64{"message-db": 2},
+			sides: []side{{"rowhouse", ours(h.size.tenants)}, {"message-db", message(1000)}, {"bare insert", insert(1)}, {"bare insert of 64", insert(64)}},
 		},
 		{
-			name: "append over 1", clients: 64, goals: map[string]float64{"message-db, one category": 5},
+			name: "append over 1", clients: crowd, goals: map[string]float64{"message-db, one category": 5},
 			sides: []side{{"rowhouse", ours(1)}, {"message-db, one category", message(1)}},
 		},
 	} {
@@ -139,7 +135,7 @@ func reads(ctx context.Context, s *stage, h *house) error {
 	filtered := func(ctx context.Context, _ int) (int, error) {
 		return 1, h.call(ctx, "GET", h.path(0, "/contacts?limit=50&sort=-updated_at&language=en"), h.tenants[0].key, nil, nil)
 	}
-	for _, clients := range []int{1, 16, 64} {
+	for _, clients := range []int{1, 16, crowd} {
 		goals := map[string]float64{}
 		if clients > 1 {
 			goals["bare list"] = 0.6
@@ -188,7 +184,7 @@ func pages(ctx context.Context, s *stage, h *house) error {
 // visibility measures from a write being asked for until a list shows it.
 func visibility(ctx context.Context, s *stage, h *house) error {
 	write := func(ctx context.Context, client int) (int, error) {
-		t := spread(client, tenants)
+		t := spread(client, h.size.tenants)
 		data, err := json.Marshal(newContact())
 		if err != nil {
 			return 0, err
@@ -199,7 +195,7 @@ func visibility(ctx context.Context, s *stage, h *house) error {
 		}
 		return 1, h.see(ctx, t, head.Get("Event-Position"))
 	}
-	for _, clients := range []int{1, 64} {
+	for _, clients := range []int{1, crowd} {
 		if err := s.run(ctx, contest{name: "write and see", clients: clients, sides: []side{{"rowhouse", write}}}); err != nil {
 			return err
 		}
@@ -207,10 +203,13 @@ func visibility(ctx context.Context, s *stage, h *house) error {
 	return nil
 }
 
+// seeing is how long a list may take to show what was written.
+const seeing = 30 * time.Second
+
 // see asks for a list until it shows a position: on a busy machine it may say that
-// it is not there yet, and then one asks again.
+// it is not there yet, and then one asks again, for a while.
 func (h *house) see(ctx context.Context, t int, position string) error {
-	for {
+	for began := time.Now(); ; {
 		req, err := request(ctx, h.url+h.path(t, "/contacts?limit=1"), h.tenants[t].key)
 		if err != nil {
 			return err
@@ -220,22 +219,23 @@ func (h *house) see(ctx context.Context, t int, position string) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(io.Discard, res.Body)
+		text, err := io.ReadAll(res.Body)
 		if err := errors.Join(err, res.Body.Close()); err != nil {
 			return err
 		}
-		switch res.StatusCode {
-		case http.StatusOK:
+		switch {
+		case res.StatusCode == http.StatusOK:
 			return nil
-		case http.StatusServiceUnavailable:
-		default:
-			return fmt.Errorf("list after write: %s", res.Status)
+		case res.StatusCode != http.StatusServiceUnavailable:
+			return fmt.Errorf("list after write: %s: %s", res.Status, text)
+		case time.Since(began) > seeing:
+			return fmt.Errorf("a list does not show what was written %s ago: %s: %s", seeing, res.Status, text)
 		}
 	}
 }
 
 func tenantCreation(ctx context.Context, s *stage, h *house) error {
-	s.rounds, s.turn = 1, min(s.turn, time.Second)
+	s.rounds, s.turn = 1, min(s.turn, time.Second) // what is made is never deleted
 	return s.run(ctx, contest{name: "new tenant", clients: 1, sides: []side{{"rowhouse", func(ctx context.Context, _ int) (int, error) {
 		_, err := h.addTenant(ctx)
 		return 1, err
@@ -244,7 +244,8 @@ func tenantCreation(ctx context.Context, s *stage, h *house) error {
 
 // importFile imports contacts through the public API, as a user would.
 func importFile(ctx context.Context, s *stage, h *house) error {
-	const rows, goal = 10_000, 5000
+	const goal = 5000
+	rows := h.size.rows
 	file := filepath.Join(h.dir, "contacts.csv")
 	var b bytes.Buffer
 	b.WriteString("First Name,Last Name,Email,Phone Number,Job Title\n")
@@ -259,8 +260,8 @@ func importFile(ctx context.Context, s *stage, h *house) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	rate := rows / time.Since(start).Seconds()
-	s.printf("%-46s %8d %12.0f rows", "import of 10,000 contacts: rowhouse", 1, rate)
+	rate := float64(rows) / time.Since(start).Seconds()
+	s.printf("%-46s %8d %12.0f rows", fmt.Sprintf("import of %d contacts: rowhouse", rows), 1, rate)
 	s.verdict(rate, goal)
 	s.printf("\n")
 	return nil
@@ -269,7 +270,8 @@ func importFile(ctx context.Context, s *stage, h *house) error {
 // idleTenants measures what the server's memory grows by with tenants that
 // nobody uses.
 func idleTenants(ctx context.Context, s *stage, h *house) error {
-	const n, limit = 1000, 20_000
+	const limit = 20_000
+	n := h.size.idle
 	before, err := h.memory(ctx)
 	if err != nil {
 		return err
@@ -283,7 +285,7 @@ func idleTenants(ctx context.Context, s *stage, h *house) error {
 	if err != nil {
 		return err
 	}
-	each := (after - before) / n
+	each := (after - before) / float64(n)
 	s.printf("%-46s %8d %12.0f bytes of live heap each", "idle tenants: rowhouse", n, each)
 	s.bound(each, limit)
 	s.printf("\n")

@@ -27,8 +27,8 @@ func BenchmarkAppend(b *testing.B) {
 			var ours, bare tally
 			for b.Loop() {
 				const turn = 300 * time.Millisecond
-				ours.add(turn, clients, h.ours)
-				bare.add(turn, clients, h.bare)
+				ours.add(b, turn, clients, h.ours)
+				bare.add(b, turn, clients, h.bare)
 			}
 			b.ReportMetric(ours.rate(), "ours/s")
 			b.ReportMetric(bare.rate(), "bare/s")
@@ -85,8 +85,10 @@ type tally struct {
 
 func (t *tally) rate() float64 { return float64(t.n) / t.time.Seconds() }
 
-// add has clients do something for a turn.
-func (t *tally) add(turn time.Duration, clients int, do func(context.Context, int) error) {
+// add has clients do something for a turn. A benchmark in which it fails has
+// nothing to tell, so it ends.
+func (t *tally) add(b *testing.B, turn time.Duration, clients int, do func(context.Context, int) error) {
+	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), turn)
 	defer cancel()
 	var n atomic.Int64
@@ -95,12 +97,17 @@ func (t *tally) add(turn time.Duration, clients int, do func(context.Context, in
 	for i := range clients {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if do(context.WithoutCancel(ctx), i) == nil {
-					n.Add(1)
+				if err := do(context.WithoutCancel(ctx), i); err != nil {
+					b.Error(err)
+					return
 				}
+				n.Add(1)
 			}
 		})
 	}
 	wg.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
 	t.n, t.time = t.n+n.Load(), t.time+time.Since(began)
 }
