@@ -27,7 +27,6 @@ var notYet = map[string]bool{
 	"ahead-of-the-log": true, "armour": true, "body-in-gzip": true, "currency-decimals": true, "currency-list": true,
 	"day-with-offset": true, "domain-two-forms": true, "filter-address": true, "filter-number": true,
 	"import-after-a-deletion": true, "integer-with-point": true, "long-sort-value": true, "mail-blank": true,
-	"names-of-nothing": true, "not-western": true, "nought-point": true, "patch-inside": true,
 	"purged-and-repeated": true, "purged-from-the-log": true, "same-text": true, "stage-put-away": true,
 	"stages-by-words": true, "tag-compared-weakly": true, "time-in-small-letters": true, "trunk-zero": true,
 	"update-takes-nothing-away": true, "upsert-names-the-mistake": true,

@@ -34,7 +34,7 @@ type Options struct {
 	Map           []string      `sep:"none" placeholder:"COLUMN=FIELD" help:"What a column holds, if its name does not say: \"CSV column=field\", or \"CSV column=-\" to leave it out. May be repeated."`
 	Strict        bool          `help:"Refuse a file with columns that are not imported."`
 	Source        string        `placeholder:"NAME" help:"Whose IDs the file has: hubspot, salesforce, or any name. They become external_ids. Found out by default."`
-	Encoding      string        `enum:"auto,utf-8,utf-16le,utf-16be,windows-1252" default:"auto" help:"Encoding of the file (${enum})."`
+	Encoding      string        `default:"auto" placeholder:"NAME" help:"Encoding of the file, by any name that WHATWG or IANA has for it, such as windows-1250, cp852 or shift_jis. Found out by default, by all that is in the file."`
 	Delimiter     string        `default:"auto" help:"What separates cells: a character, or tab. Found out by default."`
 	DateOrder     string        `enum:"auto,mdy,dmy" default:"auto" help:"How to read 03/04/2026 (${enum})."`
 	Currency      string        `placeholder:"CODE" help:"The currency of amounts that name none (ISO 4217). USD by default."`

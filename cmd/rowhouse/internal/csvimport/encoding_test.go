@@ -2,6 +2,7 @@ package csvimport
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,42 @@ func TestOtherEncodingInTheMiddle(t *testing.T) {
 			}
 			if got := errorsOf(t, path); !slices.Equal(got, test.errs) {
 				t.Errorf("errors: %v", got)
+			}
+		})
+	}
+}
+
+// A file that is not of the West is read rightly, or not at all: then the
+// message says what it could be, and the option decides.
+func TestEncodingThatIsNotWestern(t *testing.T) {
+	t.Parallel()
+	polish := "First Name,Last Name,Email\nMa\xb3gorzata,Ka\xb3u\xbfy\xf1ski,mk@fields.example\n\xa3ucja,Wr\xf3bel,lw@fields.example\n"
+	for name, test := range map[string]struct{ text, encoding, want, says string }{
+		"found out":  {polish, "", "Małgorzata Łucja", "Windows-1250"},
+		"said":       {polish, "CP1250", "Małgorzata Łucja", ""},
+		"in doubt":   {"First Name\nT\xf5nu\n", "", "", "windows-1257"},
+		"doubt gone": {"First Name\nT\xf5nu\n", "windows-1257", "Tõnu", ""},
+		"late": {
+			"First Name\n" + strings.Repeat("Ada\n", 9000) + "Ma\xb3gorzata\nKa\xb3u\xbfy\xf1ski\n", "",
+			strings.Repeat("Ada ", 9000) + "Małgorzata Kałużyński", "Windows-1250",
+		},
+		"no such": {polish, "klingon", "", "there is no encoding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			var out bytes.Buffer
+			cfg := config(f, write(t, test.text))
+			cfg.Out, cfg.Encoding = &out, test.encoding
+			s, err := Run(t.Context(), cfg)
+			if got := strings.Join(f.each("contacts", "first_name"), " "); got != test.want {
+				t.Errorf("contacts: %.100q", got)
+			}
+			if said := out.String() + fmt.Sprint(err); !strings.Contains(said, test.says) {
+				t.Errorf("did not say %q: %s", test.says, said)
+			}
+			if (err != nil) != (test.want == "") || s.Refused > 0 {
+				t.Errorf("%v %+v", err, s)
 			}
 		})
 	}

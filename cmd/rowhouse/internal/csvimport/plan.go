@@ -53,9 +53,7 @@ func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *want
 		}
 		p.note("not imported: %s", strings.Join(names, ", "))
 	}
-	if f.guessed && f.encoding.name == "windows-1252" {
-		p.note("the file is not UTF-8 and is read as Windows-1252 (--encoding says otherwise)")
-	}
+	p.tellEncoding()
 	s := newSurvey(p)
 	if err := s.read(ctx); err != nil {
 		return nil, nil, err
@@ -292,8 +290,8 @@ func (p *plan) draft(cells []string) *draft {
 	d := newDraft(p, cells)
 	for c, text := range cells {
 		switch {
-		case !utf8.ValidString(text), p.encoding.replaces && strings.ContainsRune(text, utf8.RuneError):
-			d.refuse(c, "wrong_encoding", "has characters that are not in the encoding of the file ("+p.encoding.name+")")
+		case !utf8.ValidString(text), p.encoding.Lossy() && strings.ContainsRune(text, utf8.RuneError):
+			d.refuse(c, "wrong_encoding", "has characters that are not in the encoding of the file ("+p.encoding.Name()+")")
 		case strings.IndexByte(text, 0) >= 0:
 			d.refuse(c, "invalid_character", "has a NUL character")
 		}

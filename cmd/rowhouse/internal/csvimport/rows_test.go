@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/charset"
 )
 
 func readAll(t testing.TB, text string, comma byte, width int) []row {
 	t.Helper()
-	r := &rowReader{lines: newLineReader(strings.NewReader(text), '\n', decodeUTF8), comma: comma, width: width}
+	r := &rowReader{lines: newLineReader(strings.NewReader(text), '\n', charset.UTF8.Line), comma: comma, width: width}
 	var all []row
 	for {
 		row, err := r.next()

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/charset"
 )
 
 // file is what a first look at a file found out.
@@ -18,10 +20,12 @@ type file struct {
 	size   int64
 	sha256 string
 
-	encoding encoding
-	mark     int  // bytes before the text
-	guessed  bool // the encoding was
-	end      byte // of a line
+	encoding charset.Encoding
+	mark     int              // bytes before the text
+	guessed  bool             // the encoding was
+	sampled  []charset.Choice // words that show it, if it was
+	broken   []charset.Choice // what the few lines could be that are not UTF-8
+	end      byte             // of a line
 	comma    byte
 	preamble bool // the first line is Excel's sep=;
 
@@ -40,18 +44,21 @@ var (
 // read it. What the options say is not questioned.
 func examine(path string, o Options) (*file, error) {
 	f := &file{path: path}
-	encodingName, err := f.scan()
+	doubt, err := f.scan()
 	if err != nil {
 		return nil, err
 	}
 	if o.Encoding != "" && o.Encoding != "auto" {
-		encodingName, f.guessed = o.Encoding, false
-	}
-	if f.encoding, err = encodingNamed(encodingName); err != nil {
-		return nil, err
+		if f.encoding, err = charset.Named(o.Encoding); err != nil {
+			return nil, err
+		}
+		f.guessed, f.sampled, f.broken, doubt = false, nil, nil, nil
 	}
 	if f.size == int64(f.mark) {
 		return nil, errEmpty
+	}
+	if len(doubt) > 0 {
+		return nil, errDoubtful{doubt}
 	}
 	if err := f.sniff(o.Delimiter); err != nil {
 		return nil, err
@@ -59,41 +66,47 @@ func examine(path string, o Options) (*file, error) {
 	return f, nil
 }
 
-// scan reads all bytes of the file once.
-func (f *file) scan() (encodingName string, err error) {
+// scan reads all bytes of the file once. If it cannot tell the encoding, it
+// returns what it could be.
+func (f *file) scan() (doubt []charset.Choice, err error) {
 	in, err := os.Open(f.path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer in.Close() //nolint:errcheck // it was only read
 	if stat, err := in.Stat(); err == nil && !stat.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", f.path)
+		return nil, fmt.Errorf("%s is not a regular file", f.path)
 	}
 	hash := sha256.New()
 	r := bufio.NewReaderSize(io.TeeReader(in, hash), 1<<18)
 	start, err := r.Peek(4096)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+		return nil, err
 	}
-	encodingName, f.mark = marked(start)
-	var c census
+	marked := false
+	f.encoding, f.mark, marked = charset.Marked(start)
+	var d charset.Detector
 	for {
 		piece, err := r.ReadSlice('\n') // a long line comes in several pieces, which is good enough
 		f.size += int64(len(piece))
-		c.add(piece)
+		if !marked {
+			d.Add(piece)
+		}
 		if err == nil || errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if !errors.Is(err, io.EOF) {
-			return "", err
+			return nil, err
 		}
 		break
 	}
 	f.sha256 = hex.EncodeToString(hash.Sum(nil))
-	if encodingName == "" {
-		encodingName, f.guessed = c.encoding(), true
+	if marked {
+		return nil, nil
 	}
-	return encodingName, nil
+	v := d.Verdict()
+	f.encoding, f.guessed, f.sampled, f.broken = v.Encoding, v.Guessed, v.Samples, v.Broken
+	return v.Doubt, nil
 }
 
 // open returns a reader of the file's rows, the header among them. The caller
@@ -106,7 +119,7 @@ func (f *file) open() (*rowReader, io.Closer, error) {
 	if _, err := in.Seek(int64(f.mark), io.SeekStart); err != nil {
 		return nil, nil, errors.Join(err, in.Close())
 	}
-	rows := &rowReader{lines: newLineReader(f.encoding.stream(in), f.end, f.encoding.decode), comma: f.comma}
+	rows := &rowReader{lines: newLineReader(f.encoding.Reader(in), f.end, f.encoding.Line), comma: f.comma}
 	if f.preamble {
 		rows.drop1()
 	}
@@ -140,7 +153,7 @@ func (f *file) sniff(delimiter string) error {
 	if _, err := in.Seek(int64(f.mark), io.SeekStart); err != nil {
 		return err
 	}
-	start, err := io.ReadAll(io.LimitReader(f.encoding.stream(in), sniffed))
+	start, err := io.ReadAll(io.LimitReader(f.encoding.Reader(in), sniffed))
 	if err != nil {
 		return err
 	}
@@ -204,7 +217,7 @@ func (f *file) separate(start []byte, wanted string) error {
 	case f.preamble:
 		f.comma = sep[0]
 	default:
-		f.comma = guessComma(start, f.end, f.encoding.decode)
+		f.comma = guessComma(start, f.end, f.encoding.Line)
 	}
 	return nil
 }
