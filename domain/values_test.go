@@ -101,21 +101,6 @@ func TestHostname(t *testing.T) {
 	})
 }
 
-func TestPhone(t *testing.T) {
-	t.Parallel()
-	read[domain.Phone](t, "invalid_phone", []reading{
-		{"+4930123456", "+4930123456"},
-		{"+49 (0)30 123-456", "+4930123456"},
-		{"+1 (212) 555.0100", "+12125550100"},
-		{"030123456", ""},
-		{"+0301234567", ""},
-		{"+49", ""},
-		{"+1234567890123456", ""},
-		{"+4930x23456", ""},
-		{"", ""},
-	})
-}
-
 func TestDate(t *testing.T) {
 	t.Parallel()
 	read[domain.Date](t, "invalid_date", []reading{
