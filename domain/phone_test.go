@@ -161,4 +161,3 @@ func BenchmarkPhone(b *testing.B) {
 		})
 	}
 }
-
