@@ -44,6 +44,11 @@ type Server struct {
 	Now     func() time.Time
 	NewID   func() uuid.UUID // a new UUID, version 7
 
+	// React does at once what follows from events that were just recorded, and
+	// returns the position of the last event of that; 0 if nothing follows. What
+	// it does not come to is done later, by whoever follows the log. It may be nil.
+	React func(ctx context.Context, tenant domain.TenantID, events []eventstore.Recorded) (eventstore.Position, error)
+
 	Version string                          // of this build
 	Ready   func(ctx context.Context) error // whether requests can be served now
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end

@@ -188,7 +188,9 @@ func (x *exchange) answerBatch(items []*item) error {
 			status = http.StatusMultiStatus
 		}
 		replayed = replayed && it.result.Outcome.Repeated
-		at = max(at, it.result.Outcome.Position)
+		if it.err == nil {
+			at = max(at, x.consequences(it.result.Outcome))
+		}
 	}
 	if at > 0 {
 		x.s.recent.note(x.writer(), at)

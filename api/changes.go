@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
@@ -83,7 +85,8 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 		return r.explain(res.Err)
 	}
 	out, status := res.Outcome, statusOf(res.Outcome)
-	x.s.recent.note(x.writer(), out.Position)
+	last := x.consequences(out)
+	x.s.recent.note(x.writer(), last)
 	doc, err := r.after(x, out)
 	gone := errors.Is(err, domain.NotFound)
 	if err != nil && !gone {
@@ -94,14 +97,37 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 		x.set(headerReplayed, "true")
 	}
 	if gone {
-		x.setPosition(out.Position)
+		x.setPosition(last)
 		x.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	if status == http.StatusCreated {
 		x.set("Location", "/v1/tenants/"+x.origin.Tenant.String()+"/"+r.view.Name()+"/"+out.ID.String())
 	}
-	return x.answerRecord(status, doc, max(out.Position, doc.Position))
+	return x.answerRecord(status, doc, max(last, doc.Position))
+}
+
+// followUp is how long a caller waits at most for what follows from a command.
+const followUp = 10 * time.Second
+
+// consequences does what follows from commands that were carried out, such as
+// to move the deals of a stage that was archived, and returns the position from
+// which on the caller sees it. The commands are done, so nothing that goes wrong
+// here is the caller's concern: it is done later.
+func (x *exchange) consequences(outs ...commands.Outcome) (last eventstore.Position) {
+	ctx, cancel := context.WithTimeout(x.ctx(), followUp)
+	defer cancel()
+	for _, out := range outs {
+		last = max(last, out.Position)
+		if x.s.React == nil || out.Repeated {
+			continue
+		}
+		at, err := x.s.React(ctx, x.origin.Tenant, out.Events)
+		if last = max(last, at); err != nil {
+			x.s.Log.WarnContext(ctx, "what follows from a command is done later", "request_id", x.id, "error", err)
+		}
+	}
+	return last
 }
 
 // statusOf says whether a command made a record or changed it. It says the same

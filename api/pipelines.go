@@ -13,7 +13,7 @@ func (s *Server) pipelines() *resource {
 		command[pipeline.AddStage]("add_stage", "Add a stage", `{"key":"pilot","name":"Pilot","kind":"open","probability":70,"before":"won"}`),
 		command[pipeline.UpdateStage]("update_stage", "Change a stage", `{"key":"offer","probability":60}`),
 		command[pipeline.ReorderStages]("reorder_stages", "Put the stages in another order", `{"keys":["offer","lead","won","lost"]}`),
-		command[pipeline.ArchiveStage]("archive_stage", "Put a stage away", `{"key":"offer","move_to":"lead"}`),
+		command[pipeline.ArchiveStage]("archive_stage", "Archive a stage and move its deals to another one", `{"key":"offer","move_to":"lead"}`),
 		command[pipeline.Archive]("archive", "Put it away", ""),
 	)
 }

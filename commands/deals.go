@@ -25,4 +25,5 @@ var Deals = policy(deal.Aggregate,
 	allow(deal.Win{}, "deal:close"),
 	allow(deal.Lose{}, "deal:close"),
 	allow(deal.Reopen{}, "deal:close"),
+	allow(deal.ReplaceStage{}, "deal:update"),
 )

@@ -53,6 +53,7 @@ var Deals = table("deals", deal.Aggregate,
 		d.PipelineID = e.Data.To
 		d.enter(e.Data.ToStage, e.Data.Probability, e.Data.At)
 	}),
+	on(func(d *Deal, e Event[deal.StageReplaced]) { d.StageKey, d.StageProbability = e.Data.To, e.Data.Probability }),
 	on(func(d *Deal, e Event[deal.AmountChanged]) { d.apply(e.Data) }),
 	on(func(d *Deal, e Event[deal.LineItemAdded]) { d.apply(e.Data) }),
 	on(func(d *Deal, e Event[deal.LineItemUpdated]) { d.apply(e.Data) }),

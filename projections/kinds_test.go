@@ -99,6 +99,7 @@ var lives = map[string][]any{
 		deal.ContactAdded{Link: deal.Link{ContactID: id("con", 6)}},
 		deal.ContactRemoved{ContactID: id("con", 6)},
 		deal.StageChanged{From: "lead", To: "offer", Probability: 40, At: noon.Add(time.Hour)},
+		deal.StageReplaced{From: "offer", To: "quote", Probability: 30},
 		deal.PipelineChanged{To: id("pip", 2), ToStage: "lost", Probability: 20, At: noon.Add(2 * time.Hour)},
 		deal.Lost{Reason: "price", At: noon.Add(3 * time.Hour)},
 		deal.Reopened{From: "lost", To: "offer", Probability: 40, At: noon.Add(4 * time.Hour)},

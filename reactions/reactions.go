@@ -1,7 +1,8 @@
 // Package reactions holds the process managers: what happens by itself because
 // something else happened. Each is a plain function of a run of events of one
 // tenant. As a run may be delivered more than once, each makes sure by itself
-// that what it does is done once.
+// that what it does is done once. What a reaction changes it changes by commands, as
+// everybody does.
 package reactions
 
 import (
@@ -15,22 +16,33 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/feed"
+	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
 // All lists every reaction. This is the index of what happens by itself.
 var All = []Reaction{
+	StageMoves,
 	Usage,
+}
+
+// Services is what reactions work with. All of it may be used concurrently.
+type Services struct {
+	Wall     *wall.Wall
+	Models   *projections.Models // to find records
+	Commands *commands.Runner    // to change them, as whoever may
+	Now      func() time.Time
 }
 
 // Reaction is one process manager.
 type Reaction struct {
 	Name   string        // for good: how far it has come is kept under it
 	Linger time.Duration // how long events of a tenant gather before it looks again
-	React  func(context.Context, *wall.Wall, eventstore.Batch) error
+	React  func(context.Context, Services, eventstore.Batch) error
 }
 
 // Router hands events to reactions on this node.
@@ -42,7 +54,7 @@ type Router struct {
 // NewRouter returns a router that does nothing until it runs. The follower
 // configuration says what to follow; Group, Handle and Linger come from each
 // reaction.
-func NewRouter(w *wall.Wall, cfg eventstore.FollowerConfig, all []Reaction) (*Router, error) {
+func NewRouter(in Services, cfg eventstore.FollowerConfig, all []Reaction) (*Router, error) {
 	logger := watermill.NewSlogLoggerWithLevelMapping(cfg.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, logger)
 	if err != nil {
@@ -60,7 +72,7 @@ func NewRouter(w *wall.Wall, cfg eventstore.FollowerConfig, all []Reaction) (*Ro
 			if !ok {
 				return errNotOurs
 			}
-			return reaction.React(m.Context(), w, b)
+			return reaction.React(m.Context(), in, b)
 		})
 	}
 	return r, nil

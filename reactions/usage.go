@@ -67,8 +67,8 @@ func (m *meter) count(events []eventstore.Recorded) (usage, error) {
 
 // countUsage moves the meter in the same transaction as the counts, so each
 // event counts once, however often it is delivered.
-func countUsage(ctx context.Context, w *wall.Wall, b eventstore.Batch) error {
-	return w.InTenant(ctx, wall.Scope{Tenant: b.Tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+func countUsage(ctx context.Context, in Services, b eventstore.Batch) error {
+	return in.Wall.InTenant(ctx, wall.Scope{Tenant: b.Tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
 		var m meter
 		err := tx.QueryRow(ctx, `select pos, command_id from crm.usage_meter where tenant_id = $1 for update`, b.Tenant.UUID).Scan(&m.position, &m.command)
 		begun := err == nil

@@ -85,18 +85,20 @@ func TestUsageCountsOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
+			patience := 20 // in the end more than the machine needs, however busy it is
 			for _, at := used(t, w, tenant); at < 300; _, at = used(t, w, tenant) {
+				patience++
 				from := rand.N(at + 1)
 				to := min(at+1+rand.N(eventstore.Position(20)), 300)
 				b := eventstore.Batch{Tenant: tenant, From: eventstore.Checkpoint{Position: from}, Events: log[from:to]}
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.N(20))*time.Millisecond)
-				countUsage(ctx, w, b) //nolint:errcheck // that is the point
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.N(patience))*time.Millisecond)
+				countUsage(ctx, Services{Wall: w}, b) //nolint:errcheck // that is the point
 				cancel()
 			}
 		})
 	}
 	wg.Wait()
-	if err := countUsage(t.Context(), w, eventstore.Batch{Tenant: tenant, Events: log}); err != nil {
+	if err := countUsage(t.Context(), Services{Wall: w}, eventstore.Batch{Tenant: tenant, Events: log}); err != nil {
 		t.Errorf("once more: %v", err)
 	}
 	got, _ := used(t, w, tenant)
@@ -107,7 +109,7 @@ func TestUsageCountsOnce(t *testing.T) {
 	if got, at := used(t, w, other); len(got) > 0 || at != 0 {
 		t.Errorf("another tenant's usage is %v at %d", got, at)
 	}
-	if err := countUsage(t.Context(), w, eventstore.Batch{Tenant: other, Events: log[5:6]}); !errors.Is(err, eventstore.ErrGap) {
+	if err := countUsage(t.Context(), Services{Wall: w}, eventstore.Batch{Tenant: other, Events: log[5:6]}); !errors.Is(err, eventstore.ErrGap) {
 		t.Errorf("a gap: %v", err)
 	}
 }
@@ -129,16 +131,16 @@ func TestRouter(t *testing.T) {
 	usage := Usage
 	usage.Linger = time.Millisecond
 	var calls atomic.Int64
-	usage.React = func(ctx context.Context, w *wall.Wall, b eventstore.Batch) error {
+	usage.React = func(ctx context.Context, in Services, b eventstore.Batch) error {
 		switch calls.Add(1) % 5 {
 		case 1:
 			return errors.New("not now")
 		case 2:
 			panic("no")
 		}
-		return Usage.React(ctx, w, b)
+		return Usage.React(ctx, in, b)
 	}
-	r, err := NewRouter(w, cfg, []Reaction{usage})
+	r, err := NewRouter(Services{Wall: w}, cfg, []Reaction{usage})
 	if err != nil {
 		t.Fatal(err)
 	}

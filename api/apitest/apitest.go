@@ -29,6 +29,7 @@ import (
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/reactions"
 )
 
 // Server is a backend that nobody else uses. Its read models follow its log as
@@ -86,8 +87,9 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	services := reactions.Services{Wall: engine.Wall, Models: s.Models, Commands: commands.NewRunner(store, newID, 1000), Now: time.Now}
 	server := &api.Server{
-		Access: directory, Commands: commands.NewRunner(store, newID, 1000), Models: s.Models, Store: store, Wall: engine.Wall,
+		Access: directory, Commands: services.Commands, Models: s.Models, Store: store, Wall: engine.Wall, React: services.MoveDeals,
 		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",
 		Ready: engine.Wall.Ping, Closing: s.Close,
 	}

@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"access":      {"domain", "keys", "wall"},
 	"commands":    {"domain", "domain/*", "eventstore"},
 	"projections": {"domain", "domain/*", "eventstore", "wall"},
-	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "wall"},
+	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "commands", "projections", "projections/query", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
 	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
 	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},

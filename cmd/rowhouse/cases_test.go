@@ -24,12 +24,28 @@ const casesDir = "testdata/cases"
 // notYet names the cases that still come out wrong. A case that is in it and
 // passes is a mistake too.
 var notYet = map[string]bool{
-	"ahead-of-the-log": true, "armour": true, "body-in-gzip": true,
-	"day-with-offset": true, "domain-two-forms": true, "filter-address": true, "filter-number": true,
-	"import-after-a-deletion": true, "integer-with-point": true, "long-sort-value": true, "mail-blank": true,
-	"purged-and-repeated": true, "purged-from-the-log": true, "same-text": true, "stage-put-away": true,
-	"stages-by-words": true, "tag-compared-weakly": true, "time-in-small-letters": true,
-	"update-takes-nothing-away": true, "upsert-names-the-mistake": true,
+	"ahead-of-the-log":          true,
+	"armour":                    true,
+	"body-in-gzip":              true,
+	"day-with-offset":           true,
+	"domain-two-forms":          true,
+	"filter-address":            true,
+	"filter-number":             true,
+	"import-after-a-deletion":   true,
+	"integer-with-point":        true,
+	"long-sort-value":           true,
+	"mail-blank":                true,
+	"names-of-nothing":          true,
+	"nought-point":              true,
+	"patch-inside":              true,
+	"purged-and-repeated":       true,
+	"purged-from-the-log":       true,
+	"same-text":                 true,
+	"stages-by-words":           true,
+	"tag-compared-weakly":       true,
+	"time-in-small-letters":     true,
+	"update-takes-nothing-away": true,
+	"upsert-names-the-mistake":  true,
 }
 
 type caseStep struct {

@@ -85,17 +85,18 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // server is everything that runs, put together.
 type server struct {
-	log     *slog.Logger
-	wall    *wall.Wall
-	logs    *eventLog
-	store   eventstore.Store // the logs, with what they were just given at hand
-	models  *projections.Models
-	react   *reactions.Router
-	bus     *buses
-	api     *api.Server
-	node    identity
-	handler http.Handler
-	closing chan struct{} // closed when the server is about to stop
+	log      *slog.Logger
+	wall     *wall.Wall
+	logs     *eventLog
+	store    eventstore.Store // the logs, with what they were just given at hand
+	models   *projections.Models
+	services reactions.Services
+	react    *reactions.Router
+	bus      *buses
+	api      *api.Server
+	node     identity
+	handler  http.Handler
+	closing  chan struct{} // closed when the server is about to stop
 }
 
 // build puts a server together on a database. Whatever has to be stopped is
@@ -135,7 +136,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 		return nil, err
 	}
 	s.api = &api.Server{
-		Access: directory, Commands: commands.NewRunner(s.store, newID, records), Models: s.models, Store: s.store,
+		Access: directory, Commands: s.services.Commands, Models: s.models, Store: s.store, React: s.services.MoveDeals,
 		Wall: s.wall, Log: log, Metrics: metrics, Now: now, NewID: newID,
 		Version: Version, Ready: s.wall.Ping, Closing: s.closing,
 	}
@@ -161,7 +162,8 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})
-	s.react, err = reactions.NewRouter(s.wall, eventstore.FollowerConfig{
+	s.services = reactions.Services{Wall: s.wall, Models: s.models, Commands: commands.NewRunner(s.store, newID, records), Now: now}
+	s.react, err = reactions.NewRouter(s.services, eventstore.FollowerConfig{
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now,
 	}, reactions.All)
 	metrics.MustRegister(s.models, s.react,

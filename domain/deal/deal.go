@@ -18,7 +18,7 @@ import (
 var Aggregate = record.Aggregate[Deal, Fields]("deal",
 	Opened{}, StageChanged{}, PipelineChanged{}, AmountChanged{},
 	LineItemAdded{}, LineItemUpdated{}, LineItemRemoved{}, ContactAdded{}, ContactRemoved{},
-	Won{}, Lost{}, Reopened{},
+	Won{}, Lost{}, Reopened{}, StageReplaced{},
 )
 
 // Event is a fact about a deal.
@@ -113,16 +113,26 @@ func (*Deal) Own() record.Own[Deal, Fields] {
 	}
 }
 
-// Guard implements [record.Kind]: a closed deal stays as it is, and what line
-// items add up to is not for anybody to choose.
+// Guard implements [record.Kind]: what a sale was about does not change once it
+// is closed, and what line items add up to is not for anybody to choose.
 func (d *Deal) Guard(to Fields, _ domain.Origin) error {
 	switch {
-	case d.Status == StatusWon || d.Status == StatusLost:
+	case d.closed() && !d.Fields.sameSale(to):
 		return domain.StateConflict(string(d.Status), "update")
 	case len(d.Items) > 0 && to.Amount != d.Fields.Amount:
 		return domain.Conflict.Refusef("has_line_items", "the line items say what the deal is worth")
 	}
 	return nil
+}
+
+func (d *Deal) closed() bool { return d.Status == StatusWon || d.Status == StatusLost }
+
+// sameSale reports whether other fields say the same of the sale. Who is
+// responsible for a deal, its tags and what it is called elsewhere are not about
+// the sale: they change when people come and go, whatever became of the deal.
+func (f Fields) sameSale(other Fields) bool {
+	other.Common = f.Common
+	return reflect.DeepEqual(f, other)
 }
 
 // mustBeOpen refuses a command for a deal that is not worked on.

@@ -251,9 +251,10 @@ func (c AddContact) References(d Deal, _ domain.Origin) []domain.Ref {
 	return []domain.Ref{c.contact()}
 }
 
-// Decide adds a contact to an open deal.
+// Decide adds a contact to a deal, also to a closed one: whom to talk to about it
+// is not about the sale.
 func (c AddContact) Decide(d Deal, o domain.Origin) ([]Event, error) {
-	if err := d.mustBeOpen("add_contact"); err != nil {
+	if err := d.MustBeLive(); err != nil {
 		return nil, err
 	}
 	if _, err := domain.Find[any](o, c.contact()); err != nil {
@@ -291,7 +292,7 @@ type ContactRemoved struct {
 // Decide removes a contact from an open deal. One that is not there is gone
 // already.
 func (c RemoveContact) Decide(d Deal, _ domain.Origin) ([]Event, error) {
-	if err := d.mustBeOpen("remove_contact"); err != nil {
+	if err := d.MustBeLive(); err != nil {
 		return nil, err
 	}
 	if len(withoutContact(d.Contacts, c.ContactID)) == len(d.Contacts) {

@@ -43,14 +43,15 @@ func (c MoveStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
 	if to.Key == d.StageKey {
 		return nil, nil
 	}
-	if len(to.AllowedFrom) > 0 && !slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return now(pipeline, key) == now(pipeline, d.StageKey) }) {
+	from := currentKey(pipeline, d.StageKey)
+	if len(to.AllowedFrom) > 0 && !slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return currentKey(pipeline, key) == from }) {
 		return nil, domain.Check(false, "/stage_key", "not_allowed_from", "cannot be entered from the stage that the deal is in")
 	}
 	return d.enter(to, c.Reason, o)
 }
 
-// now returns the key of a stage, or of the one that took its place.
-func now(pipeline domain.Stages, key string) string {
+// currentKey returns the key of a stage, or of the one that took its place.
+func currentKey(pipeline domain.Stages, key string) string {
 	s, _ := pipeline.Stage(key)
 	return s.Key
 }
@@ -59,7 +60,7 @@ func now(pipeline domain.Stages, key string) string {
 // stage means.
 func (d *Deal) enter(to domain.Stage, reason string, o domain.Origin) ([]Event, error) {
 	if to.Kind == domain.StageLost && reason == "" {
-		return nil, domain.Check(false, "/reason", "required", "is required to lose a deal: it is what gets learned")
+		return nil, domain.Check(false, "/reason", "required", "is required to lose a deal")
 	}
 	if err := d.mayEnter(to); err != nil {
 		return nil, err
@@ -196,7 +197,7 @@ func (Won) Touches() []string { return []string{"status"} }
 
 // Lose closes a deal as lost: it goes to the first stage that means that.
 type Lose struct {
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why: it is what gets learned" example:"price"`
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why the deal was lost" example:"price"`
 }
 
 // Lost says that a deal was lost, and why.
@@ -259,3 +260,64 @@ func (e Reopened) Apply(d *Deal) {
 
 // Touches implements [domain.Toucher].
 func (Reopened) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
+
+// ReplaceStage puts a deal that is in an archived stage into the stage that took
+// its place. It is given by the server, and not by clients. A deal that has left
+// the stage meanwhile stays where it is. One in the bin moves as well, so that it
+// comes back into a stage that there is.
+type ReplaceStage struct {
+	PipelineID domain.ID `json:"pipeline_id" prefix:"pip"`
+	StageKey   string    `json:"stage_key" minLength:"1" maxLength:"50"` // the archived one
+}
+
+// StageReplaced says that the stage of a deal was archived, and which stage the
+// deal is in since. Nobody moved the deal, so the time that it entered the stage
+// stays.
+type StageReplaced struct {
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Probability int    `json:"probability"` // of the new stage
+}
+
+// applies reports whether the deal is in the archived stage.
+func (c ReplaceStage) applies(d Deal) bool {
+	return d.PipelineID == c.PipelineID && d.StageKey == c.StageKey
+}
+
+// References implements [domain.Referrer].
+func (c ReplaceStage) References(d Deal, _ domain.Origin) []domain.Ref {
+	if !c.applies(d) {
+		return nil
+	}
+	return []domain.Ref{d.pipeline()}
+}
+
+// Decide moves a deal, whether it is open or closed, if its stage was archived.
+func (c ReplaceStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
+	if !c.applies(d) {
+		return nil, nil
+	}
+	pipeline, err := domain.Find[domain.Stages](o, d.pipeline())
+	if err != nil {
+		return nil, err
+	}
+	to, ok := pipeline.Stage(c.StageKey)
+	if !ok || to.Key == c.StageKey {
+		return nil, nil
+	}
+	return []Event{StageReplaced{From: c.StageKey, To: to.Key, Probability: to.Probability}}, nil
+}
+
+func (StageReplaced) EventType() string { return "deal.stage_replaced" }
+func (e StageReplaced) Apply(d *Deal) {
+	d.StageKey = e.To
+	if d.OpenStage == e.From {
+		d.OpenStage = e.To
+	}
+}
+
+// Touches implements [domain.Toucher].
+func (ReplaceStage) Touches() []string { return []string{"stage_key"} }
+
+// Touches implements [domain.Toucher].
+func (StageReplaced) Touches() []string { return []string{"stage_key"} }

@@ -340,10 +340,11 @@ func (e StagesReordered) Apply(p *Pipeline) {
 	p.Stages = stages
 }
 
-// ArchiveStage puts a stage away. Its deals count as being in another one.
+// ArchiveStage puts a stage away. Its deals move to another one: the server gives
+// each of them the command for it, see reactions.StageMoves.
 type ArchiveStage struct {
 	Key    string `json:"key" minLength:"1" maxLength:"50"`
-	MoveTo string `json:"move_to" minLength:"1" maxLength:"50" doc:"The stage that takes its place: one of the same kind."`
+	MoveTo string `json:"move_to" minLength:"1" maxLength:"50" doc:"The stage that its deals move to: one of the same kind."`
 }
 
 // StageArchived says that a stage was put away.
