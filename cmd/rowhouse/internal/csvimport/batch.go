@@ -1,6 +1,9 @@
 package csvimport
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
 )
 
@@ -45,7 +48,7 @@ type batch struct {
 	size    int // of the operations, in bytes
 
 	claims map[string]bool // what its rows want to hold alone
-	news   []*company      // to be made before it is sent
+	news   []*newCompany   // to be made before it is sent
 	waits  []<-chan struct{}
 
 	err  error
@@ -85,12 +88,57 @@ func (b *batch) add(r row, d *draft, id string) {
 	}
 	b.entries = append(b.entries, e)
 	b.news = append(b.news, d.news...)
-	for _, c := range d.others {
+	for _, c := range d.awaits {
 		b.waits = append(b.waits, c.made)
 	}
 	for _, key := range d.claims() {
 		b.claims[key] = true
 	}
+}
+
+// arrived puts the companies that rows wait for into their records. They have
+// other IDs than was thought if there was such a company and it is gone; without
+// one that cannot be made a row is imported all the same.
+func (b *batch) arrived() error {
+	for _, e := range b.entries {
+		if e.count == 0 {
+			continue
+		}
+		changed := false
+		for _, c := range e.draft.awaits {
+			switch {
+			case c.final == c.id:
+				continue
+			case c.final == "" && c.problem == nil:
+				return errNotMade
+			}
+			c.place(c.final)
+			changed = true
+			if c.final == "" {
+				e.losses = append(e.losses, fault{e.draft.plan.name(c.column), "company_not_made", "the company cannot be made: " + reasonOf(c.problem)})
+			}
+		}
+		if changed {
+			b.ops[e.first].Data = mustJSON(e.draft.data)
+		}
+	}
+	return nil
+}
+
+// errNotMade says that the companies of a row were not made because the import
+// is ending. Why it ends is said by the batch that was to make them.
+var errNotMade = errors.New("the companies that the rows name were not made")
+
+// reasonOf says in a few words why the server refuses something.
+func reasonOf(p *client.Problem) string {
+	if p == nil {
+		return "the server does not say why"
+	}
+	var reasons []string
+	for _, d := range p.Errors {
+		reasons = append(reasons, strings.TrimSpace(strings.TrimPrefix(inRecord(d.Pointer), "/")+" "+d.Detail))
+	}
+	return firstOf(strings.Join(reasons, "; "), p.Detail, p.Title, p.Code)
 }
 
 // claims are what at most one record can have. Of two rows with the same one,

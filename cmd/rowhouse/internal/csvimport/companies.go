@@ -1,6 +1,10 @@
 package csvimport
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rowhouse/rowhouse/domain/company"
+)
 
 // companies are what people work for.
 var companies = object{
@@ -22,6 +26,7 @@ var companies = object{
 		tags,
 	}, addressFields("address", "", "Company", "Headquarters", "HQ"), addressFields("billing_address", "Billing"), addressFields("shipping_address", "Shipping")),
 	build: buildCompany,
+	check: checker[company.Fields](),
 }
 
 // companyKinds are what other products call the relation to a company.

@@ -3,6 +3,8 @@ package csvimport
 import (
 	"slices"
 	"strings"
+
+	"github.com/rowhouse/rowhouse/domain/contact"
 )
 
 // contacts are people.
@@ -34,6 +36,7 @@ var contacts = object{
 		companyName, companyID, tags,
 	}, addressFields("address", "", "Mailing", "Work", "Business"), addressFields("home_address", "Home"), addressFields("other_address", "Other")),
 	build: buildContact,
+	check: checker[contact.Fields](),
 }
 
 // companyName and companyID tell what company something belongs to.

@@ -32,6 +32,7 @@ import (
 type Options struct {
 	Object        string        `required:"" enum:"contacts,companies,deals,tasks" placeholder:"KIND" help:"What the rows are: contacts, companies, deals or tasks."`
 	Map           []string      `sep:"none" placeholder:"COLUMN=FIELD" help:"What a column holds, if its name does not say: \"CSV column=field\", or \"CSV column=-\" to leave it out. May be repeated."`
+	DryRun        bool          `help:"Read the whole file, say how it is understood and what would become of its rows, and write nothing."`
 	Strict        bool          `help:"Refuse a file with columns that are not imported."`
 	Source        string        `placeholder:"NAME" help:"Whose IDs the file has: hubspot, salesforce, or any name. They become external_ids. Found out by default."`
 	Encoding      string        `default:"auto" placeholder:"NAME" help:"Encoding of the file, by any name that WHATWG or IANA has for it, such as windows-1250, cp852 or shift_jis. Found out by default, by all that is in the file."`
@@ -40,6 +41,9 @@ type Options struct {
 	Currency      string        `placeholder:"CODE" help:"The currency of amounts that name none (ISO 4217). USD by default."`
 	Country       string        `placeholder:"CODE" help:"The country of telephone numbers without a country code, if the row names none (ISO 3166)."`
 	Pipeline      string        `placeholder:"NAME" help:"The pipeline of deals that name none."`
+	Won           []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for deals that are won, if its name does not say so. May be repeated."`
+	Lost          []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for deals that are lost. May be repeated."`
+	Open          []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for open deals, whatever its name says. May be repeated."`
 	LinkCompanies string        `enum:"create,existing,off" default:"create" help:"Link contacts, deals and tasks to the company that their row names: create it if there is none, link to existing ones only, or off."`
 	Update        bool          `help:"Give records that are there already the values of the file."`
 	Again         bool          `help:"Import rows once more that were imported before."`
@@ -118,6 +122,9 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 			err = errors.Join(ErrInterrupted, err)
 		}
 		return im.summary(), err
+	}
+	if im.cfg.DryRun {
+		return im.dry(ctx)
 	}
 	err := im.run(ctx)
 	s := im.summary()
@@ -204,28 +211,49 @@ func (im *importer) prepare(ctx context.Context) error {
 	if err := p.resolve(ctx, tenant, w); err != nil {
 		return err
 	}
-	if im.report, err = openReport(ErrorsPath(f.path), m.header, im.state.ErrorsSize); err != nil {
-		return err
-	}
 	im.plan, im.rows = p, p.rows
 	im.sender = &sender{
 		tenant: tenant, collection: o.collection, update: im.cfg.Update, wait: im.cfg.Wait,
-		run: im.state.Run,
+		run: im.state.Run, process: rand.Text(),
+	}
+	p.brief(im.progress.say)
+	if im.cfg.DryRun {
+		return nil
+	}
+	return im.begin(ctx)
+}
+
+// begin makes what the first row needs.
+func (im *importer) begin(ctx context.Context) (err error) {
+	p := im.plan
+	if im.report, err = openReport(ErrorsPath(p.path), p.header, im.state.ErrorsSize); err != nil {
+		return err
 	}
 	if err := im.save(); err != nil { // before anything is sent
 		return err
 	}
-	for _, g := range p.found.Guesses {
-		im.progress.say("assumed: %s", g)
-	}
-	for _, note := range p.notes {
-		im.progress.say("%s", note)
+	if p.funnels != nil {
+		if err := p.funnels.make(ctx, im.sender.tenant); err != nil {
+			return err
+		}
 	}
 	if im.resumed > 0 {
 		im.progress.say("going on after row %s", grouped(im.resumed))
 	}
 	im.progress.total, im.progress.begin, im.progress.start = p.rows, im.resumed, time.Now()
 	return nil
+}
+
+// dry says what would happen.
+func (im *importer) dry(ctx context.Context) (Summary, error) {
+	im.progress.hint("checking all rows …")
+	f, err := im.foretell(ctx)
+	im.progress.end()
+	if err != nil {
+		return Summary{Total: im.rows, Took: time.Since(im.began)}, err
+	}
+	f.report(im.progress.say)
+	return Summary{Tally: f.Tally, Total: im.rows, Took: time.Since(im.began)}, nil
 }
 
 // connect finds out which tenant the key belongs to.

@@ -1,6 +1,9 @@
 package csvimport
 
-import "github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+import (
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+	"github.com/rowhouse/rowhouse/domain/deal"
+)
 
 // deals are sales that are hoped for, worked on, and won or lost. The pipelines
 // and stages that a file names are made if they are not there; see [funnels].
@@ -24,6 +27,7 @@ var deals = object{
 		tags,
 	},
 	build: buildDeal,
+	check: checker[deal.Fields]("pipeline_id", "stage_key"),
 }
 
 func buildDeal(d *draft) {

@@ -25,8 +25,8 @@ type draft struct {
 
 	changes []changed // values that are stored in another form than the file has them
 
-	news   []*company // to be made before
-	others []*company // that other rows make
+	news   []*newCompany // to be made before
+	awaits []awaited     // those, and those that other rows make
 }
 
 func newDraft(p *plan, cells []string) *draft {
@@ -319,6 +319,19 @@ func (d *draft) columnAt(pointer string) int {
 		}
 	}
 	return -1
+}
+
+// columnOf returns the column that a claim of [draft.claims] came from, or -1.
+func (d *draft) columnOf(claim string) int {
+	kind, rest, _ := strings.Cut(claim, "\x00")
+	switch kind {
+	case "id":
+		source, _, _ := strings.Cut(rest, "\x00")
+		return d.columnAt("/external_ids/" + source)
+	case "email":
+		return d.columnAt("/emails")
+	}
+	return d.columnAt("/domains")
 }
 
 // mustJSON encodes what can be encoded.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
@@ -13,10 +15,14 @@ import (
 
 // funnel is a pipeline as an import needs it.
 type funnel struct {
-	ID     string  `json:"id"`
-	Name   string  `json:"name"`
-	Stages []stage `json:"stages"`
-	Status string  `json:"status,omitempty"`
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Stages   []stage           `json:"stages"`
+	Status   string            `json:"status,omitempty"`
+	Archived map[string]string `json:"archived_stages,omitempty"` // keys of stages, each with that of the stage that took its place
+
+	isNew bool     // it has to be made
+	wants []string // the names of the stages that it is made with
 }
 
 type stage struct {
@@ -55,18 +61,55 @@ func (f *funnel) lastOpen() string {
 	return ""
 }
 
-// stage finds a stage by its name or key. HubSpot adds the name of the pipeline.
+// stage finds a stage by what a file calls it: by its name, by its key, and then
+// whatever its spelling. HubSpot adds the name of the pipeline. One that was
+// archived is the one that took its place. Of several that it could be it is
+// none.
 func (f *funnel) stage(name string) (stage, bool) {
-	i := slices.IndexFunc(f.Stages, func(s stage) bool {
-		return squeeze(s.Name) == squeeze(name) || squeeze(s.Key) == squeeze(name)
-	})
-	if i < 0 {
-		if before, _, ok := cutLastParenthesis(name); ok {
-			return f.stage(before)
+	for _, same := range []func(stage) bool{
+		func(s stage) bool { return nameKey(s.Name) == nameKey(name) },
+		func(s stage) bool { return s.Key == name },
+		func(s stage) bool { return stageSpelling(s.Name) == stageSpelling(name) },
+		func(s stage) bool { return squeeze(s.Key) == stageSpelling(name) },
+	} {
+		if found := slices.DeleteFunc(slices.Clone(f.Stages), func(s stage) bool { return !same(s) }); len(found) == 1 {
+			return found[0], true
+		} else if len(found) > 1 {
+			return stage{}, false
 		}
-		return stage{}, false
 	}
-	return f.Stages[i], true
+	if before, inner, ok := cutLastParenthesis(name); ok && nameKey(inner) == nameKey(f.Name) {
+		return f.stage(before)
+	}
+	for key := range f.Archived {
+		if key == name || squeeze(key) == stageSpelling(name) {
+			return f.successor(key)
+		}
+	}
+	return stage{}, false
+}
+
+// successor returns the stage that took the place of an archived one.
+func (f *funnel) successor(key string) (stage, bool) {
+	for range len(f.Archived) + 1 {
+		if i := slices.IndexFunc(f.Stages, func(s stage) bool { return s.Key == key }); i >= 0 {
+			return f.Stages[i], true
+		}
+		key = f.Archived[key]
+	}
+	return stage{}, false
+}
+
+// stageSpelling makes one of the spellings of a stage: Closed-Won is
+// closed_won. A mark that turns a name round counts.
+func stageSpelling(name string) string {
+	marks := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("?¿!%", r) {
+			return r
+		}
+		return -1
+	}, name)
+	return squeeze(name) + marks
 }
 
 func cutLastParenthesis(s string) (before, inner string, ok bool) {
@@ -79,30 +122,32 @@ func cutLastParenthesis(s string) (before, inner string, ok bool) {
 
 // funnels are the pipelines that the deals of a file are in.
 type funnels struct {
-	byName map[string]*funnel // in lower case; "" is the one of deals that name none
+	all    []*funnel
+	byName map[string]*funnel // by [nameKey]; "" is the one of deals that name none
 }
 
 // wanted is what a file says about pipelines: their stages in the order in which
 // they first come up, by the name of the pipeline.
 type wanted struct {
-	pipelines []string
-	stages    map[string][]string
+	pipelines []string            // as the file first spells them
+	stages    map[string][]string // by nameKey of the pipeline
 }
 
 func (w *wanted) add(pipeline, stage string) {
 	if w.stages == nil {
 		w.stages = map[string][]string{}
 	}
-	have, ok := w.stages[pipeline]
+	key := nameKey(pipeline)
+	have, ok := w.stages[key]
 	if !ok {
 		w.pipelines = append(w.pipelines, pipeline)
-		w.stages[pipeline] = []string{}
+		w.stages[key] = []string{}
 	}
-	if before, inner, ok := cutLastParenthesis(stage); ok && strings.EqualFold(inner, pipeline) {
+	if before, inner, ok := cutLastParenthesis(stage); ok && nameKey(inner) == key {
 		stage = before
 	}
-	if stage != "" && len(have) < maxStages && !slices.ContainsFunc(have, func(s string) bool { return squeeze(s) == squeeze(stage) }) {
-		w.stages[pipeline] = append(have, stage)
+	if stage != "" && len(have) < maxStages && !slices.ContainsFunc(have, func(s string) bool { return stageSpelling(s) == stageSpelling(stage) }) {
+		w.stages[key] = append(have, stage)
 	}
 }
 
@@ -113,30 +158,32 @@ const maxStages = 50
 // defaultPipeline is the name of the pipeline that is made if there is none.
 const defaultPipeline = "Sales Pipeline"
 
-// readFunnels finds the pipelines of the tenant that the file means, and makes
-// those that are not there.
-func readFunnels(ctx context.Context, t client.Tenant, w *wanted, otherwise, source string) (*funnels, error) {
-	all, err := listFunnels(ctx, t)
-	if err != nil {
-		return nil, err
-	}
+// findFunnels finds the pipelines of the tenant that the file means, and plans
+// those that are not there. It makes none: see [funnels.make].
+func findFunnels(all []*funnel, w *wanted, otherwise, source string, kinds func(string) stageKind) (*funnels, error) {
 	fs := &funnels{byName: map[string]*funnel{}}
 	for _, name := range w.pipelines {
-		called := name
+		called := firstOf(name, otherwise)
 		if called == "" {
-			called = otherwise
-		}
-		if called == "" {
-			if called, err = choose(all, w.stages[name], source); err != nil {
+			var err error
+			if called, err = choose(all, w.stages[""], source); err != nil {
 				return nil, err
 			}
 		}
 		f := find(all, called)
-		if f == nil {
-			if f, err = makeFunnel(ctx, t, called, w.stages[name]); err != nil {
-				return nil, fmt.Errorf("the pipeline %q cannot be made: %w", called, err)
-			}
-			all = append(all, f)
+		stages := w.stages[nameKey(name)]
+		switch {
+		case f == nil:
+			f = &funnel{Name: called, isNew: true, wants: stages}
+			all = append(slices.Clip(all), f)
+		case f.isNew:
+			f.wants = slices.Concat(f.wants, stages)
+		}
+		if f.isNew {
+			f.Stages = arrange(f.wants, kinds)
+		}
+		if !slices.Contains(fs.all, f) {
+			fs.all = append(fs.all, f)
 		}
 		if f.firstOpen() == "" {
 			return nil, fmt.Errorf("the pipeline %q has no open stage", called)
@@ -146,6 +193,20 @@ func readFunnels(ctx context.Context, t client.Tenant, w *wanted, otherwise, sou
 	return fs, nil
 }
 
+// make makes the pipelines that are not there yet.
+func (fs *funnels) make(ctx context.Context, t client.Tenant) error {
+	for _, f := range fs.all {
+		if !f.isNew {
+			continue
+		}
+		if err := f.make(ctx, t); err != nil {
+			return fmt.Errorf("the pipeline %q cannot be made: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// listFunnels returns the pipelines that take deals.
 func listFunnels(ctx context.Context, t client.Tenant) ([]*funnel, error) {
 	var all []*funnel
 	for doc, err := range t.List(ctx, "pipelines", nil) {
@@ -204,13 +265,59 @@ func choose(all []*funnel, stages []string, source string) (string, error) {
 	return "", errors.New("the file does not say which pipeline its deals are in, and there are several that it could be: use --pipeline NAME")
 }
 
-// makeFunnel makes a pipeline with the given stages. The ID follows from the
-// name, so that two imports at the same time make one pipeline.
-func makeFunnel(ctx context.Context, t client.Tenant, name string, stages []string) (*funnel, error) {
-	f := &funnel{ID: newID("pip", "by name", t.ID, nameKey(name)), Name: name, Stages: arrange(stages)}
-	key := newID("key", "pipeline", f.ID, strings.Join(stages, "\x00"))
-	err := t.Create(ctx, "pipelines", key, f)
-	return f, err
+// lives is how often something can be made anew under a name, after it was
+// deleted or archived.
+const lives = 1000
+
+// idOfName returns the ID that the importer gives to what it makes under a name
+// and an ID elsewhere, if there is one: the same one every time, so that two imports at the same time make one. Once
+// that is gone, the next life has another ID.
+func idOfName(prefix, tenant, name, elsewhere string, life int) string {
+	words := []string{"by name", tenant, nameKey(name)}
+	if elsewhere != "" {
+		words = append(words, "and ID", elsewhere)
+	}
+	if life > 0 {
+		words = append(words, strconv.Itoa(life))
+	}
+	return newID(prefix, words...)
+}
+
+// make makes the pipeline, or finds it if somebody else has made it meanwhile.
+// It is as the server has it then.
+func (f *funnel) make(ctx context.Context, t client.Tenant) error {
+	for life := range lives {
+		planned := *f
+		planned.ID = idOfName("pip", t.ID, f.Name, "", life)
+		stages := string(mustJSON(planned.Stages))
+		err := t.Create(ctx, "pipelines", newID("key", "pipeline", planned.ID, stages), planned)
+		p, refused := errors.AsType[*client.Problem](err)
+		if err != nil && (!refused || p.Status != http.StatusConflict) {
+			return err
+		}
+		// It may be there, have been archived since, or another one may have
+		// its name.
+		head, err := t.Head(ctx)
+		if err != nil {
+			return err
+		}
+		all, err := listFunnels(ctx, t.Since(head))
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(all, func(o *funnel) bool { return o.ID == planned.ID }); i >= 0 {
+			*f = *all[i]
+			return nil
+		}
+		if other := find(all, f.Name); other != nil {
+			*f = *other
+			return nil
+		}
+		if refused && p.ExistingID != "" && p.ExistingID != planned.ID {
+			return p // another one has the name, and nobody can see it
+		}
+	}
+	return errors.New("it was archived too often")
 }
 
 // usual are the stages that HubSpot and Salesforce come with, and their
@@ -224,11 +331,15 @@ var usual = map[string]int{
 
 // arrange makes stages out of their names: open ones from the least to the most
 // likely, then won, then lost.
-func arrange(names []string) []stage {
+func arrange(names []string, kinds func(string) stageKind) []stage {
 	var opened, closed []stage
-	keys := map[string]bool{}
+	keys, seen := map[string]bool{}, map[string]bool{}
 	for i, name := range names {
-		s := stage{Key: stageKey(name, keys), Name: name, Kind: kindOf(name)}
+		if seen[stageSpelling(name)] {
+			continue
+		}
+		seen[stageSpelling(name)] = true
+		s := stage{Key: stageKey(name, keys), Name: name, Kind: kinds(name)}
 		switch s.Kind {
 		case won:
 			s.Probability = 100
@@ -256,19 +367,21 @@ func arrange(names []string) []stage {
 	return append(opened, closed...)
 }
 
-func kindOf(name string) stageKind {
-	s := squeeze(name)
-	for _, w := range []string{"lost", "verloren", "perdu", "perdid", "perso"} {
-		if strings.Contains(s, w) {
-			return lost
+// stageKinds returns what tells the kind of a new stage: the options, and then
+// its name.
+func (o Options) stageKinds() func(name string) stageKind {
+	said := map[string]stageKind{}
+	for kind, names := range map[stageKind][]string{won: o.Won, lost: o.Lost, open: o.Open} {
+		for _, name := range names {
+			said[stageSpelling(name)] = kind
 		}
 	}
-	for _, w := range []string{"won", "gewonnen", "gagné", "ganad", "vinto"} {
-		if strings.HasSuffix(s, w) {
-			return won
+	return func(name string) stageKind {
+		if kind, ok := said[stageSpelling(name)]; ok {
+			return kind
 		}
+		return kindOf(name)
 	}
-	return open
 }
 
 // stageKey makes a key out of a name: closed_won.
@@ -309,13 +422,22 @@ func (d *draft) stage() (*funnel, stage) {
 	c, ok := d.column("stage")
 	if !ok {
 		d.data["stage_key"] = f.firstOpen()
-		return f, stage{Kind: open}
+		return f, stage{Key: f.firstOpen(), Kind: open}
 	}
 	d.from["/stage_key"] = c
-	s, ok := f.stage(d.cell(c))
+	text := d.cell(c)
+	if before, inner, ok := cutLastParenthesis(text); ok && nameKey(inner) == nameKey(d.given("pipeline")) {
+		if _, whole := f.stage(text); !whole {
+			text = before
+		}
+	}
+	s, ok := f.stage(text)
 	if !ok {
-		d.refuse(c, "unknown_stage", "is not a stage of the pipeline")
+		d.refuse(c, "unknown_stage", "is not a stage of the pipeline, or could be several of its stages")
 		return f, stage{Kind: open}
+	}
+	if f.Archived[text] != "" {
+		d.change(c, "name a stage that was archived, and are in the one that took its place", text, s.Key)
 	}
 	d.put("stage_key", s.Key, c)
 	return f, s

@@ -16,9 +16,12 @@ type mapping struct {
 	said    []bool           // of each column, whether the caller said so
 	columns map[string][]int // of each field, the columns that hold it
 	product string           // the one that wrote the file, if its headers tell: hubspot or salesforce
+
+	twice    []string // names that several columns have
+	isErrors bool     // it is an errors file of ours
 }
 
-func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
 
 // also returns the field with more names that columns may have. They come
 // first: they say more than the others.
@@ -57,7 +60,7 @@ func newMapping(o *object, header, said []string) (*mapping, error) {
 			known[s] = &o.fields[i]
 		}
 	}
-	if isErrorsFile(header) { // our own columns of an errors file
+	if m.isErrors = isErrorsFile(header); m.isErrors { // our own columns of an errors file
 		for i := range reportColumns {
 			m.fields[i] = ignored
 		}

@@ -13,6 +13,8 @@ type object struct {
 	fields     []field
 	needs      []string     // names of fields, one of which the file must have
 	build      func(*draft) // makes a record of a row
+
+	check func(data map[string]any) error // says whether a record may be so, without asking the server
 }
 
 // field is something that a column can hold.
@@ -64,16 +66,18 @@ func (o *object) field(name string) *field {
 	return &o.fields[i]
 }
 
-// squeeze leaves letters and digits of a header, in lower case, so that "First
-// Name", "first_name" and "FirstName" are the same.
+// squeeze leaves letters and digits of a header, folded and composed, so that
+// "First Name", "first_name" and "FirstName" are the same. What has neither is
+// left as it is.
 func squeeze(header string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(header) {
+	key := nameKey(header)
+	words := strings.Map(func(r rune) rune {
 		if isWordRune(r) {
-			b.WriteRune(r)
+			return r
 		}
-	}
-	return b.String()
+		return -1
+	}, key)
+	return firstOf(words, key)
 }
 
 // Fields that several kinds of records have.

@@ -53,6 +53,7 @@ func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *want
 		}
 		p.note("not imported: %s", strings.Join(names, ", "))
 	}
+	p.unlikely()
 	p.tellEncoding()
 	s := newSurvey(p)
 	if err := s.read(ctx); err != nil {
@@ -263,7 +264,11 @@ func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
 	}
 	t = t.Since(head)
 	if p.object == &deals {
-		if p.funnels, err = readFunnels(ctx, t, w, p.options.Pipeline, p.source); err != nil {
+		all, err := listFunnels(ctx, t)
+		if err != nil {
+			return err
+		}
+		if p.funnels, err = findFunnels(all, w, p.options.Pipeline, p.source, p.options.stageKinds()); err != nil {
 			return err
 		}
 	}
@@ -275,7 +280,7 @@ func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
 		if err != nil {
 			return fmt.Errorf("the companies cannot be read: %w", err)
 		}
-		p.companies = &companyLinks{directory: dir, tenant: t.ID, create: p.options.LinkCompanies != "existing", coming: map[string]*company{}}
+		p.companies = &companyLinks{directory: dir, tenant: t.ID, create: p.options.LinkCompanies != "existing", coming: map[string]*newCompany{}, comingAs: map[string]*newCompany{}}
 	}
 	if p.object != &contacts && has("contact", "contact.external_id") {
 		if p.people, err = readDirectory(ctx, t, "contacts", "id,first_name,last_name,emails,external_ids"); err != nil {

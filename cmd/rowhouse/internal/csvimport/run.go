@@ -3,7 +3,6 @@ package csvimport
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 )
 
@@ -67,50 +66,24 @@ func (im *importer) run(ctx context.Context) error {
 
 // read reads rows and makes batches of them, until emit wants no more.
 func (im *importer) read(ctx context.Context, emit func(*batch) bool) error {
-	rows, in, err := im.plan.file.rows()
-	if err != nil {
-		return err
-	}
-	defer in.Close() //nolint:errcheck // it was only read
-	ids := newIdentities(im.sender.tenant.ID, im.plan.object.prefix, im.state.Generation)
-	skip := im.resumed
-	own := 0 // columns of ours, in an errors file
-	if isErrorsFile(im.plan.header) {
-		own = len(reportColumns)
-	}
 	var sent window
 	b := newBatch()
-	for {
-		r, err := rows.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		id := ""
-		if r.fault == nil {
-			id = ids.of(r.cells[own:])
-		}
-		if skip > 0 {
-			skip--
-			continue
-		}
+	err := im.walk(ctx, im.resumed, func(r row, id string) error {
 		im.add(b, r, id)
-		if b.full(im.cfg.BatchSize) {
-			if sent.before(b); !emit(b) {
-				return context.Cause(ctx)
-			}
-			b = newBatch()
+		if !b.full(im.cfg.BatchSize) {
+			return nil
 		}
-	}
-	if len(b.entries) > 0 {
 		if sent.before(b); !emit(b) {
 			return context.Cause(ctx)
 		}
+		b = newBatch()
+		return nil
+	})
+	if err != nil || len(b.entries) == 0 {
+		return err
+	}
+	if sent.before(b); !emit(b) {
+		return context.Cause(ctx)
 	}
 	return nil
 }
@@ -124,7 +97,7 @@ func (im *importer) add(b *batch, r row, id string) {
 	if len(d.faults) > 0 {
 		// Companies that the row would have made are left to the next one.
 		for _, c := range d.news {
-			delete(im.plan.companies.coming, c.id)
+			im.plan.companies.forget(c)
 		}
 		b.addBad(r, d.faults)
 		return

@@ -21,6 +21,7 @@ type sender struct {
 	tenant     client.Tenant
 	collection string
 	run        string // names this run, so that a later one is not answered with what this one was told
+	process    string // names this process, likewise: what was made before may be gone when the run goes on
 	update     bool
 	wait       time.Duration
 	faults     atomic.Int32 // of single operations, in a row
@@ -48,6 +49,9 @@ func (s *sender) send(ctx context.Context, b *batch) error {
 	if len(b.ops) == 0 {
 		return nil
 	}
+	if err := b.arrived(); err != nil {
+		return err
+	}
 	results, err := s.persist(ctx, b)
 	if err != nil {
 		return err
@@ -63,31 +67,6 @@ func (s *sender) send(ctx context.Context, b *batch) error {
 	}
 	if s.update {
 		return s.updateAll(ctx, known)
-	}
-	return nil
-}
-
-// makeCompanies makes the companies that rows of the batch name.
-func (s *sender) makeCompanies(ctx context.Context, news []*company) error {
-	defer func() {
-		for _, c := range news {
-			close(c.made)
-		}
-	}()
-	for part := range slices.Chunk(news, client.MaxBatch) {
-		ops := make([]client.Operation, len(part))
-		for i, c := range part {
-			data := map[string]any{"id": c.id, "name": c.name}
-			if c.externalID != "" {
-				data["external_ids"] = map[string]any{c.source: c.externalID}
-			}
-			ops[i] = client.Operation{Op: "create", Data: mustJSON(data)}
-		}
-		// One that is there is fine, and one that cannot be made is found out
-		// by the rows that refer to it.
-		if _, err := s.batch(ctx, "companies", ops); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -198,6 +177,9 @@ var ofOne = []int{
 // it.
 func (s *sender) key(collection string, ops []client.Operation) string {
 	words := []string{s.run, collection}
+	if collection != s.collection { // IDs of companies are used again by other rows
+		words = append(words, s.process)
+	}
 	for _, op := range ops {
 		words = append(words, op.Op, op.ID, string(op.Data))
 	}
@@ -262,9 +244,10 @@ func (s *sender) lookUp(ctx context.Context, t client.Tenant, unsure []*entry) e
 		}
 		for _, e := range part {
 			switch r, ok := found[e.id]; {
-			case !ok: // it stays refused
+			case !ok:
+				e.faults = []fault{purged}
 			case r.DeletedAt != nil:
-				e.faults = []fault{{"", "deleted", "the row was imported before and deleted then; the record can be restored, or the row imported once more with --again"}}
+				e.faults = []fault{inTheBin}
 			default:
 				e.arrive(present)
 			}
@@ -272,6 +255,13 @@ func (s *sender) lookUp(ctx context.Context, t client.Tenant, unsure []*entry) e
 	}
 	return nil
 }
+
+// Why a row that was imported before is not there, and not imported again by
+// itself: somebody has removed it on purpose.
+var (
+	inTheBin = fault{"", "deleted", "the row was imported before, and its record was deleted then; restore it, or import the errors file with --again"}
+	purged   = fault{"", "purged", "the row was imported before, and its record was removed for good then; to have it again, import the errors file with --again"}
+)
 
 // maxKnown is how many records can be asked for at once.
 const maxKnown = 500

@@ -1,6 +1,9 @@
 package csvimport
 
-import "github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+import (
+	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+	"github.com/rowhouse/rowhouse/domain/task"
+)
 
 // tasks are what is to be done.
 var tasks = object{
@@ -21,6 +24,7 @@ var tasks = object{
 		tags,
 	},
 	build: buildTask,
+	check: checker[task.Fields](),
 }
 
 // What other products call the kinds, priorities and states of tasks.
