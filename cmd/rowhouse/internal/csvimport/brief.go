@@ -10,7 +10,7 @@ import (
 // form, what its columns hold, what had to be assumed, and what it leads to in
 // the tenant.
 func (p *plan) brief(say func(format string, args ...any)) {
-	say("%s: %s %s; encoding %s, cells separated by %s", p.path, grouped(p.rows), plural("row", p.rows), p.encoding.name, separatorName(p.comma))
+	say("%s: %s %s; encoding %s, cells separated by %s", p.path, grouped(p.rows), plural("row", p.rows), title(p.encoding.Name()), separatorName(p.comma))
 	var columns []string
 	for i, name := range p.fields {
 		if name != "" && name != ignored {
