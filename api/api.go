@@ -53,6 +53,7 @@ type Server struct {
 	Ready   func(ctx context.Context) error // whether requests can be served now
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end
 
+	outward  eventstore.Outward // the log as clients see it
 	schemas  *schemas
 	prefixes map[string]string // of IDs, by the kind of what they name
 	bell     *bell
@@ -75,6 +76,7 @@ func (s *Server) resources() []*resource {
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.bell, s.prefixes, s.recent = newSchemas(), newBell(), map[string]string{}, newRecent(s.Now)
+	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, d := s.resources(), new(document)
 	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
 	for _, r := range resources {

@@ -93,6 +93,15 @@ func (r *resource) batch(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if in.Atomic {
+		outs, ok, err := r.s.Commands.Recall(x.ctx(), x.origin.Tenant, name.id, name.hash)
+		if err != nil {
+			return err
+		}
+		if ok { // whatever the operations would come to now
+			return x.answerAll(name, outs)
+		}
+	}
 	list, _ := tree.(map[string]any)["operations"].([]any)
 	items := make([]*item, len(in.Operations))
 	for i, op := range in.Operations {
@@ -230,8 +239,14 @@ func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
 	if err != nil {
 		return placed(err)
 	}
+	return x.answerAll(name, outs)
+}
+
+// answerAll answers with what became of operations that were carried out as one.
+func (x *exchange) answerAll(name identity, outs []commands.Outcome) error {
+	items := make([]*item, len(outs))
 	for i, out := range outs {
-		items[i].result.Outcome = out
+		items[i] = &item{result: commands.Result{Outcome: out}}
 	}
 	x.set(headerCommandID, name.id.String())
 	return x.answerBatch(items)

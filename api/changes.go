@@ -88,15 +88,19 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 	last := x.consequences(out)
 	x.s.recent.note(x.writer(), last)
 	doc, err := r.after(x, out)
-	gone := errors.Is(err, domain.NotFound)
-	if err != nil && !gone {
+	isGone := errors.Is(err, domain.NotFound)
+	if err != nil && !isGone {
 		return err
 	}
 	x.set(headerCommandID, out.Command.String())
 	if out.Repeated {
 		x.set(headerReplayed, "true")
 	}
-	if gone {
+	if isGone && !isPurge(out) {
+		x.setPosition(last)
+		return errPurged
+	}
+	if isGone {
 		x.setPosition(last)
 		x.WriteHeader(http.StatusNoContent)
 		return nil
@@ -147,9 +151,25 @@ func (*resource) explain(err error) error {
 	return err
 }
 
-// after returns the record as it is after a command.
+// isPurge reports whether a command has removed its record for good.
+func isPurge(out commands.Outcome) bool {
+	return len(out.Events) > 0 && domain.IsPurge(out.Events[len(out.Events)-1].Type)
+}
+
+// errPurged is the answer to a command that was carried out, when the record that
+// would be shown has been removed for good since.
+var errPurged = gone.Refusef("purged", "the command was carried out, and the record was purged since")
+
+// after returns the record as it is after a command. That of a repeated command
+// may be gone meanwhile: then it is shown to nobody any more, as it was or
+// otherwise.
 func (r *resource) after(x *exchange, out commands.Outcome) (projections.Document, error) {
-	stream := eventstore.StreamID{Tenant: x.origin.Tenant, Kind: r.view.Kind(), ID: out.ID.UUID}
+	stream := r.stream(x, out.ID)
+	if out.Repeated {
+		if err := r.notPurged(x, out.ID); err != nil {
+			return projections.Document{}, err
+		}
+	}
 	prior := out.Version - eventstore.Version(len(out.Events))
 	return r.s.Models.View(x.ctx(), r.view, stream, prior, out.Events)
 }

@@ -26,7 +26,7 @@ func (s *Server) door(resources []*resource) []*operation {
 			takes[anyCommand](s, `{"type":"task.complete","id":"`+domain.ID{Prefix: "task", UUID: exampleUUID}.String()+`","data":{"outcome":"Called back"}}`),
 			givesSchema(http.StatusOK, "The record as it is then.", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}, append(stored, headerCommandID, headerReplayed)...),
 			givesSchema(http.StatusCreated, "The new record.", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}, append(stored, headerCommandID, headerReplayed, "Location")...),
-			refuses(domain.NotFound, domain.Conflict, domain.Stale, domain.Invalid),
+			refuses(domain.NotFound, domain.Conflict, gone, domain.Stale, domain.Invalid),
 			serve(func(x *exchange) error { return throughDoor(x, resources) })),
 	}
 }

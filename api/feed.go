@@ -71,7 +71,7 @@ func (f typeFilter) takes(eventType string) bool {
 
 // read reads a part of the log, and returns those events that are asked for.
 func (s *Server) read(x *exchange, after eventstore.Position, limit int, f typeFilter) (feedPage, error) {
-	events, err := s.Store.Read(x.ctx(), x.origin.Tenant, after, limit)
+	events, err := s.outward.Read(x.ctx(), x.origin.Tenant, after, limit)
 	p := feedPage{Data: []Event{}, LastPosition: after, End: len(events) == 0} // fewer than asked for need not be the last
 	if err != nil {
 		return p, err

@@ -26,7 +26,8 @@ type Event struct {
 	Command     uuid.UUID           `json:"command_id" doc:"The command that it follows from."`
 	Correlation string              `json:"correlation_id,omitempty" doc:"The request that the command came with."`
 	Causation   string              `json:"causation_id,omitempty" doc:"The event that the command was a reaction to."`
-	Data        json.RawMessage     `json:"data" doc:"What happened in particular, as it was recorded."`
+	Data        json.RawMessage     `json:"data" doc:"What happened in particular, as it was recorded; null if it is withheld."`
+	Withheld    bool                `json:"withheld,omitempty" doc:"The record was purged since, so nobody is told any more what was in its events."`
 }
 
 // EventStream says which record an event happened to.
@@ -44,7 +45,7 @@ func (s *Server) show(e eventstore.Recorded) (Event, error) {
 		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Position: e.Position,
 		Stream: EventStream{ID: domain.ID{Prefix: s.prefixes[e.Stream.Kind], UUID: e.Stream.ID}, Kind: e.Stream.Kind, Version: e.Version},
 		Schema: e.Schema, Time: e.Time.UTC(), Actor: m.Actor, Command: m.Command, Correlation: m.Correlation, Causation: m.Causation,
-		Data: e.Data,
+		Data: e.Data, Withheld: e.Withheld,
 	}, err
 }
 
@@ -70,9 +71,21 @@ func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err
 	}
 	doc, at, err := r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
 	x.setPosition(at)
+	if err == nil { // the read model may not know of a purge yet
+		err = r.notPurged(x, id)
+	}
 	v = versions{from: eventstore.Version(after) + 1, last: doc.Version}
 	v.to = min(eventstore.Version(after+limit), v.last)
 	return r.stream(x, id), v, r.explain(err)
+}
+
+// notPurged refuses a record that was removed for good.
+func (r *resource) notPurged(x *exchange, id domain.ID) error {
+	ended, err := r.s.outward.Ended(x.ctx(), r.stream(x, id))
+	if err == nil && ended {
+		return errNothing
+	}
+	return err
 }
 
 // next returns the cursor of the page after.
@@ -109,7 +122,7 @@ func (r *resource) events(x *exchange) error {
 		return err
 	}
 	list, size := make([]Event, 0, max(0, v.to-v.from+1)), 0
-	for e, err := range r.s.Store.ReadStream(x.ctx(), s, v.from-1) {
+	for e, err := range r.s.outward.ReadStream(x.ctx(), s, v.from-1) {
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ const (
 	notAcceptable domain.Kind = "not_acceptable"
 	tooLarge      domain.Kind = "too_large"
 	unsupported   domain.Kind = "unsupported_media_type"
+	gone          domain.Kind = "gone"
 	fault         domain.Kind = "internal"
 )
 
@@ -36,6 +37,7 @@ var problemKinds = map[domain.Kind]problemKind{
 	notAllowed:             {http.StatusMethodNotAllowed, "This cannot be done here"},
 	notAcceptable:          {http.StatusNotAcceptable, "There is no such form of this"},
 	domain.Conflict:        {http.StatusConflict, "The state does not allow it"},
+	gone:                   {http.StatusGone, "It is not here any more"},
 	domain.Stale:           {http.StatusPreconditionFailed, "It has changed since you looked"},
 	tooLarge:               {http.StatusRequestEntityTooLarge, "The request is too large"},
 	unsupported:            {http.StatusUnsupportedMediaType, "The body must be JSON"},

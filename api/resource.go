@@ -149,11 +149,11 @@ func (r *resource) writeOperation(v *verb) *operation {
 		return post(r.path(""), tenant, r.tag(), r.id(v.name), v.summary, about,
 			params(idempotencyParam), takesSchema(r.s, r.withID(v.schema), v.example),
 			givesSchema(http.StatusCreated, "The new record.", r.row, append(changed, "Location")...),
-			refuses(domain.Conflict, domain.Invalid), serve(func(x *exchange) error { return r.create(x, v) }))
+			refuses(domain.Conflict, gone, domain.Invalid), serve(func(x *exchange) error { return r.create(x, v) }))
 	}
 	parts := []part{
 		params(ifMatchParam, preferParam, idempotencyParam),
-		refuses(domain.NotFound, domain.Conflict, domain.Stale, domain.Invalid),
+		refuses(domain.NotFound, domain.Conflict, gone, domain.Stale, domain.Invalid),
 		serve(func(x *exchange) error { return r.change(x, v) }),
 	}
 	if v.name == toPurge {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
-	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // upsert makes a record, or changes the one that is there already.
@@ -61,7 +60,7 @@ func (r *resource) upsertOperations() []*operation {
 		params(idempotencyParam), takes[upsert](r.s, example),
 		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),
 		givesSchema(http.StatusCreated, "The new record.", r.row, append(stored, headerCommandID, headerReplayed, "Location")...),
-		refuses(domain.Conflict, domain.Invalid), serve(r.upsert))}
+		refuses(domain.Conflict, gone, domain.Invalid), serve(r.upsert))}
 }
 
 func (r *resource) upsert(x *exchange) error {
@@ -178,22 +177,9 @@ func (r *resource) repeatedUpsert(ctx context.Context, tenant domain.TenantID, n
 	if name.hash == nil {
 		return nil, nil
 	}
-	rc, ok, err := r.s.Store.Recall(ctx, tenant, name.id, name.hash)
-	if err != nil || !ok || rc.Last < rc.First {
-		return nil, ignoreReused(err)
-	}
-	events, err := r.s.Store.Read(ctx, tenant, rc.First-1, 1)
-	if err != nil || len(events) == 0 {
+	id, ok, err := r.s.Commands.About(ctx, tenant, name.id, name.hash)
+	if err != nil || !ok {
 		return nil, err
 	}
-	return []domain.ID{{Prefix: r.view.Prefix(), UUID: events[0].Stream.ID}}, nil
-}
-
-// ignoreReused leaves it to the command to refuse a key that was used for
-// something else.
-func ignoreReused(err error) error {
-	if errors.Is(err, eventstore.ErrReused) {
-		return nil
-	}
-	return err
+	return []domain.ID{{Prefix: r.view.Prefix(), UUID: id}}, nil
 }

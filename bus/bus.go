@@ -37,7 +37,8 @@ type Config struct {
 // the database, and moves on only over what the target has taken or what was
 // parked.
 type Bus struct {
-	cfg      Config
+	cfg      Config // its store is the log as brokers may see it
+	outward  eventstore.Outward
 	parking  Parking
 	gate     *gate
 	follower *eventstore.Follower
@@ -49,7 +50,9 @@ type Bus struct {
 func New(cfg Config) *Bus {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.Log = cfg.Log.With("target", cfg.Name)
-	b := &Bus{cfg: cfg, parking: NewParking(cfg.Wall, cfg.Name), gate: newGate(cfg.Log, cfg.Now)}
+	outward := eventstore.Outward{Store: cfg.Store, Ends: domain.IsPurge}
+	cfg.Store = outward
+	b := &Bus{cfg: cfg, outward: outward, parking: NewParking(cfg.Wall, cfg.Name), gate: newGate(cfg.Log, cfg.Now)}
 	b.follower = eventstore.NewFollower(eventstore.FollowerConfig{
 		Store: cfg.Store, Tracker: cfg.Tracker, Group: GroupOf(cfg.Name), Owner: cfg.Owner,
 		Handle: eventstore.OneByOne(b.handle), Workers: 16, Batch: 200, MaxBatch: 1000, Linger: 20 * time.Millisecond,
@@ -82,6 +85,10 @@ func (b *Bus) handle(ctx context.Context, batch eventstore.Batch) error {
 		}
 		if at != batch.From {
 			return eventstore.ErrMoved
+		}
+		// Or so long that a record was purged.
+		if batch.Events, err = b.outward.Withhold(ctx, batch.Tenant, batch.Events); err != nil {
+			return fmt.Errorf("see what was purged: %w", err)
 		}
 	}
 	held, err := b.parking.among(ctx, batch)

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -66,6 +65,9 @@ func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation
 // taken again if something has changed meanwhile.
 func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
 	c, err := command(id, hash, o, decisions...)
+	if err == nil && len(hash) > 0 {
+		c.Note, err = note(ops, decisions)
+	}
 	if err != nil {
 		return nil, false, explain(err, prefixOf(ops))
 	}
@@ -78,9 +80,8 @@ func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, h
 		if res.Err != nil {
 			return nil, false, explain(res.Err, prefixOf(ops))
 		}
-		if rc = res.Receipt; rc.Repeated {
-			outs, err := r.repeatedAll(ctx, o, id, ops, rc)
-			return outs, false, err
+		if rc = res.Receipt; rc.Repeated && len(hash) > 0 {
+			return nil, true, nil // somebody else was faster: see what was noted then
 		}
 	}
 	return r.outcomes(ops, decisions, c, rc), false, nil
@@ -117,14 +118,15 @@ func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.C
 }
 
 // repeatedAll reads what the operations have led to when they were carried out
-// first: each one's record as it was after all of them.
+// first. Commands of earlier releases left no note of each: they are answered
+// with each one's record as it was after all of them.
 func (r *Runner) repeatedAll(ctx context.Context, o domain.Origin, id uuid.UUID, ops []Operation, rc eventstore.Receipt) ([]Outcome, error) {
-	var events []eventstore.Recorded
-	if rc.Last >= rc.First {
-		var err error
-		if events, err = r.store.Read(ctx, o.Tenant, rc.First-1, int(rc.Last-rc.First)+1); err != nil {
-			return nil, fmt.Errorf("read repeated command: %w", err)
-		}
+	events, err := r.eventsOf(ctx, o.Tenant, rc)
+	if err != nil {
+		return nil, err
+	}
+	if rc.Note != "" {
+		return fromNote(id, rc, events)
 	}
 	made := births(events)
 	outs := make([]Outcome, len(ops))

@@ -24,7 +24,6 @@ type Operation interface {
 	prefix(kind string) string
 	permit(domain.Origin) error
 	decide(context.Context, *view, domain.Origin) (*decision, error)
-	current(context.Context, *view, domain.TenantID) (eventstore.Version, error)
 }
 
 type operation[S any] struct {
@@ -108,11 +107,6 @@ func (op *operation[S]) permit(o domain.Origin) error {
 		return err
 	}
 	return domain.CheckShape(op.cmd)
-}
-
-func (op *operation[S]) current(ctx context.Context, v *view, t domain.TenantID) (eventstore.Version, error) {
-	_, at, err := op.policy.load(ctx, v, op.stream(t))
-	return at, err
 }
 
 func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*decision, error) {

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -143,6 +142,9 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 		return
 	}
 	t.request, err = command(t.command, t.op.target().Hash, o, d)
+	if err == nil && len(d.events) == 0 {
+		t.request.Note, err = note([]Operation{t.op}, []*decision{d})
+	}
 	if err != nil {
 		t.finish(Outcome{}, err)
 		return
@@ -186,7 +188,7 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 		t := decided[i]
 		switch {
 		case res.Err == nil && res.Receipt.Repeated:
-			t.finish(r.repeated(ctx, o, t, res.Receipt))
+			t.finish(r.recallAgain(ctx, o, t, res.Receipt))
 		case res.Err == nil:
 			t.finish(t.outcome(res.Receipt), nil)
 			r.remember(t.decision)
@@ -263,41 +265,4 @@ func recorded(c eventstore.Command, write int, rc eventstore.Receipt) []eventsto
 		}
 	}
 	return out
-}
-
-// recall returns what became of a command that was carried out before.
-func (r *Runner) recall(ctx context.Context, o domain.Origin, t *attempt) (Outcome, bool, error) {
-	to := t.op.target()
-	if len(to.Hash) == 0 {
-		return Outcome{}, false, nil
-	}
-	rc, ok, err := r.store.Recall(ctx, o.Tenant, to.Command, to.Hash)
-	if err != nil || !ok {
-		return Outcome{}, false, explain(err, t.op.prefix)
-	}
-	out, err := r.repeated(ctx, o, t, rc)
-	return out, true, err
-}
-
-// repeated reads what a command has led to when it was carried out first. The
-// record may be another than the one now asked for: a repeated create comes
-// with a fresh ID.
-func (r *Runner) repeated(ctx context.Context, o domain.Origin, t *attempt, rc eventstore.Receipt) (Outcome, error) {
-	out := Outcome{ID: t.op.ID(), Command: t.command, Position: rc.Last, Repeated: true}
-	if rc.Last < rc.First {
-		at, err := t.op.current(ctx, &view{run: r}, o.Tenant)
-		out.Version = at
-		return out, err
-	}
-	events, err := r.store.Read(ctx, o.Tenant, rc.First-1, int(rc.Last-rc.First)+1)
-	if err != nil {
-		return out, fmt.Errorf("read repeated command: %w", err)
-	}
-	for _, e := range events {
-		if e.Stream == t.stream || e.Stream.Kind == t.stream.Kind && t.op.target().New && e.Version == 1 || len(out.Events) > 0 && e.Stream == out.Events[0].Stream {
-			out.Events = append(out.Events, e)
-			out.ID.UUID, out.Version = e.Stream.ID, e.Version
-		}
-	}
-	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // An Event is a fact about an S. Facts are never refused: Apply must accept
@@ -86,6 +87,15 @@ func (a *Aggregate[S]) Prefix() string { return a.prefix }
 
 // Events returns the names of the events, sorted.
 func (a *Aggregate[S]) Events() []string { return slices.Sorted(maps.Keys(a.events)) }
+
+// PurgeOf returns the type of the event by which a record of a kind is removed for
+// good. It is the last of its record, and has no data.
+func PurgeOf(kind string) string { return kind + purge }
+
+// IsPurge reports whether an event of a type removes its record for good.
+func IsPurge(eventType string) bool { return strings.HasSuffix(eventType, purge) }
+
+const purge = ".purged"
 
 // ErrUnknownEvent says that a stream holds an event this build cannot read.
 var ErrUnknownEvent = errors.New("unknown event type")

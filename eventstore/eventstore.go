@@ -59,6 +59,10 @@ type Recorded struct {
 	Version  Version
 	Position Position
 	Time     time.Time // never earlier than the event before it in the tenant's log
+
+	// Withheld says that Data is null because the reader is not to see it: see
+	// [Outward]. What is recorded is something else.
+	Withheld bool
 }
 
 // Command is a set of events that is recorded as a whole or not at all.
@@ -72,6 +76,10 @@ type Command struct {
 	// least 7 days), and refuses the same ID with another hash. Without it the
 	// store only notices that the events themselves are there already.
 	Hash []byte
+
+	// Note, if set, is kept with the hash, for whoever has to answer when the
+	// command comes again. The store does not look at it.
+	Note string
 
 	Writes []Write // each to another stream of the tenant
 	Checks []Check // streams that must not have changed, and are not written
@@ -111,6 +119,9 @@ type Receipt struct {
 	// Repeated says that the command was recorded before. Its events are at
 	// First to Last.
 	Repeated bool
+
+	// Note is that of the command as it was recorded. Only Recall tells.
+	Note string
 }
 
 // Result is the outcome of one command.
@@ -206,6 +217,11 @@ type Store interface {
 	// ReadStream yields the events of a stream after the given version, in
 	// order and without a gap. What is recorded meanwhile may be among them.
 	ReadStream(ctx context.Context, s StreamID, after Version) iter.Seq2[Recorded, error]
+
+	// Last returns the type of the last event of each of some streams of a tenant.
+	// A stream without events is left out. What was acknowledged before the call
+	// is seen.
+	Last(ctx context.Context, tenant domain.TenantID, streams ...StreamID) (map[StreamID]string, error)
 
 	// Read returns up to limit events of a tenant after the given position, in
 	// order and without a gap: the first is at after+1. There may be fewer than

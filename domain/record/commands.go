@@ -294,7 +294,8 @@ func (c RestoreVersion[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S]
 	return modify[S](K(&s), o, then.base().Fields, c.Version)
 }
 
-// Purge removes a deleted record for good. Its events stay in the log.
+// Purge removes a deleted record for good. Its events stay in the log, and what is
+// in them is shown to nobody any more.
 type Purge[S any, F Fields[F], K Kind[S, F]] struct{}
 
 // Decide purges a record that is in the bin.

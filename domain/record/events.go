@@ -122,7 +122,7 @@ func (Restored[S, F, K]) Touches() []string { return []string{"deleted_at"} }
 // state.
 type Purged[S any, F Fields[F], K Kind[S, F]] struct{}
 
-func (Purged[S, F, K]) EventType() string { return kindName[F]() + ".purged" }
+func (Purged[S, F, K]) EventType() string { return domain.PurgeOf(kindName[F]()) }
 func (Purged[S, F, K]) Apply(s *S) {
 	var none S
 	*s = none

@@ -30,6 +30,7 @@ type Event struct {
 	Actor         string `json:"actor,omitempty"`         // the ID of who did it, or the kind if there is none
 	CorrelationID string `json:"correlationid,omitempty"` // the request that it came with
 	CausationID   string `json:"causationid,omitempty"`   // the event that it was a reaction to
+	Withheld      bool   `json:"withheld,omitempty"`      // Data is null, because the record was purged since
 
 	Data json.RawMessage `json:"data"`
 }
@@ -58,7 +59,7 @@ func NewEvent(r eventstore.Recorded, p Prefixes) (Event, error) {
 		Type: r.Type, Time: r.Time.UTC(), DataContentType: "application/json",
 		Tenant: tenant, Position: strconv.FormatInt(int64(r.Position), 10), Version: int32(r.Version), SchemaVersion: int32(r.Schema),
 		PartitionKey: tenant + "/" + subject, Actor: m.Actor.ID.String(), CorrelationID: m.Correlation, CausationID: m.Causation,
-		Data: r.Data,
+		Data: r.Data, Withheld: r.Withheld,
 	}
 	if e.Actor == "" {
 		e.Actor = m.Actor.Kind
@@ -84,9 +85,18 @@ func (e Event) Attributes(yield func(name, value string) bool) {
 		{"actor", e.Actor},
 		{"correlationid", e.CorrelationID},
 		{"causationid", e.CausationID},
+		{"withheld", withheld(e.Withheld)},
 	} {
 		if a.value != "" && !yield(a.name, a.value) {
 			return
 		}
 	}
+}
+
+// withheld returns the text of an attribute that is left out unless it is true.
+func withheld(yes bool) string {
+	if yes {
+		return "true"
+	}
+	return ""
 }

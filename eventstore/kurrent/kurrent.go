@@ -200,6 +200,12 @@ func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key s
 	return s.ledger.Holder(ctx, tenant, scope, key)
 }
 
+// Last implements [eventstore.Store]. What was decided counts, whether it was
+// shipped already or not.
+func (s *Store) Last(ctx context.Context, tenant domain.TenantID, streams ...eventstore.StreamID) (map[eventstore.StreamID]string, error) {
+	return s.ledger.Last(ctx, tenant, streams...)
+}
+
 // Head implements [eventstore.Store].
 func (s *Store) Head(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
 	return s.ledger.Head(ctx, tenant)

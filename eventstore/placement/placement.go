@@ -145,6 +145,15 @@ func (s *Store) Read(ctx context.Context, tenant domain.TenantID, after eventsto
 	return e.Read(ctx, tenant, after, limit)
 }
 
+// Last implements [eventstore.Store].
+func (s *Store) Last(ctx context.Context, tenant domain.TenantID, streams ...eventstore.StreamID) (map[eventstore.StreamID]string, error) {
+	e, err := s.of(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return e.Last(ctx, tenant, streams...)
+}
+
 // Head implements [eventstore.Store].
 func (s *Store) Head(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
 	e, err := s.of(ctx, tenant)

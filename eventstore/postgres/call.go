@@ -14,7 +14,8 @@ import (
 // isSimple reports whether es.append_one can record the entry.
 func (e *entry) isSimple() bool {
 	const few = 8 // for more, the query that records any number is faster
-	return len(e.command.Writes) == 1 && e.events > 0 && e.events <= few && len(e.command.Checks) == 0 && len(e.claims) == 0
+	return len(e.command.Writes) == 1 && e.events > 0 && e.events <= few && len(e.command.Checks) == 0 && len(e.claims) == 0 &&
+		e.command.Note == ""
 }
 
 const appendOne = `select * from es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
@@ -44,7 +45,7 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 const (
 	appendAll = `select * from es.append` + arguments
 	decideAll = `select * from es.decide` + arguments
-	arguments = `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`
+	arguments = `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
 )
 
 // appendAll records entries that are in the order of their tenants.
@@ -122,6 +123,7 @@ type request struct {
 	cTenant, cBefore, cCount column[number]
 	cID                      column[id]
 	cHash                    column[blob]
+	cNote                    column[note]
 
 	wCommand, wAt, wCount column[number]
 	wKind                 column[text]
@@ -138,17 +140,20 @@ type request struct {
 
 func newRequest(entries []*entry) *request {
 	r := emptyRequest(entries)
-	hashed := false
+	hashed, noted := false, false
 	for i, e := range entries {
 		if i == 0 || e.tenant != entries[i-1].tenant {
 			r.tenants = append(r.tenants, e.tenant)
 			r.tCount = append(r.tCount, 0)
 		}
 		r.add(e)
-		hashed = hashed || e.command.Hash != nil
+		hashed, noted = hashed || e.command.Hash != nil, noted || e.command.Note != ""
 	}
 	if !hashed {
 		r.cHash = nil
+	}
+	if !noted {
+		r.cNote = nil
 	}
 	return r
 }
@@ -165,7 +170,7 @@ func emptyRequest(entries []*entry) *request {
 		entries: entries, tenants: make([]domain.TenantID, 0, c), streams: make([]eventstore.StreamID, 0, w), claims: make([]*claim, 0, k),
 		tCount:  make(column[number], 0, c),
 		cTenant: make(column[number], 0, c), cBefore: make(column[number], 0, c), cCount: make(column[number], 0, c),
-		cID: make(column[id], 0, c), cHash: make(column[blob], 0, c),
+		cID: make(column[id], 0, c), cHash: make(column[blob], 0, c), cNote: make(column[note], 0, c),
 		wCommand: make(column[number], 0, w), wAt: make(column[number], 0, w), wCount: make(column[number], 0, w),
 		wKind: make(column[text], 0, w), wStream: make(column[id], 0, w),
 		kCommand: make(column[number], 0, k), kStream: make(column[id], 0, k), kKey: make(column[blob], 0, k),
@@ -183,6 +188,7 @@ func (r *request) add(e *entry) {
 	r.cCount = append(r.cCount, count)
 	r.cID = append(r.cID, id(e.command.ID))
 	r.cHash = append(r.cHash, e.command.Hash)
+	r.cNote = append(r.cNote, note(e.command.Note))
 	r.tCount[tenant-1] += count
 
 	nth := number(0)
@@ -232,7 +238,7 @@ func (r *request) args(seals []string) []any {
 		r.wCommand, r.wKind, r.wStream, r.wAt, r.wCount,
 		r.kCommand, r.kHow, r.kScope, r.kKey, r.kKind, r.kStream,
 		r.eWrite, r.eStep, r.eNth,
-		r.events.id, r.events.kind, r.events.schema, r.events.data, r.events.meta,
+		r.events.id, r.events.kind, r.events.schema, r.events.data, r.events.meta, r.cNote,
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // column is an array for the database. pgx asks for each element as an any;
 // pointers to elements that say their value go into one without a copy of the
 // element being made, which is half the cost of a large batch.
-type column[T id | number | text | blob] []T
+type column[T id | number | text | note | blob] []T
 
 // Dimensions implements [pgtype.ArrayGetter].
 func (c column[T]) Dimensions() []pgtype.ArrayDimension {
@@ -28,6 +28,7 @@ type (
 	id     uuid.UUID
 	number int32
 	text   string
+	note   string // "" is null
 	blob   []byte // nil is null
 )
 
@@ -42,6 +43,11 @@ func (v *number) Int64Value() (pgtype.Int8, error) {
 // TextValue implements [pgtype.TextValuer].
 func (v *text) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{String: string(*v), Valid: true}, nil
+}
+
+// TextValue implements [pgtype.TextValuer].
+func (v *note) TextValue() (pgtype.Text, error) {
+	return pgtype.Text{String: string(*v), Valid: *v != ""}, nil
 }
 
 // BytesValue implements [pgtype.BytesValuer].

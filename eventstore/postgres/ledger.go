@@ -50,6 +50,11 @@ func (l *Ledger) Holder(ctx context.Context, tenant domain.TenantID, scope, key 
 	return l.store.Holder(ctx, tenant, scope, key)
 }
 
+// Last implements [eventstore.Store].
+func (l *Ledger) Last(ctx context.Context, tenant domain.TenantID, streams ...eventstore.StreamID) (map[eventstore.StreamID]string, error) {
+	return l.store.last(ctx, lastEntries, tenant, streams)
+}
+
 // Head implements [eventstore.Store].
 func (l *Ledger) Head(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
 	return l.store.Head(ctx, tenant)

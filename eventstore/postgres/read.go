@@ -174,8 +174,8 @@ func (s *Store) find(ctx context.Context, tenant domain.TenantID, sql string, ar
 func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {
 	var same bool
 	r := eventstore.Receipt{Repeated: true}
-	found, err := s.find(ctx, tenant, `select hash = $3, first_pos, last_pos, at from es.command where tenant_id = $1 and command_id = $2`,
-		[]any{raw(tenant.UUID), raw(command), hash}, &same, (*int64)(&r.First), (*int64)(&r.Last), &r.Time)
+	found, err := s.find(ctx, tenant, `select hash = $3, first_pos, last_pos, at, coalesce(note, '') from es.command where tenant_id = $1 and command_id = $2`,
+		[]any{raw(tenant.UUID), raw(command), hash}, &same, (*int64)(&r.First), (*int64)(&r.Last), &r.Time, &r.Note)
 	switch {
 	case err != nil || !found:
 		return eventstore.Receipt{}, false, err
@@ -196,6 +196,44 @@ func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key s
 		return eventstore.StreamID{}, false, err
 	}
 	return holder, true, nil
+}
+
+// The types of the last events of streams: a look into an index for each.
+const (
+	lastEvents = `select s.kind, s.id, e.event_type from unnest($2::text[], $3::uuid[]) s(kind, id), lateral (
+		select e.event_type from es.event e where e.tenant_id = $1 and e.stream_id = s.id and e.stream_kind = s.kind
+		order by e.version desc limit 1) e`
+
+	lastEntries = `select s.kind, s.id, e.event_type from unnest($2::text[], $3::uuid[]) s(kind, id), lateral (
+		select e.event_type from es.entry e where e.tenant_id = $1 and e.stream_id = s.id and e.stream_kind = s.kind
+		order by e.version desc limit 1) e`
+)
+
+// Last implements [eventstore.Store].
+func (s *Store) Last(ctx context.Context, tenant domain.TenantID, streams ...eventstore.StreamID) (map[eventstore.StreamID]string, error) {
+	return s.last(ctx, lastEvents, tenant, streams)
+}
+
+func (s *Store) last(ctx context.Context, sql string, tenant domain.TenantID, streams []eventstore.StreamID) (map[eventstore.StreamID]string, error) {
+	types := make(map[eventstore.StreamID]string, len(streams))
+	if len(streams) == 0 {
+		return types, nil
+	}
+	kinds, ids := make(column[text], len(streams)), make(column[id], len(streams))
+	for i, s := range streams {
+		kinds[i], ids[i] = text(s.Kind), id(s.ID)
+	}
+	err := s.ask(ctx, tenant, sql, []any{raw(tenant.UUID), kinds, ids}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			s, eventType := eventstore.StreamID{Tenant: tenant}, ""
+			if err := rows.Scan(&s.Kind, (*[16]byte)(&s.ID), &eventType); err != nil {
+				return err
+			}
+			types[s] = eventType
+		}
+		return nil
+	})
+	return types, err
 }
 
 // Head implements [eventstore.Store].

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -135,6 +136,39 @@ func severalStreams(l *law) {
 	}
 	if n := len(l.log(l.tenant)); n != 10 {
 		l.Errorf("%d events, want 10", n)
+	}
+}
+
+// lastOfStreams asks for the last events of streams: of several at once, of those
+// of another tenant, of another kind, and of none.
+func lastOfStreams(l *law) {
+	a, b, none, other := l.stream(), l.stream(), l.stream(), l.stream()
+	other.ID, other.Kind = a.ID, "task"
+	foreign := a
+	foreign.Tenant = l.newTenant()
+	last := func(s eventstore.StreamID, at eventstore.Version, eventType string) {
+		c := write(s, at, 2)
+		c.Writes[0].Events[1].Type = eventType
+		l.do(c)
+	}
+	last(a, 0, "deal.won")
+	last(b, 0, "deal.lost")
+	last(other, 0, "task.done")
+	want := map[eventstore.StreamID]string{a: "deal.won", b: "deal.lost", other: "task.done"}
+	got, err := l.store.Last(l.Context(), l.tenant, a, b, none, other)
+	if err != nil || !maps.Equal(got, want) {
+		l.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	last(a, 2, "deal.purged")
+	got, err = l.store.Last(l.Context(), l.tenant, a)
+	if err != nil || len(got) != 1 || got[a] != "deal.purged" {
+		l.Errorf("got %v, %v", got, err)
+	}
+	if got, err := l.store.Last(l.Context(), l.tenant); len(got) != 0 || err != nil {
+		l.Errorf("of no streams: %v, %v", got, err)
+	}
+	if got, err := l.store.Last(l.Context(), foreign.Tenant, foreign); len(got) != 0 || err != nil {
+		l.Errorf("of another tenant: %v, %v", got, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -86,6 +87,32 @@ func repeatedWithNothing(l *law) {
 	c.Hash = []byte("other")
 	if got := l.try(c); !errors.Is(got.Err, eventstore.ErrReused) {
 		l.Errorf("got %+v", got)
+	}
+}
+
+// notes appends commands of every size, some with a note, in one call: Recall
+// returns each one's own note as it was given the first time.
+func notes(l *law) {
+	var all []eventstore.Command
+	for i, note := range []string{"", `{"a":"ä\"}`, "", "b", strings.Repeat("c", 20_000)} {
+		for n := range 3 {
+			c := eventstore.Command{ID: newID(), Hash: []byte("hash"), Note: note}
+			if n > 0 {
+				c.Writes = write(l.stream(), 0, n*(i+1)).Writes
+			}
+			all = append(all, c)
+		}
+	}
+	receipts := l.tryAll(all...)
+	for i, c := range all {
+		other := c
+		other.Note = "another"
+		l.isRepeated(other, receipts[i].Receipt)
+		want := receipts[i].Receipt
+		want.Note, want.Repeated = c.Note, true
+		if got, ok, err := l.store.Recall(l.Context(), l.tenant, c.ID, c.Hash); got != want || !ok || err != nil {
+			l.Errorf("recalled %.200v, %t, %v, want %.200v", got, ok, err, want)
+		}
 	}
 }
 
