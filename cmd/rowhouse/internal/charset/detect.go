@@ -169,10 +169,10 @@ func (d *Detector) Verdict() Verdict {
 		// Nothing makes sense of it: the lines are broken, whatever the file is in.
 		return Verdict{Encoding: UTF8}
 	}
-	rival := d.rival(ranked)
+	next := rival(ranked)
 	margin := math.Inf(1)
-	if rival != nil {
-		margin = best.score - rival.score
+	if next != nil {
+		margin = best.score - next.score
 	}
 	enough := surely
 	if best.name == "windows-1252" {
@@ -273,7 +273,7 @@ func (d *Detector) rank() []scored {
 
 // rival returns the likeliest encoding that makes another text of the file than
 // the first one.
-func (d *Detector) rival(ranked []scored) *scored {
+func rival(ranked []scored) *scored {
 	for i := range ranked[1:] {
 		if r := &ranked[i+1]; r.text != ranked[0].text && r.odd <= 0.2 {
 			return r

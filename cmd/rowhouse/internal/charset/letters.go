@@ -2,6 +2,7 @@ package charset
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -184,12 +185,7 @@ func oddities(word string, edges bool) int {
 }
 
 func hasLetter(runes []rune) bool {
-	for _, r := range runes {
-		if unicode.IsLetter(r) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(runes, unicode.IsLetter)
 }
 
 func scriptOf(r rune) string {

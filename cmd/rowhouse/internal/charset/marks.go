@@ -13,8 +13,11 @@ func Marked(start []byte) (e Encoding, size int, ok bool) {
 		mark string
 		Encoding
 	}{
-		{"\xff\xfe\x00\x00", utf32le}, {"\x00\x00\xfe\xff", utf32be},
-		{"\xef\xbb\xbf", UTF8}, {"\xff\xfe", utf16le}, {"\xfe\xff", utf16be},
+		{"\xff\xfe\x00\x00", utf32le},
+		{"\x00\x00\xfe\xff", utf32be},
+		{"\xef\xbb\xbf", UTF8},
+		{"\xff\xfe", utf16le},
+		{"\xfe\xff", utf16be},
 	} {
 		if bytes.HasPrefix(start, []byte(m.mark)) {
 			return m.Encoding, len(m.mark), true

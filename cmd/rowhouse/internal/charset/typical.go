@@ -13,7 +13,7 @@ var typical = map[string]string{
 		"Giosuè Montà Sarà Ciccarè",
 	"pt": "Assunção Camões Leitão Antão irmão coração ação Gonçalo Lourenço Graça Inácio Patrícia António Álvaro Portimão Ceará Maranhão Goiás Paraná Macapá Maceió Niterói Sebastião Antônia",
 	"da": "Jørgensen Købmand Øster Ålborg Højgaard Nørregaard Søndergaard Ærø Rømer Thorbjørn Ågård Kjærsgaard Blåvand Rødby Skægkær Bjørnø",
-	"no": "Bjørnar Sørli Østfold Bodø Røros Lærdal Næss Sæther Bråthen Skjærvø Grønvold Håkon Pål Åge Ødegård Bjørndalen Tromsdalen Ålgård",
+	"no": "Bjørnar Sørli Østfold Bodø Røros Lærdal Næss Bråthen Skjærvø Grønvold Håkon Pål Åge Ødegård Bjørndalen Tromsdalen Ålgård",
 	"sv": "Bergström Sjögren Öberg Österlund Håkansson Åberg Ångström Hägglund Bäckström Mälaren Gävle Örebro Växjö Härnösand Skövde Sjöström Löfgren Söderberg Åström Björklund",
 	"fi": "Järvinen Mäkinen Väisänen Pöyry Kärkkäinen Räikkönen Häkkinen Määttä Äänekoski Seinäjoki Pietilä Ylönen Hämeenlinna Nyström",
 	"is": "Þór Þóra Sigurður Davíð Friðrik Ásgeir Ísak Ægir Höfði Jón Björg Hallgrímsson Stefánsdóttir Vigdís Þorsteinn Eiríkur Össur Hafnarfjörður Keflavík",

@@ -2,6 +2,8 @@ package csvimport
 
 import (
 	"math/big"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -13,47 +15,92 @@ import (
 var symbols = map[string]string{
 	"€": "EUR", "£": "GBP", "$": "USD", "US$": "USD", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS",
 	"₫": "VND", "฿": "THB", "₴": "UAH", "₦": "NGN", "₱": "PHP", "R$": "BRL", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD",
-	"NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "MX$": "MXN", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "Fr.": "CHF", "SFr.": "CHF",
+	"NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "MX$": "MXN", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "Fr.": "CHF", "SFr.": "CHF", "Fr": "CHF", "sFr.": "CHF",
+	"₸": "KZT", "₼": "AZN", "₾": "GEL", "₡": "CRC", "₲": "PYG", "₵": "GHS", "₭": "LAK", "₮": "MNT", "៛": "KHR", "৳": "BDT", "֏": "AMD",
+	"R": "ZAR", "RM": "MYR", "Rp": "IDR", "S/": "PEN", "S/.": "PEN", "B/.": "PAB", "Q": "GTQ", "NT$": "TWD", "CN¥": "CNY", "JP¥": "JPY", "CHF": "CHF", "Sfr": "CHF",
+	"лв": "BGN", "лв.": "BGN", "грн": "UAH", "грн.": "UAH", "Kčs": "CZK", "din": "RSD", "din.": "RSD", "KM": "BAM", "ден": "MKD", "ден.": "MKD", "$U": "UYU",
+	"د.إ": "AED", "د.ك": "KWD", "د.ب": "BHD", "ر.س": "SAR", "ر.ع.": "OMR", "د.أ": "JOD", "ج.م": "EGP", "د.ت": "TND", "د.م.": "MAD", "د.ج": "DZD", "ل.ل": "LBP",
 }
 
 // pointEvidence counts what the numbers of a column say about their decimal
 // separator.
-type pointEvidence struct{ point, comma int }
+type pointEvidence struct {
+	point, comma int
 
-func (e *pointEvidence) add(text string) {
+	open, fine int    // numbers that can be read either way; those in a currency with three decimals
+	commas     int    // of them, those with a comma
+	sample     string // one of them
+}
+
+// add looks at an amount in a currency with so many decimals.
+func (e *pointEvidence) add(text string, minor int) {
 	number, _, _ := splitCurrency(text)
 	lastComma, lastPoint := strings.LastIndexByte(number, ','), strings.LastIndexByte(number, '.')
-	switch decimals := len(number) - 1 - max(lastComma, lastPoint); {
-	case lastComma < 0 && lastPoint < 0:
+	last := max(lastComma, lastPoint)
+	decimals := len(number) - 1 - last
+	switch {
+	case last < 0:
 	case strings.Count(number, ",") > 1: // 1,234,567
 		e.point++
 	case strings.Count(number, ".") > 1:
 		e.comma++
-	case lastComma >= 0 && lastPoint >= 0, decimals != 3:
+	case lastComma >= 0 && lastPoint >= 0, decimals != 3, !canGroup(number[:last]), strings.ContainsAny(number, "' "):
 		if lastComma > lastPoint {
 			e.comma++
 		} else {
 			e.point++
 		}
+	default:
+		e.open++
+		e.sample = text
+		if minor == 3 {
+			e.fine++
+		}
+		if lastComma >= 0 {
+			e.commas++
+		}
 	}
 }
 
-// decimal returns the decimal separator of the column, or 0 if it has not told.
-func (e *pointEvidence) decimal() byte {
+// canGroup reports whether a separator of thousands may follow digits: one to
+// three of them, and no nought in front.
+func canGroup(digits string) bool {
+	return len(digits) >= 1 && len(digits) <= 3 && isDigits(digits) && digits[0] != '0'
+}
+
+// decimal returns the decimal separator of the column, or 0 if it has none before
+// three digits. It says whether that is only assumed: then a sign before three
+// digits stands before thousands, but in currencies that have three decimals.
+func (e *pointEvidence) decimal() (point byte, open bool) {
 	switch {
 	case e.comma > e.point:
-		return ','
+		return ',', false
 	case e.point > e.comma:
-		return '.'
+		return '.', false
+	case e.open > 0 && 2*e.fine > e.open && 2*e.commas > e.open:
+		return ',', true
+	case e.open > 0 && 2*e.fine > e.open:
+		return '.', true
 	}
-	return 0
+	return 0, e.open > 0
+}
+
+// minorUnit returns how many decimals a currency has.
+func minorUnit(code string) int {
+	m, err := domain.ParseMoney("1", code)
+	if err != nil {
+		return 2
+	}
+	_, decimals, _ := strings.Cut(m.Amount, ".")
+	return len(decimals)
 }
 
 // parseAmount reads a number such as 1,234.50, 1.234,50 €, $1 234 or
 // (1'234.50), and the currency if there is one. The amount is returned as the
 // API takes it. A separator before three digits separates thousands, unless it
-// is the decimal separator of the column. What is beyond the fourth decimal is
-// rounded: no money is so exact, but the numbers of spreadsheets are.
+// is the decimal separator of the column, or cannot be one of thousands: after a
+// nought, or after more than three digits. More than four decimals are
+// refused, unless they are the noise of a spreadsheet (99.9900000001).
 func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
 	const longest = 64
 	if len(text) > longest {
@@ -68,7 +115,7 @@ func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
 	case strings.ContainsAny(number[:point], ",.") && strings.LastIndexAny(number[:point], number[point:point+1]) >= 0:
 		groups = number // the same sign twice separates thousands
 	case strings.ContainsAny(number[:point], ",."), // two different signs: the last one is the decimal separator
-		len(number)-point-1 != 3, number[point] == decimal:
+		len(number)-point-1 != 3, number[point] == decimal, !canGroup(strings.Trim(number[:point], "' ")):
 		groups, fraction = number[:point], number[point+1:]
 	default:
 		groups = number
@@ -80,6 +127,10 @@ func parseAmount(text string, decimal byte) (amount, code string, ok bool) {
 	amount = "0" + whole + "." + fraction
 	if r, ok := new(big.Rat).SetString(amount + "0"); ok && len(fraction) > maxDecimals {
 		amount = r.FloatString(maxDecimals)
+		rounded, _ := new(big.Rat).SetString(amount)
+		if noise := new(big.Rat).Sub(r, rounded); noise.Abs(noise).Cmp(big.NewRat(1, 10_000_000)) > 0 {
+			return "", "", false
+		}
 	}
 	whole, fraction, _ = strings.Cut(amount, ".")
 	amount = strings.TrimLeft(whole, "0")
@@ -108,6 +159,9 @@ func joinGroups(text string) (string, bool) {
 	parts := strings.Split(text, text[i:i+1])
 	for i, p := range parts {
 		last := i == len(parts)-1
+		if i == 0 && !canGroup(p) {
+			return "", false
+		}
 		if !isDigits(p) || p == "" || i > 0 && len(p) != 3 && (last || len(p) != 2) {
 			return "", false
 		}
@@ -121,13 +175,20 @@ func splitCurrency(text string) (number, code string, negative bool) {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case r == '’':
+		case strings.ContainsRune("’‘ʼ′´`＇", r):
 			return '\''
-		case r == '−':
+		case strings.ContainsRune("−–—－﹣", r):
 			return '-'
+		case r == '٫' || r == '．':
+			return '.'
+		case r == '٬' || r == '，':
+			return ','
+		case r >= 0x80 && unicode.IsDigit(r):
+			return '0' + digitValue(r)
 		}
 		return r
 	}, strings.TrimSpace(text))
+	text = noDecimals.ReplaceAllString(text, "$1$2")
 	if inner, ok := strings.CutPrefix(text, "("); ok && strings.HasSuffix(inner, ")") {
 		text, negative = strings.TrimSuffix(inner, ")"), true
 	}
@@ -165,10 +226,30 @@ func splitCurrency(text string) (number, code string, negative bool) {
 	return number, code, negative
 }
 
+// noDecimals is how whole sums are written in Switzerland, the Netherlands and
+// the North: 5.-, 1.000,-, 50:-.
+var noDecimals = regexp.MustCompile(`([0-9])[.,:]-{1,2}($|[^0-9])`)
+
+// shared are signs of several currencies. Which one is meant, only the currency of
+// the row or of the file says.
+var shared = map[string]string{
+	"kr": "SEK NOK DKK ISK", "rs": "INR PKR LKR NPR MUR SCR", "₨": "INR PKR LKR NPR MUR SCR", "﷼": "IRR SAR OMR YER QAR", "lei": "RON MDL", "leu": "RON MDL", "руб": "RUB BYN",
+	"元": "CNY TWD HKD", "円": "JPY", "圓": "TWD HKD CNY", "원": "KRW KPW",
+}
+
+// isShared reports whether a sign stands for a currency among others.
+func isShared(sign, code string) bool { return slices.Contains(strings.Fields(shared[sign]), code) }
+
 // currencyNamed returns the code of a currency, or "" if it is none.
 func currencyNamed(word string) string {
 	if code, ok := symbols[word]; ok {
 		return code
+	}
+	if sign := strings.ToLower(strings.Trim(word, ". ")); shared[sign] != "" {
+		if one := strings.Fields(shared[sign]); len(one) == 1 {
+			return one[0]
+		}
+		return sign
 	}
 	code, err := domain.ParseCurrency(strings.Trim(word, ". "))
 	if err != nil {

@@ -13,14 +13,35 @@ import (
 type atlas struct {
 	countries map[string]string // a folded name to its code in ISO 3166
 	languages map[string]string // to its code in BCP 47
+	twice     map[string]string // names that languages give to several countries: to none
+}
+
+// know adds the name of a country in one of the languages. The first languages
+// are those of most files; a name that later ones give to two countries is nobody's.
+func (a *atlas) know(name, code string, language int) {
+	const first = 8
+	switch have := a.countries[name]; {
+	case have == "" || language == 0:
+		a.countries[name] = code
+	case have != code && language >= first && a.twice[name] != "first":
+		a.twice[name] = ""
+	}
+	if language < first {
+		a.twice[name] = "first"
+	}
 }
 
 // newAtlas reads the names in the languages that most files are in.
 func newAtlas() *atlas {
-	a := &atlas{countries: map[string]string{}, languages: map[string]string{}}
+	a := &atlas{countries: map[string]string{}, languages: map[string]string{}, twice: map[string]string{}}
 	in := []*display.Dictionary{
 		display.English, display.German, display.French, display.Spanish,
 		display.Italian, display.Dutch, display.Portuguese, display.Polish,
+		display.Czech, display.Slovak, display.Hungarian, display.Slovenian, display.Croatian, display.Romanian, display.Bulgarian, display.Greek,
+		display.Swedish, display.Danish, display.Norwegian, display.Finnish, display.Icelandic, display.Estonian, display.Latvian, display.Lithuanian,
+		display.Russian, display.Ukrainian, display.Serbian, display.Turkish, display.Catalan, display.Albanian,
+		display.Arabic, display.Hebrew, display.Persian, display.Hindi, display.Thai, display.Vietnamese, display.Indonesian,
+		display.Japanese, display.Korean, display.Chinese, display.TraditionalChinese,
 	}
 	for first := 'A'; first <= 'Z'; first++ {
 		for second := 'A'; second <= 'Z'; second++ {
@@ -29,8 +50,8 @@ func newAtlas() *atlas {
 			if err == nil && region.IsCountry() && region.Canonicalize().String() == code {
 				a.countries[fold(code)] = code
 				a.countries[fold(region.ISO3())] = code
-				for _, d := range in {
-					a.countries[fold(d.Regions().Name(region))] = code
+				for i, d := range in {
+					a.know(fold(d.Regions().Name(region)), code, i)
 				}
 			}
 			base, err := language.ParseBase(strings.ToLower(code))
@@ -42,6 +63,11 @@ func newAtlas() *atlas {
 			}
 			tag, _ := language.Compose(base) // a language alone always makes one
 			a.languages[strings.ToLower(display.Self.Name(tag))] = base.String()
+		}
+	}
+	for name, code := range a.twice {
+		if code == "" {
+			delete(a.countries, name)
 		}
 	}
 	for name, code := range otherNames {
@@ -98,7 +124,7 @@ func fold(name string) string {
 		return !isWordRune(r) && !unicode.Is(unicode.Mn, r) && r != '&' && r != '.' && r != '\'' && r != '’'
 	}) {
 		w = strings.Map(func(r rune) rune {
-			if r == '&' || isWordRune(r) {
+			if r == '&' || unicode.IsLetter(r) || unicode.IsDigit(r) {
 				return r
 			}
 			return -1

@@ -37,7 +37,9 @@ type Options struct {
 	Source        string        `placeholder:"NAME" help:"Whose IDs the file has: hubspot, salesforce, or any name. They become external_ids. Found out by default."`
 	Encoding      string        `default:"auto" placeholder:"NAME" help:"Encoding of the file, by any name that WHATWG or IANA has for it, such as windows-1250, cp852 or shift_jis. Found out by default, by all that is in the file."`
 	Delimiter     string        `default:"auto" help:"What separates cells: a character, or tab. Found out by default."`
-	DateOrder     string        `enum:"auto,mdy,dmy" default:"auto" help:"How to read 03/04/2026 (${enum})."`
+	DateOrder     string        `enum:"auto,mdy,dmy,ymd" default:"auto" help:"How to read 03/04/2026, or 26/03/04 (${enum}). Found out by default; if nothing in the file tells, it has to be said."`
+	TimeZone      string        `placeholder:"ZONE" help:"The zone of times that name none, such as Europe/Berlin. UTC by default."`
+	Decimal       string        `enum:"auto,point,comma" default:"auto" help:"What stands before decimals in amounts such as 1.250 (${enum}). Found out by default."`
 	Currency      string        `placeholder:"CODE" help:"The currency of amounts that name none (ISO 4217). USD by default."`
 	Country       string        `placeholder:"CODE" help:"The country of telephone numbers without a country code, if the row names none (ISO 3166)."`
 	Pipeline      string        `placeholder:"NAME" help:"The pipeline of deals that name none."`
@@ -275,7 +277,7 @@ func (im *importer) connect(ctx context.Context) (client.Tenant, error) {
 // recall finds out what an earlier run has done.
 func (im *importer) recall(p *plan, t client.Tenant) error {
 	o := im.cfg.Options
-	settings := hashOf(fmt.Sprint(p.fields), p.source, p.currency, p.country, o.Encoding, o.Delimiter, o.DateOrder, o.Pipeline, o.LinkCompanies, strconv.FormatBool(o.Update))
+	settings := hashOf(fmt.Sprint(p.fields), p.source, p.currency, p.country, o.Encoding, o.Delimiter, o.DateOrder, o.TimeZone, o.Decimal, o.Pipeline, o.LinkCompanies, strconv.FormatBool(o.Update))
 	like := state{
 		Format: stateFormat, Server: t.Client().URL(), Tenant: t.ID, Object: p.object.collection,
 		SHA256: p.sha256, Settings: hex.EncodeToString(settings[:8]),

@@ -3,8 +3,10 @@ package csvimport
 import (
 	"encoding/json"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
 	"github.com/rowhouse/rowhouse/domain"
@@ -30,7 +32,9 @@ type draft struct {
 }
 
 func newDraft(p *plan, cells []string) *draft {
-	return &draft{plan: p, cells: cells, data: make(map[string]any, 12), from: make(map[string]int, 16)}
+	d := &draft{plan: p, data: make(map[string]any, 12), from: make(map[string]int, 16)}
+	d.cells = d.clean(cells)
+	return d
 }
 
 // refuse says that the row cannot be imported because of a column, or because
@@ -64,7 +68,7 @@ func (d *draft) then(op client.Operation) { d.orders = append(d.orders, op) }
 // HubSpot exports nothing is nothing.
 func (d *draft) cell(column int) string {
 	c := strings.TrimSpace(d.cells[column])
-	if strings.EqualFold(c, "(no value)") {
+	if strings.EqualFold(c, "(no value)") || c == "#N/A" || c == "#NV" {
 		return ""
 	}
 	return c
@@ -157,7 +161,7 @@ func (d *draft) externalID() {
 func (d *draft) country() string {
 	for _, field := range []string{"address.country", "billing_address.country", "home_address.country", "other_address.country", "shipping_address.country"} {
 		if c, ok := d.column(field); ok {
-			if code := d.plan.atlas.country(d.cell(c)); callingCodes[code] != "" {
+			if code := d.plan.atlas.country(d.cell(c)); canCall(code) {
 				return code
 			}
 		}
@@ -166,25 +170,59 @@ func (d *draft) country() string {
 }
 
 func (d *draft) date(field string) {
-	if text, c, ok := d.value(field); ok {
-		date, ok := parseDate(text, d.plan.orders[c])
-		if !ok {
-			d.refuse(c, "invalid_date", "is not a date that is understood, such as 2026-03-01")
-			return
-		}
-		d.put(field, string(date), c)
+	text, c, ok := d.value(field)
+	if !ok {
+		return
 	}
+	w, ok := parseWhen(text, d.plan.orders[c])
+	switch {
+	case !ok:
+		d.refuse(c, "invalid_date", "is not a date that is understood, such as 2026-03-01")
+		return
+	case w.otherCalendar():
+		d.refuse(c, "invalid_date", "has a year that is one of another calendar, or a mistake")
+		return
+	case w.short && field == "birth_date" && w.After(d.plan.today):
+		w.Time = w.AddDate(-100, 0, 0) // nobody is born in the future
+	}
+	date, err := domain.ParseDate(w.Format(time.DateOnly))
+	if err != nil {
+		d.refuse(c, "invalid_date", "is not a date that is understood, such as 2026-03-01")
+		return
+	}
+	d.tellWhen(c, w, text, string(date))
+	d.put(field, string(date), c)
 }
 
 // moment is a point in time. A day without a time of day is its beginning.
 func (d *draft) moment(field string) {
-	if text, c, ok := d.value(field); ok {
-		t, ok := parseTime(text, d.plan.orders[c])
-		if !ok || t.Year() < 1 || t.Year() > 9999 {
-			d.refuse(c, "invalid_time", "is not a time that is understood, such as 2026-03-01 14:30")
-			return
-		}
-		d.put(field, t.UTC().Format("2006-01-02T15:04:05Z"), c)
+	text, c, ok := d.value(field)
+	if !ok {
+		return
+	}
+	w, ok := parseWhen(text, d.plan.orders[c])
+	switch {
+	case !ok || w.UTC().Year() < 1 || w.UTC().Year() > 9999:
+		d.refuse(c, "invalid_time", "is not a time that is understood, such as 2026-03-01 14:30")
+		return
+	case w.otherCalendar():
+		d.refuse(c, "invalid_time", "has a year that is one of another calendar, or a mistake")
+		return
+	}
+	t := w.in(d.plan.zone).UTC().Format("2006-01-02T15:04:05Z")
+	d.tellWhen(c, w, text, t)
+	d.put(field, t, c)
+}
+
+// tellWhen says what had to be assumed of a single date.
+func (d *draft) tellWhen(c int, w when, was, is string) {
+	switch {
+	case w.serial:
+		d.change(c, "were the day numbers of a spreadsheet (those that begin with 1900), and are dates", was, is)
+	case w.short:
+		d.change(c, "have a year of two digits, whose century was assumed", was, is)
+	case w.swapped:
+		d.change(c, "are no dates in the order of their column, and were read the other way round", was, is)
 	}
 }
 
@@ -194,19 +232,38 @@ func (d *draft) money(field, currencyField string) {
 		return
 	}
 	amount, code, ok := parseAmount(text, d.plan.points[c])
-	if !ok {
-		d.refuse(c, "invalid_amount", "is not an amount that is understood, such as 1,234.50")
+	switch {
+	case !ok && scientific.MatchString(text):
+		d.refuse(c, "invalid_amount", "was written with an exponent by a spreadsheet, and digits may be lost; export it as text")
 		return
+	case !ok:
+		d.refuse(c, "invalid_amount", "is not an amount that is understood, such as 1,234.50, with at most 4 decimals")
+		return
+	case longDecimals.MatchString(text):
+		d.change(c, "had the small error of a spreadsheet's arithmetic, and were rounded to 4 decimals", text, amount)
 	}
-	from := c
-	if own, column, ok := d.value(currencyField); ok {
+	own, column, has := d.value(currencyField)
+	from, written := c, code
+	switch {
+	case has:
 		if code = currencyNamed(own); code == "" {
 			d.refuse(column, "invalid_currency", "is not a currency code of ISO 4217, such as EUR")
 			return
 		}
+		if shared[code] != "" && isShared(code, d.plan.currency) {
+			code = d.plan.currency
+		}
+		if written != "" && !canMean(written, code) {
+			d.refuse(c, "invalid_currency", "names another currency than the column that has it")
+			return
+		}
 		from = column
-	} else if code == "" || code == "USD" && !strings.Contains(strings.ToUpper(text), "US") && isDollar(d.plan.currency) {
+	case code == "", isShared(code, d.plan.currency), code == "USD" && !strings.Contains(strings.ToUpper(text), "US") && isDollar(d.plan.currency), code == "JPY" && d.plan.currency == "CNY":
 		code = d.plan.currency // there are many dollars
+	}
+	if shared[code] != "" {
+		d.refuse(c, "invalid_currency", "has the sign of several currencies; --currency says which one is meant")
+		return
 	}
 	m, err := domain.ParseMoney(amount, code)
 	if err != nil {
@@ -216,6 +273,22 @@ func (d *draft) money(field, currencyField string) {
 	d.data[field] = map[string]any{"amount": m.Amount, "currency": m.Currency}
 	d.from["/"+field], d.from["/"+field+"/currency"] = c, from
 }
+
+// canMean reports whether what is written with an amount, a code or the code that
+// a sign usually stands for, may be a currency. Pounds are also those of Egypt.
+func canMean(written, code string) bool {
+	switch {
+	case written == code, isShared(written, code):
+		return true
+	case written == "USD":
+		return isDollar(code)
+	case written == "JPY":
+		return code == "CNY"
+	}
+	return written == "GBP" && strings.HasSuffix(code, "P")
+}
+
+var longDecimals = regexp.MustCompile(`[.,][0-9]{5,}`)
 
 func isDollar(code string) bool { return strings.HasSuffix(code, "D") && len(code) == 3 }
 
@@ -287,6 +360,12 @@ func (d *draft) choice(field string, words map[string]string) {
 // truths are ways of saying yes and no.
 var truths = map[string]bool{
 	"true": true, "yes": true, "y": true, "1": true, "x": true, "on": true, "ja": true, "oui": true, "si": true, "sí": true, "wahr": true, "vrai": true, "t": true,
+	"j": true, "ano": true, "áno": true, "tak": true, "da": true, "igen": true, "evet": true, "kyllä": true, "sim": true, "sì": true, "jah": true, "taip": true, "jā": true, "já": true,
+	"verdadero": true, "vero": true, "verdadeiro": true, "prawda": true, "pravda": true, "igaz": true, "doğru": true, "waar": true, "sant": true, "sandt": true, "sann": true, "tosi": true,
+	"да": true, "так": true, "ναι": true, "はい": true, "是": true, "예": true, "네": true, "نعم": true, "כן": true, "истина": true, "✓": true, "✔": true, "☑": true, "✅": true, "checked": true,
+	"ne": false, "nie": false, "nem": false, "hayır": false, "ei": false, "não": false, "nej": false, "nei": false, "nu": false, "nē": false,
+	"falso": false, "fałsz": false, "hamis": false, "yanlış": false, "onwaar": false, "falsk": false, "falskt": false, "usann": false, "epätosi": false, "nepravda": false,
+	"нет": false, "не": false, "ні": false, "όχι": false, "いいえ": false, "否": false, "아니오": false, "아니요": false, "لا": false, "לא": false, "ложь": false, "✗": false, "✘": false, "☐": false, "❌": false, "unchecked": false,
 	"false": false, "no": false, "n": false, "0": false, "off": false, "nein": false, "non": false, "falsch": false, "faux": false, "nee": false, "f": false,
 }
 

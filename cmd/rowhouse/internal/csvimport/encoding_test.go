@@ -117,7 +117,7 @@ func TestEncodingThatIsNotWestern(t *testing.T) {
 			f := newFake(t)
 			var out bytes.Buffer
 			cfg := config(f, write(t, test.text))
-			cfg.Out, cfg.Encoding = &out, test.encoding
+			cfg.Out, cfg.Encoding, cfg.InFlight = &out, test.encoding, 1
 			s, err := Run(t.Context(), cfg)
 			if got := strings.Join(f.each("contacts", "first_name"), " "); got != test.want {
 				t.Errorf("contacts: %.100q", got)

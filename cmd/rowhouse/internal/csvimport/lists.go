@@ -164,6 +164,13 @@ func hostOf(text string) string {
 	return strings.TrimPrefix(strings.ToLower(text), "www.")
 }
 
+// postalDigits are how many digits the postal codes have of countries where some
+// begin with a zero (Universal Postal Union).
+var postalDigits = map[string]int{
+	"DE": 5, "US": 5, "FR": 5, "IT": 5, "ES": 5, "FI": 5, "EE": 5, "MX": 5, "TR": 5, "UA": 5, "HR": 5, "RS": 5, "LT": 5, "CZ": 5, "SK": 5, "SE": 5, "GR": 5, "KR": 5, "MY": 5, "TH": 5,
+	"RO": 6, "RU": 6, "CN": 6, "IN": 6, "SG": 6, "JP": 7, "BR": 8, "AU": 4, "NO": 4, "ZA": 4, "NZ": 4, "BG": 4, "BE": 4, "DK": 4,
+}
+
 // address adds an address, if the row has a part of it.
 func (d *draft) address(group, kind string) {
 	parts := map[string]any{}
@@ -196,6 +203,15 @@ func (d *draft) address(group, kind string) {
 				d.lose(c, "unknown_country", "is not the name or the code of a country that is known")
 			}
 			put(part, code, c)
+		case "postal_code":
+			country := ""
+			if at, ok := d.column(group + ".country"); ok {
+				country = d.plan.atlas.country(d.cell(at))
+			}
+			if n := postalDigits[country]; isDigits(text) && len(text) == n-1 {
+				d.change(c, "have a digit less than the postal codes of their country: a spreadsheet may have taken the zero in front; they stay as they are", text, text)
+			}
+			put(part, text, c)
 		default:
 			put(part, text, c)
 		}

@@ -52,11 +52,11 @@ func newMapping(o *object, header, said []string) (*mapping, error) {
 	rank := map[string]int{}
 	for i := range o.fields {
 		for r, h := range o.fields[i].headers {
-			if s := squeeze(h); known[s] == nil {
+			if s := headerKey(h); known[s] == nil {
 				known[s], rank[s] = &o.fields[i], r
 			}
 		}
-		if s := squeeze(o.fields[i].name); known[s] == nil {
+		if s := headerKey(o.fields[i].name); known[s] == nil {
 			known[s] = &o.fields[i]
 		}
 	}
@@ -92,15 +92,15 @@ func (m *mapping) assign(known map[string]*field, rank map[string]int) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return rank[squeeze(m.header[a])] - rank[squeeze(m.header[b])] })
+	slices.SortStableFunc(order, func(a, b int) int { return rank[headerKey(m.header[a])] - rank[headerKey(m.header[b])] })
 	taken := map[string]bool{}
 	for _, name := range m.fields {
 		taken[name] = name != "" && name != ignored
 	}
 	for _, i := range order {
-		f := known[squeeze(m.header[i])]
+		f := known[headerKey(m.header[i])]
 		if f == nil {
-			f = known[squeeze(strings.TrimPrefix(strings.ToLower(m.header[i]), m.object.one()+" "))]
+			f = known[headerKey(strings.TrimPrefix(strings.ToLower(m.header[i]), m.object.one()+" "))]
 		}
 		if f == nil || m.fields[i] != "" || taken[f.name] && !f.many {
 			continue
@@ -108,6 +108,10 @@ func (m *mapping) assign(known map[string]*field, rank map[string]int) {
 		m.fields[i], taken[f.name] = f.name, true
 	}
 }
+
+// headerKey returns what column names are compared by: Prénom is also written
+// PRENOM.
+func headerKey(name string) string { return unaccented(squeeze(name)) }
 
 // one returns the name of one record.
 func (o *object) one() string {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
@@ -25,6 +26,8 @@ type plan struct {
 
 	orders map[int]dateOrder // of the dates in a column
 	points map[int]byte      // the decimal separators of a column
+	zone   *time.Location    // of times that name none
+	today  time.Time         // nobody is born after it
 
 	rows int // how many there are
 
@@ -42,7 +45,7 @@ func (p *plan) note(format string, args ...any) {
 
 // makePlan looks through the whole file once.
 func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *wanted, error) {
-	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}}
+	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}, zone: time.UTC, today: time.Now()}
 	p.source = firstOf(o.Source, m.product, "csv")
 	if o.LinkCompanies == "off" {
 		p.unmap("company", "company.external_id")
@@ -55,6 +58,9 @@ func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *want
 	}
 	p.unlikely()
 	p.tellEncoding()
+	if err := p.settle(); err != nil {
+		return nil, nil, err
+	}
 	s := newSurvey(p)
 	if err := s.read(ctx); err != nil {
 		return nil, nil, err
@@ -63,6 +69,22 @@ func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *want
 		return nil, nil, err
 	}
 	return p, &s.wanted, p.distrust()
+}
+
+// settle takes over what the caller says of the values.
+func (p *plan) settle() (err error) {
+	o := p.options
+	p.currency = firstOf(o.Currency, "USD")
+	if currencyNamed(p.currency) == "" {
+		return fmt.Errorf("%q is not a currency code of ISO 4217, such as EUR", p.currency)
+	}
+	p.currency = currencyNamed(p.currency)
+	if o.TimeZone != "" {
+		if p.zone, err = time.LoadLocation(o.TimeZone); err != nil {
+			return fmt.Errorf("%q is not the name of a time zone that is known here, such as Europe/Berlin", o.TimeZone)
+		}
+	}
+	return nil
 }
 
 // unmap leaves fields out.
@@ -183,7 +205,7 @@ func (s *survey) read(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if r.fault == nil {
-			s.look(&draft{plan: s.plan, cells: r.cells})
+			s.look(newDraft(s.plan, r.cells))
 		}
 	}
 }
@@ -194,8 +216,9 @@ func (s *survey) look(d *draft) {
 	}
 	for c, e := range s.amounts {
 		if text := d.cell(c); text != "" {
-			e.add(text)
-			if _, code, _ := splitCurrency(text); code == "" && d.given("currency") == "" && !isNothing(text) {
+			_, code, _ := splitCurrency(text)
+			e.add(text, minorUnit(firstOf(currencyNamed(d.given("currency")), code, s.currency)))
+			if code == "" && d.given("currency") == "" && !isNothing(text) {
 				s.money = true
 			}
 		}
@@ -213,27 +236,10 @@ func (s *survey) look(d *draft) {
 // conclude settles what the rows tell, and says what had to be assumed.
 func (s *survey) conclude() error {
 	p, o := s.plan, s.options
-	fallback := dayFirst
-	if p.comma == ',' {
-		fallback = monthFirst
+	if err := s.concludeDates(); err != nil {
+		return err
 	}
-	for _, c := range sortedKeys(s.dates) {
-		order, assumed := s.dates[c].order(fallback)
-		if o.DateOrder == string(dayFirst) || o.DateOrder == string(monthFirst) {
-			order, assumed = dateOrder(o.DateOrder), false
-		}
-		if p.orders[c] = order; assumed {
-			p.note("dates such as 03/04/2026 in %q are read as %s (--date-order says otherwise)", p.name(c), map[dateOrder]string{monthFirst: "4 March", dayFirst: "3 April"}[order])
-		}
-	}
-	for c, e := range s.amounts {
-		p.points[c] = e.decimal()
-	}
-	p.currency = firstOf(o.Currency, "USD")
-	if currencyNamed(p.currency) == "" {
-		return fmt.Errorf("%q is not a currency code of ISO 4217, such as EUR", p.currency)
-	}
-	p.currency = currencyNamed(p.currency)
+	s.concludeAmounts()
 	if s.money && o.Currency == "" {
 		p.note("amounts that name no currency are read as %s (--currency says otherwise)", p.currency)
 	}
@@ -245,6 +251,81 @@ func (s *survey) conclude() error {
 		p.note("telephone numbers without a country code look like those of the United States and are read as such (--country says otherwise)")
 	}
 	return nil
+}
+
+// concludeDates settles in which order the dates of each column are. If a column
+// does not tell, another one of the file may; otherwise people are asked.
+func (s *survey) concludeDates() error {
+	p, o := s.plan, s.options
+	told := dateOrder("") // by another column
+	for _, c := range sortedKeys(s.dates) {
+		if order, known := s.dates[c].order(); known && order != "" && (told == "" || told == order) {
+			told = order
+		} else if known && order != "" {
+			told = "several"
+		}
+	}
+	for _, c := range sortedKeys(s.dates) {
+		e := s.dates[c]
+		if e.times != "" && o.TimeZone == "" && (p.fields[c] == "due_at" || p.fields[c] == "remind_at") {
+			p.found.assume(guess{about: "time zone", column: p.name(c), taken: "UTC", because: "the times name none", option: "--time-zone", samples: []sample{{Was: e.times, Is: e.times + " UTC"}}})
+		}
+		order, known := e.order()
+		switch {
+		case o.DateOrder != "" && o.DateOrder != "auto":
+			order = dateOrder(o.DateOrder)
+		case known:
+		case told == monthFirst || told == dayFirst:
+			order = told
+			if is, ok := parseDate(e.sample, order); ok {
+				p.found.assume(guess{
+					about: "order of day and month", column: p.name(c), taken: map[dateOrder]string{monthFirst: "month first", dayFirst: "day first"}[order],
+					because: "another column of the file has it", option: "--date-order", doubt: true, samples: []sample{{Was: e.sample, Is: string(is)}},
+				})
+			}
+		default:
+			return s.askDates(c)
+		}
+		p.orders[c] = order
+	}
+	return nil
+}
+
+// askDates says that nobody can tell the order of the dates in a column.
+func (s *survey) askDates(c int) error {
+	text := s.dates[c].sample
+	one, _ := parseDate(text, monthFirst)
+	other, _ := parseDate(text, dayFirst)
+	return fmt.Errorf("dates such as %s in %q may be %s or %s, and none of them tells: say it with --date-order mdy or --date-order dmy", clipped(text), s.name(c), one, other)
+}
+
+// concludeAmounts settles what separates decimals in each column of amounts, and
+// says what had to be assumed.
+func (s *survey) concludeAmounts() {
+	p := s.plan
+	for _, c := range sortedKeys(s.amounts) {
+		e := s.amounts[c]
+		switch p.options.Decimal {
+		case "point":
+			p.points[c] = '.'
+			continue
+		case "comma":
+			p.points[c] = ','
+			continue
+		}
+		point, open := e.decimal()
+		if p.points[c] = point; open {
+			taken := "before thousands"
+			if point != 0 {
+				taken = "before decimals"
+			}
+			amount, _, _ := parseAmount(e.sample, point)
+			p.found.assume(guess{
+				about: "point or comma before three digits", column: p.name(c), taken: taken, option: "--decimal", doubt: true,
+				samples: []sample{{Was: e.sample, Is: amount}},
+			})
+		}
+	}
 }
 
 func sortedKeys[V any](m map[int]V) []int {
@@ -297,6 +378,8 @@ func (p *plan) draft(cells []string) *draft {
 		switch {
 		case !utf8.ValidString(text), p.encoding.Lossy() && strings.ContainsRune(text, utf8.RuneError):
 			d.refuse(c, "wrong_encoding", "has characters that are not in the encoding of the file ("+p.encoding.Name()+")")
+		case strings.ContainsRune(text, utf8.RuneError):
+			d.refuse(c, "lost_character", "has the sign U+FFFD, which stands for a letter that was lost when the file was made")
 		case strings.IndexByte(text, 0) >= 0:
 			d.refuse(c, "invalid_character", "has a NUL character")
 		}

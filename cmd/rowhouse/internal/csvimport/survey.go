@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/charset"
 )
 
@@ -83,8 +85,8 @@ func (f *file) scan() (doubt []charset.Choice, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	marked := false
-	f.encoding, f.mark, marked = charset.Marked(start)
+	e, size, marked := charset.Marked(start)
+	f.encoding, f.mark = e, size
 	var d charset.Detector
 	for {
 		piece, err := r.ReadSlice('\n') // a long line comes in several pieces, which is good enough
@@ -191,12 +193,25 @@ func tidy(cells []string) []string {
 	header := make([]string, len(cells))
 	last := 0
 	for i, c := range cells {
-		header[i] = strings.Join(strings.Fields(readable(c)), " ")
+		header[i] = headerName(c)
 		if header[i] != "" {
 			last = i + 1
 		}
 	}
 	return header[:last]
+}
+
+// headerName returns the name of a column without what protects it from a
+// spreadsheet, and without characters that nobody sees.
+func headerName(cell string) string {
+	name := strings.TrimSpace(visible(norm.NFC.String(readable(cell))))
+	if inner, ok := unarmoured(name); ok {
+		name = inner
+	}
+	if n := len(name); n > 2 && name[0] == '"' && name[n-1] == '"' {
+		name = name[1 : n-1]
+	}
+	return strings.Join(strings.Fields(name), " ")
 }
 
 // delimiters that a file may have, in the order of preference.
