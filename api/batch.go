@@ -34,6 +34,7 @@ type batchOperation struct {
 	ID      string             `json:"id,omitempty" maxLength:"100" doc:"The record; not for create, where it belongs into the data."`
 	IfMatch eventstore.Version `json:"if_match,omitempty" minimum:"1" doc:"The version that the record must have."`
 	MatchOn []string           `json:"match_on,omitempty" maxItems:"5" maxLength:"50" doc:"The members by which to find the record; only for upsert."`
+	Lists   string             `json:"lists,omitempty" enum:"replace,add" doc:"Whether the lists in the data, such as emails, replace those of the record, or their items are added to them; replace, if left out. Only for update and upsert."`
 	Data    json.RawMessage    `json:"data,omitempty" doc:"What the body would be if the command came alone."`
 }
 
@@ -132,7 +133,7 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 			continue
 		}
 		g.Go(func() error {
-			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Data}, it.tree, it.name)
+			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Lists, it.Data}, it.tree, it.name)
 			return nil
 		})
 	}
@@ -162,7 +163,12 @@ func (r *resource) order(in batchOperation, tree any, name identity, m match) (o
 		return o
 	}
 	o.status = http.StatusOK
-	o.op, o.err = v.prepare(target(id, name, m), tree, data)
+	prepare, err := v.preparing(in.Lists)
+	if err != nil {
+		o.err = err
+		return o
+	}
+	o.op, o.err = prepare(target(id, name, m), tree, data)
 	return o
 }
 

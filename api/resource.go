@@ -36,7 +36,29 @@ type verb struct {
 
 	// prepare reads the data of the command. The tree is what it was parsed into.
 	prepare func(to commands.Target, tree any, data []byte) (commands.Operation, error)
+
+	// adding is like prepare, for a patch whose items are added to lists. It is
+	// nil if the command is no patch.
+	adding func(to commands.Target, tree any, data []byte) (commands.Operation, error)
 }
+
+// preparing returns what reads the data of the command, as is asked of lists.
+func (v *verb) preparing(lists string) (func(to commands.Target, tree any, data []byte) (commands.Operation, error), error) {
+	switch {
+	case lists != toAdd:
+		return v.prepare, nil
+	case v.adding == nil:
+		return nil, domain.Check(false, "/lists", "not_a_patch", "is only for updates and upserts")
+	}
+	return v.adding, nil
+}
+
+// What an update does with lists: put those of the patch in their place, or add
+// the items of the patch to them.
+const toAdd = "add"
+
+// adder is implemented by patches that can add to lists.
+type adder[C any] interface{ Adding() C }
 
 // The commands that are not served like all others.
 const (
@@ -73,6 +95,15 @@ func command[C domain.Command[S], S any](name, summary, example string) line[S] 
 				return nil, err
 			}
 			return p.Prepare(to, cmd), nil
+		}
+		if _, ok := any(none).(adder[C]); ok {
+			v.adding = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
+				cmd, err := read(tree, data)
+				if err != nil {
+					return nil, err
+				}
+				return p.Prepare(to, any(cmd).(adder[C]).Adding()), nil //nolint:forcetypeassert // it was looked at
+			}
 		}
 		return v
 	}

@@ -16,6 +16,7 @@ import (
 // upsert makes a record, or changes the one that is there already.
 type upsert struct {
 	MatchOn []string        `json:"match_on" minItems:"1" maxItems:"5" maxLength:"50" doc:"The members by which to find the record."`
+	Lists   string          `json:"lists,omitempty" enum:"replace,add" doc:"Whether the lists in the data, such as emails, replace those of a record that is there, or their items are added to them; replace, if left out."`
 	Data    json.RawMessage `json:"data" doc:"What it shall have: the body of create, or of update."`
 }
 
@@ -127,7 +128,11 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 		if err != nil {
 			return order{err: err}
 		}
-		op, err := r.verb(toUpdate).prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, data)
+		prepare, err := r.verb(toUpdate).preparing(in.Lists)
+		if err != nil {
+			return order{err: err}
+		}
+		op, err := prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, data)
 		return order{op: op, err: err}
 	}
 	op, err := r.prepareNew(r.verb(toCreate), name, tree, in.Data)

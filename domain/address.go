@@ -3,7 +3,9 @@ package domain
 import (
 	"strings"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Address is a place that mail can be sent to, or a van.
@@ -21,6 +23,35 @@ type Address struct {
 func (a Address) Check() error {
 	a.Kind = ""
 	return Check(a != Address{}, "", "required", "is an address without any part")
+}
+
+// SameItem reports whether another address is of the same place: if what both
+// say is the same and tells where that is, or if street and town are. So an
+// address may be completed or corrected, and another place is another address.
+func (a Address) SameItem(other any) bool {
+	b, ok := other.(Address)
+	if !ok || a.Kind != b.Kind && a.Kind != "" && b.Kind != "" {
+		return false
+	}
+	same := func(x, y string) bool { return x != "" && folded(x) == folded(y) }
+	line, city, code := same(a.Line1, b.Line1), same(a.City, b.City), same(a.PostalCode, b.PostalCode)
+	if line && (city || code) {
+		return true
+	}
+	for _, part := range [][2]string{
+		{a.Line1, b.Line1}, {a.Line2, b.Line2}, {a.City, b.City}, {a.Region, b.Region}, {a.PostalCode, b.PostalCode}, {string(a.Country), string(b.Country)},
+	} {
+		if part[0] != "" && part[1] != "" && !same(part[0], part[1]) {
+			return false
+		}
+	}
+	return line || city || code
+}
+
+// folded returns text as parts of addresses are compared: whatever its case, and
+// with single blanks.
+func folded(text string) string {
+	return cases.Fold().String(norm.NFC.String(strings.Join(strings.Fields(text), " ")))
 }
 
 // Country is a country as ISO 3166-1 alpha-2 names it, such as GB.

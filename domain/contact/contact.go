@@ -71,6 +71,18 @@ type PhoneNumber struct {
 	Primary bool         `json:"primary" required:"false" doc:"The number to call"`
 }
 
+// SameItem implements [record.Item].
+func (e EmailAddress) SameItem(other any) bool {
+	o, ok := other.(EmailAddress)
+	return ok && e.Address.Normalized() == o.Address.Normalized()
+}
+
+// SameItem implements [record.Item].
+func (p PhoneNumber) SameItem(other any) bool {
+	o, ok := other.(PhoneNumber)
+	return ok && p.Number == o.Number
+}
+
 // Lifecycle says how far the relation with a contact has come.
 type Lifecycle string
 

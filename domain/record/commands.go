@@ -108,6 +108,17 @@ func tagsChanged[S any, F Fields[F], K Kind[S, F]](from, to F) domain.Event[S] {
 // mention stays, null takes away. Its JSON is the patch.
 type Update[S any, F Fields[F], K Kind[S, F]] struct {
 	Patch map[string]json.RawMessage `json:"-"`
+
+	// Add says that lists get the items of the patch besides those that they
+	// have, instead of in their place. An empty list then changes nothing; null
+	// takes a list away all the same.
+	Add bool `json:"-"`
+}
+
+// Adding returns the same change, with [Update.Add].
+func (c Update[S, F, K]) Adding() Update[S, F, K] {
+	c.Add = true
+	return c
 }
 
 // Shape returns a type whose members may be in the patch, each or none.
@@ -139,7 +150,7 @@ func (c Update[S, F, K]) Touches() []string { return names(c.fields()) }
 
 // References implements [domain.Referrer].
 func (c Update[S, F, K]) References(s S, o domain.Origin) []domain.Ref {
-	to, err := patched(K(&s).base().Fields, c.fields())
+	to, err := patched(K(&s).base().Fields, c.fields(), c.Add)
 	if err != nil {
 		return nil // Decide says what is wrong
 	}
@@ -151,7 +162,7 @@ func (c Update[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error)
 	if err := K(&s).base().MustBeLive(); err != nil {
 		return nil, err
 	}
-	to, err := patched(K(&s).base().Fields, c.fields())
+	to, err := patched(K(&s).base().Fields, c.fields(), c.Add)
 	if err != nil {
 		return nil, err
 	}

@@ -15,8 +15,9 @@ var null = json.RawMessage("null")
 
 func names[V any, M ~map[string]V](m M) []string { return slices.Sorted(maps.Keys(m)) }
 
-// patched returns the fields with a merge patch (RFC 7396) applied to them.
-func patched[F Fields[F]](f F, patch map[string]json.RawMessage) (F, error) {
+// patched returns the fields with a merge patch (RFC 7396) applied to them. If
+// add is set, lists get the items of the patch besides those that they have.
+func patched[F Fields[F]](f F, patch map[string]json.RawMessage, add bool) (F, error) {
 	var errs []error
 	v := reflect.ValueOf(&f).Elem()
 	for _, name := range names(patch) {
@@ -25,7 +26,14 @@ func patched[F Fields[F]](f F, patch map[string]json.RawMessage) (F, error) {
 			errs = append(errs, domain.UnknownMember("/"+domain.EscapePointer(name)))
 			continue
 		}
-		merged, err := merge(valueOf(old), patch[name])
+		by, err := patch[name], error(nil)
+		if add {
+			by, err = joined(old, by)
+		}
+		merged := by
+		if err == nil {
+			merged, err = merge(valueOf(old), by)
+		}
 		if err == nil {
 			err = domain.Unmarshal(merged, cleared(old))
 		}

@@ -64,6 +64,7 @@ type Operation struct {
 	Op      string          `json:"op"`
 	ID      string          `json:"id,omitempty"`       // what it is done to; of a new record it is in the data
 	IfMatch int             `json:"if_match,omitempty"` // the version that it must be at
+	Lists   string          `json:"lists,omitempty"`    // of an update: add, to keep what lists have besides those of the data
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 

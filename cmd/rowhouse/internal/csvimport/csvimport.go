@@ -47,7 +47,9 @@ type Options struct {
 	Lost          []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for deals that are lost. May be repeated."`
 	Open          []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for open deals, whatever its name says. May be repeated."`
 	LinkCompanies string        `enum:"create,existing,off" default:"create" help:"Link contacts, deals and tasks to the company that their row names: create it if there is none, link to existing ones only, or off."`
-	Update        bool          `help:"Give records that are there already the values of the file."`
+	Update        bool          `help:"Give records that are there already the values of the file. Nothing is taken away: lists keep what else they have, and empty cells change nothing."`
+	Replace       []string      `placeholder:"LIST" help:"With --update: lists that become what the file has (emails, phones, addresses, domains, tags, related), separated by commas."`
+	ClearEmpty    bool          `help:"With --update: an empty cell takes the value of the record away."`
 	Again         bool          `help:"Import rows once more that were imported before."`
 	BatchSize     int           `default:"500" help:"Rows per request."`
 	InFlight      int           `default:"4" help:"Requests at a time."`
@@ -190,6 +192,9 @@ func (im *importer) prepare(ctx context.Context) error {
 	if o == nil {
 		return fmt.Errorf("%q cannot be imported; there are: %v", im.cfg.Object, Objects())
 	}
+	if err := checkReplace(o, im.cfg.Replace); err != nil {
+		return err
+	}
 	im.progress.hint("looking through " + im.cfg.File + " …")
 	f, err := examine(im.cfg.File, im.cfg.Options)
 	if err != nil {
@@ -215,7 +220,7 @@ func (im *importer) prepare(ctx context.Context) error {
 	}
 	im.plan, im.rows = p, p.rows
 	im.sender = &sender{
-		tenant: tenant, collection: o.collection, update: im.cfg.Update, wait: im.cfg.Wait,
+		tenant: tenant, collection: o.collection, update: im.cfg.Update, replaces: im.cfg.Replace, clears: im.cfg.ClearEmpty, wait: im.cfg.Wait,
 		run: im.state.Run, process: rand.Text(),
 	}
 	p.brief(im.progress.say)
@@ -277,7 +282,8 @@ func (im *importer) connect(ctx context.Context) (client.Tenant, error) {
 // recall finds out what an earlier run has done.
 func (im *importer) recall(p *plan, t client.Tenant) error {
 	o := im.cfg.Options
-	settings := hashOf(fmt.Sprint(p.fields), p.source, p.currency, p.country, o.Encoding, o.Delimiter, o.DateOrder, o.TimeZone, o.Decimal, o.Pipeline, o.LinkCompanies, strconv.FormatBool(o.Update))
+	settings := hashOf(fmt.Sprint(p.fields), p.source, p.currency, p.country, o.Encoding, o.Delimiter, o.DateOrder, o.TimeZone, o.Decimal, o.Pipeline, o.LinkCompanies, strconv.FormatBool(o.Update),
+		fmt.Sprint(o.Replace, o.ClearEmpty, o.Won, o.Lost, o.Open))
 	like := state{
 		Format: stateFormat, Server: t.Client().URL(), Tenant: t.ID, Object: p.object.collection,
 		SHA256: p.sha256, Settings: hex.EncodeToString(settings[:8]),

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +22,8 @@ type sender struct {
 	run        string // names this run, so that a later one is not answered with what this one was told
 	process    string // names this process, likewise: what was made before may be gone when the run goes on
 	update     bool
+	replaces   []string // lists that an update replaces
+	clears     bool     // an update clears what has an empty cell
 	wait       time.Duration
 	faults     atomic.Int32 // of single operations, in a row
 }
@@ -181,7 +182,7 @@ func (s *sender) key(collection string, ops []client.Operation) string {
 		words = append(words, s.process)
 	}
 	for _, op := range ops {
-		words = append(words, op.Op, op.ID, string(op.Data))
+		words = append(words, op.Op, op.ID, op.Lists, string(op.Data))
 	}
 	sum := hashOf(words...)
 	return "rowhouse-import-" + hex.EncodeToString(sum[:16])
@@ -265,42 +266,6 @@ var (
 
 // maxKnown is how many records can be asked for at once.
 const maxKnown = 500
-
-// updateAll gives records that are there the values of the file.
-func (s *sender) updateAll(ctx context.Context, known []*entry) error {
-	var ops []client.Operation
-	var which []*entry
-	for _, e := range known {
-		id := e.id
-		if e.status == refused {
-			id = e.problem.ExistingID
-		}
-		if id == "" {
-			continue
-		}
-		data := maps.Clone(e.draft.data)
-		for _, member := range []string{"id", "pipeline_id", "stage_key"} { // these change by commands of their own
-			delete(data, member)
-		}
-		ops = append(ops, client.Operation{Op: "update", ID: id, Data: mustJSON(data)})
-		which = append(which, e)
-	}
-	if len(ops) == 0 {
-		return nil
-	}
-	results, err := s.batch(ctx, s.collection, ops)
-	if err != nil {
-		return err
-	}
-	for i, e := range which {
-		if p := results[i].Problem; p != nil {
-			e.status, e.faults = refused, e.faultsOf(p)
-		} else {
-			e.arrive(updated)
-		}
-	}
-	return nil
-}
 
 // inRecord returns the part of a JSON pointer that points into the record.
 func inRecord(pointer string) string {
