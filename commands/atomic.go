@@ -18,7 +18,18 @@ func (r *Runner) Atomic(ctx context.Context, o domain.Origin, id uuid.UUID, hash
 	if id == uuid.Nil {
 		id = r.newID()
 	}
-	for range maxAttempts {
+	streams := streamsOf(o.Tenant, ops)
+	inTurn := false
+	for try := range maxAttempts {
+		if !inTurn && (try > 0 || r.turns.busy(streams...)) {
+			// As in [Runner.All]: somebody was faster, so one goes after another now.
+			release, err := r.turns.take(ctx, streams...)
+			if err != nil {
+				return nil, err
+			}
+			defer release()
+			inTurn = true
+		}
 		if len(hash) > 0 {
 			rc, ok, err := r.store.Recall(ctx, o.Tenant, id, hash)
 			if err != nil {
@@ -38,6 +49,15 @@ func (r *Runner) Atomic(ctx context.Context, o domain.Origin, id uuid.UUID, hash
 		}
 	}
 	return nil, errBusy
+}
+
+// streamsOf returns the records that operations are for.
+func streamsOf(t domain.TenantID, ops []Operation) []eventstore.StreamID {
+	streams := make([]eventstore.StreamID, len(ops))
+	for i, op := range ops {
+		streams[i] = op.stream(t)
+	}
+	return streams
 }
 
 // decideAll lets the operations decide one after another.

@@ -11,7 +11,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -29,10 +28,8 @@ type Runner struct {
 	store    eventstore.Store
 	newID    func() uuid.UUID
 	baseline *lru.Cache[eventstore.StreamID, baseline]
-	turns    [256]sync.Mutex // see takeTurn; a record has one, and shares it with others
+	turns    turns // see takeTurn
 }
-
-func (r *Runner) turn(s eventstore.StreamID) *sync.Mutex { return &r.turns[s.ID[15]] }
 
 // baseline is a record as it was at a version. It saves reading what came before,
 // and never what came after. The state is shared, and so never changed.

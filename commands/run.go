@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -21,7 +22,8 @@ type attempt struct {
 	stream   eventstore.StreamID
 	command  uuid.UUID
 	tries    int
-	looked   bool // it was not enough to guess that the record is not there: see guess
+	rivals   []eventstore.StreamID // what others have changed when it came to the log
+	looked   bool                  // it was not enough to guess that the record is not there: see guess
 	decision *decision
 	missing  error // why it could not decide: something it refers to is not there
 	request  eventstore.Command
@@ -45,7 +47,8 @@ func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Re
 	}
 	for pending := attempts; len(pending) > 0; {
 		for _, t := range pending {
-			if t.tries > 0 && !t.done {
+			// Nobody pushes in who comes alone: those who wait would never have their turn.
+			if !t.done && (t.tries > 0 || len(attempts) == 1 && r.turns.busy(t.stream)) {
 				r.takeTurn(ctx, o, t)
 			}
 		}
@@ -63,12 +66,25 @@ func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Re
 
 // takeTurn carries out, alone among those of this node that want the same record,
 // an operation that somebody else was faster than. So a record that many change
-// at once is changed by one after the other, instead of by whoever is lucky.
+// at once is changed by one after the other, instead of by whoever is lucky. The
+// same goes for a record that it refers to, if that is what has changed.
 func (r *Runner) takeTurn(ctx context.Context, o domain.Origin, t *attempt) {
-	turn := r.turn(t.stream)
-	turn.Lock()
-	defer turn.Unlock()
-	for !t.done && t.missing == nil {
+	for known := -1; !t.done && t.missing == nil && known < len(t.rivals); {
+		known = len(t.rivals)
+		release, err := r.turns.take(ctx, append(t.rivals[:known:known], t.stream)...)
+		if err != nil {
+			t.finish(Outcome{}, err)
+			return
+		}
+		r.inTurn(ctx, o, t, known)
+		release()
+	}
+}
+
+// inTurn tries an operation until it is done, or meets one more rival than it has
+// the turns of.
+func (r *Runner) inTurn(ctx context.Context, o domain.Origin, t *attempt, known int) {
+	for !t.done && t.missing == nil && len(t.rivals) == known {
 		t.decision = nil
 		one := []*attempt{t}
 		r.decide(ctx, o, one)
@@ -98,6 +114,7 @@ func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) 
 	others := &reads{}
 	for _, t := range round {
 		g.Go(func() error {
+			defer t.recover()
 			r.decideOne(ctx, o, t, others)
 			return nil
 		})
@@ -111,6 +128,14 @@ func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) 
 		if t.missing != nil && !making {
 			t.finish(Outcome{}, t.missing)
 		}
+	}
+}
+
+// recover makes a fault of a panic: it is this operation's, and not that of the
+// process.
+func (t *attempt) recover() {
+	if p := recover(); p != nil {
+		t.finish(Outcome{}, fmt.Errorf("panic while a command was decided: %T", p)) // not p: it may hold what is in the record
 	}
 }
 
@@ -197,6 +222,7 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 		case !r.changed(res.Err):
 			t.finish(Outcome{}, explain(res.Err, t.op.prefix))
 		default:
+			t.rivals = withRival(t.rivals, t.stream, res.Err)
 			if t.tries++; t.tries == maxAttempts {
 				t.finish(Outcome{}, errBusy)
 			}
@@ -212,6 +238,16 @@ func isGuessedWrong(err error) bool {
 	}
 	_, ok := errors.AsType[*eventstore.Claimed](err)
 	return ok
+}
+
+// withRival adds the stream that a command has met with a change in, unless it is
+// its own.
+func withRival(rivals []eventstore.StreamID, own eventstore.StreamID, err error) []eventstore.StreamID {
+	c, ok := errors.AsType[*eventstore.Conflict](err)
+	if !ok || c.Stream == own || slices.Contains(rivals, c.Stream) {
+		return rivals
+	}
+	return append(rivals, c.Stream)
 }
 
 // changed reports whether the log refused a command because something is not

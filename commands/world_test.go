@@ -40,6 +40,12 @@ func newWorld(t *testing.T) *world {
 	w := dbtest.New(t)
 	log := &watched{Store: postgres.New(postgres.Config{Wall: w}), reads: map[eventstore.StreamID]int{}}
 	all := &world{T: t, wall: w, log: log, run: commands.NewRunner(log, newID, 100)}
+	log.elsewhere = func(f func()) {
+		here := all.run
+		all.run = commands.NewRunner(log, newID, 100)
+		defer func() { all.run = here }()
+		f()
+	}
 	all.ann = all.somebody(newID())
 	return all
 }
@@ -68,6 +74,8 @@ type watched struct {
 	appends int
 	reads   map[eventstore.StreamID]int
 	recalls int
+
+	elsewhere func(func()) // does something as another node would
 }
 
 func (l *watched) Append(ctx context.Context, t domain.TenantID, c ...eventstore.Command) []eventstore.Result {
@@ -77,7 +85,7 @@ func (l *watched) Append(ctx context.Context, t domain.TenantID, c ...eventstore
 	l.before = nil
 	l.mu.Unlock()
 	if f != nil {
-		f(n)
+		l.elsewhere(func() { f(n) })
 		l.interfere(f)
 	}
 	return l.Store.Append(ctx, t, c...)
