@@ -11,6 +11,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -78,6 +80,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.bell, s.prefixes, s.recent = newSchemas(), newBell(), map[string]string{}, newRecent(s.Now)
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, d := s.resources(), new(document)
+	if err := allListed(resources); err != nil {
+		return nil, err
+	}
 	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()] = r.view.Prefix()
@@ -96,6 +101,20 @@ func (s *Server) Handler() (http.Handler, error) {
 		}
 	}
 	return s.edge(r)
+}
+
+// allListed makes sure that each command that is served takes a permission, so that
+// none is there which nobody, or anybody, may give.
+func allListed(resources []*resource) error {
+	var errs []error
+	for _, r := range resources {
+		for _, v := range r.verbs {
+			if v.takes == "" {
+				errs = append(errs, fmt.Errorf("the command %s has no permission: it is missing in the policy of its kind, in the package commands", r.id(v.name)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // nowhere answers where nothing is served.

@@ -31,8 +31,8 @@ type verb struct {
 	name    string // "create", "update", "delete" and "restore" are the same for all kinds
 	summary string
 	example string
-	takes   domain.Permission
-	schema  *huma.Schema // of its data
+	takes   domain.Permission // "" if the command is on no policy: then the server does not start
+	schema  *huma.Schema      // of its data
 
 	// prepare reads the data of the command. The tree is what it was parsed into.
 	prepare func(to commands.Target, tree any, data []byte) (commands.Operation, error)

@@ -133,7 +133,7 @@ func check(t *testing.T, list []taken) {
 // house is a log with two tenants.
 type house struct {
 	wall    *wall.Wall
-	store   *postgres.Store
+	store   *eventstore.Tail
 	tracker postgres.Tracker
 	a, b    domain.TenantID
 
@@ -146,14 +146,15 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	w := dbtest.New(t)
 	h := &house{wall: w, tracker: postgres.NewTracker(w), at: map[eventstore.StreamID]eventstore.Version{}}
-	h.store = postgres.New(postgres.Config{Wall: w, Appended: func(tenant domain.TenantID, head eventstore.Position) {
+	engine := postgres.New(postgres.Config{Wall: w})
+	h.store = &eventstore.Tail{Store: engine, Appended: func(tenant domain.TenantID, head eventstore.Position) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, b := range h.open {
 			b.Notify(tenant, head)
 		}
-	}})
-	t.Cleanup(func() { h.store.Close(context.Background()) }) //nolint:errcheck // nothing was given to it any more
+	}}
+	t.Cleanup(func() { engine.Close(context.Background()) }) //nolint:errcheck // nothing was given to it any more
 	for _, id := range []*domain.TenantID{&h.a, &h.b} {
 		id.UUID = uuid.Must(uuid.NewV7())
 		err := w.Outside(t.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(t.Context(), tx, *id, postgres.Here) })

@@ -119,11 +119,11 @@ func TestRouter(t *testing.T) {
 	t.Parallel()
 	w := dbtest.New(t)
 	var router atomic.Pointer[Router]
-	store := postgres.New(postgres.Config{Wall: w, Appended: func(t domain.TenantID, p eventstore.Position) {
+	store := &eventstore.Tail{Store: postgres.New(postgres.Config{Wall: w}), Appended: func(t domain.TenantID, p eventstore.Position) {
 		if r := router.Load(); r != nil {
 			r.Notify(t, p)
 		}
-	}})
+	}}
 	cfg := eventstore.FollowerConfig{
 		Store: store, Tracker: postgres.NewTracker(w), Owner: "node", Poll: 50 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,

@@ -72,8 +72,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 
 	// The store tells the others what is new, and they read from the store.
 	var notify func(domain.TenantID, eventstore.Position)
-	engine.Appended = func(t domain.TenantID, p eventstore.Position) { notify(t, p) }
-	store := s.openLog(keeper, engine, log)
+	store := &eventstore.Tail{Store: s.openLog(keeper, engine, log), Appended: func(t domain.TenantID, p eventstore.Position) { notify(t, p) }}
 	s.Store = store
 	s.Models = projections.New(projections.Config{
 		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All,

@@ -26,10 +26,7 @@ func (s *Server) openLog(engine string, cfg postgres.Config, log *slog.Logger) e
 	case postgres.Here:
 		return postgres.New(cfg)
 	case postgres.InKurrent:
-		tail := &eventstore.Tail{Appended: cfg.Appended}
-		cfg.Appended = nil // the events can be read before they are shipped, but the writer comes first
-		tail.Store = s.openKurrent(cfg, log)
-		return tail
+		return s.openKurrent(cfg, log)
 	default:
 		s.t.Fatalf("ROWHOUSE_TEST_ENGINE=%s is not known", engine)
 		return nil

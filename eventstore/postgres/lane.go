@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -76,10 +77,7 @@ func (l *lane) carryAll(ctx context.Context) {
 
 // carry takes the next batch to the log, and reports whether there is more.
 func (l *lane) carry(ctx context.Context) (more bool) {
-	l.mu.Lock()
-	l.take()
-	l.mu.Unlock()
-	held := l.recorder.record(ctx, l.batch.entries)
+	held := l.guard(ctx, l.next(), l.recorder.record)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, entries := range held {
@@ -92,6 +90,28 @@ func (l *lane) carry(ctx context.Context) (more bool) {
 	}
 	l.busy = len(l.turns) > 0
 	return l.busy
+}
+
+// next fills the batch, and returns what is in it.
+func (l *lane) next() []*entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.take()
+	return l.batch.entries
+}
+
+// guard makes a fault of a panic. It is that of the entries that were on their way,
+// of which nobody knows whether they were recorded, and of no others.
+func (l *lane) guard(ctx context.Context, entries []*entry, record func(context.Context, []*entry) [][]*entry) (held [][]*entry) {
+	defer func() {
+		if p := recover(); p != nil {
+			held = nil
+			fail(entries, fmt.Errorf("panic while a batch was recorded: %T", p)) // not p: it may hold what is in the events
+			l.recorder.metrics.panics.Inc()
+			l.recorder.cfg.Log.ErrorContext(ctx, "a batch has panicked", "commands", len(entries), "panic", fmt.Sprintf("%T", p))
+		}
+	}()
+	return record(ctx, entries)
 }
 
 // answer lets the caller know that an entry has its result.
@@ -149,7 +169,10 @@ func (l *lane) hold(ctx context.Context, entries []*entry) {
 	}
 	entries = slices.Clone(entries) // they are the batch's
 	go func() {
-		l.recorder.outwait(ctx, entries)
+		l.guard(ctx, entries, func(ctx context.Context, entries []*entry) [][]*entry {
+			l.recorder.outwait(ctx, entries)
+			return nil
+		})
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, e := range entries {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"log/slog"
 	"slices"
 	"testing"
 
@@ -177,5 +178,24 @@ func TestWithdraw(t *testing.T) {
 	l.withdraw(a, z.call, eventstore.ErrClosed)
 	if len(l.queues)+len(l.turns) > 0 {
 		t.Errorf("left are %d queues and %d turns", len(l.queues), len(l.turns))
+	}
+}
+
+// TestPanic carries a batch that panics, because there is no wall to go through:
+// who is in it gets a fault, and the lane goes on with what comes next.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	l := newLane(recorder{cfg: Config{Log: slog.New(slog.DiscardHandler)}, metrics: newMetrics(nil)})
+	for range 3 {
+		c := on(tenant(1), 1, 1)
+		e, err := newEntry(tenant(1), &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.result = new(eventstore.Result)
+		l.append(t.Context(), tenant(1), []*entry{&e})
+		if e.result.Err == nil || l.busy || len(l.queues) > 0 {
+			t.Errorf("%v, busy: %t, queues: %d", e.result.Err, l.busy, len(l.queues))
+		}
 	}
 }

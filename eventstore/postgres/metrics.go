@@ -15,6 +15,7 @@ type metrics struct {
 	commands prometheus.Histogram
 	seconds  prometheus.Histogram
 	resent   prometheus.Counter
+	panics   prometheus.Counter
 	results  *prometheus.CounterVec
 	recorded prometheus.Counter // the most common of the results
 	repeated prometheus.Counter
@@ -33,13 +34,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		resent: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rowhouse_append_batches_resent_total", Help: "Batches that were sent again because the database was away.",
 		}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rowhouse_append_panics_total", Help: "Batches that ended with a panic, which is a mistake in the program.",
+		}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rowhouse_append_commands_total", Help: "Commands by what became of them.",
 		}, []string{"result"}),
 	}
 	m.recorded, m.repeated = m.results.WithLabelValues("recorded"), m.results.WithLabelValues("repeated")
 	if reg != nil {
-		reg.MustRegister(m.commands, m.seconds, m.resent, m.results)
+		reg.MustRegister(m.commands, m.seconds, m.resent, m.panics, m.results)
 	}
 	return m
 }

@@ -38,7 +38,6 @@ func (r recorder) record(ctx context.Context, entries []*entry) (held [][]*entry
 	start := time.Now()
 	held = r.divide(ctx, entries)
 	r.metrics.observe(len(entries), time.Since(start))
-	r.announce(entries)
 	return held
 }
 
@@ -105,7 +104,6 @@ func (r recorder) outwait(ctx context.Context, entries []*entry) {
 			break
 		}
 	}
-	r.announce(entries)
 }
 
 // isHeld reports whether the database gave up waiting for the head of a tenant's
@@ -144,21 +142,6 @@ func isAway(err error) bool {
 		return true // a lock that nobody holds for long
 	}
 	return wall.IsAway(err)
-}
-
-// announce tells how far the logs of the tenants go. The entries are in the
-// order of their tenants, and those of a tenant in the order of their positions.
-func (r recorder) announce(entries []*entry) {
-	var head eventstore.Position
-	for i, e := range entries {
-		if e.result.Err == nil && e.events > 0 {
-			head = max(head, e.result.Receipt.Last)
-		}
-		if head > 0 && (i == len(entries)-1 || entries[i+1].tenant != e.tenant) {
-			r.cfg.Appended(e.tenant, head)
-			head = 0
-		}
-	}
 }
 
 // call has the database judge and record the entries in one transaction.

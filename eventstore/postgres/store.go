@@ -32,10 +32,6 @@ type Config struct {
 	// before it gives up on the commands it holds (default 15 s).
 	Patience time.Duration
 
-	// Appended, if set, is told after each batch how far the logs of its
-	// tenants go. It must not block. What other nodes append it is not told.
-	Appended func(domain.TenantID, eventstore.Position)
-
 	// Metrics, if set, is where the store registers what it counts.
 	Metrics prometheus.Registerer
 
@@ -63,9 +59,6 @@ func newStore(cfg Config, judge string) *Store {
 	}
 	if cfg.Patience == 0 {
 		cfg.Patience = 15 * time.Second
-	}
-	if cfg.Appended == nil {
-		cfg.Appended = func(domain.TenantID, eventstore.Position) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
