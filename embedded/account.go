@@ -29,8 +29,8 @@ func lend(dataDir string) (account, error) {
 	names := []string{"postgres", "nobody"}
 	if uid := owner(dataDir); uid > 0 {
 		u, err := user.LookupId(strconv.Itoa(uid))
-		if err != nil {
-			return account{}, fmt.Errorf("%s belongs to user number %d, who does not exist here: chown it to an account that does", dataDir, uid)
+		if err != nil { // the number has no name, and the server needs none
+			return account{name: "number " + strconv.Itoa(uid), uid: uid, gid: group(dataDir), other: true}, nil
 		}
 		names = []string{u.Username}
 	}
@@ -72,6 +72,18 @@ func owner(path string) int {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(st.Uid)
+	}
+	return -1
+}
+
+// group returns the number of the group that a file belongs to, or -1.
+func group(path string) int {
+	info, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Gid)
 	}
 	return -1
 }

@@ -7,10 +7,10 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -39,10 +41,16 @@ type Config struct {
 	// Settings are further settings of the server; they win over our own.
 	Settings map[string]string
 
+	// Patience is for how long a server that has ended is started again and
+	// again without success until nobody tries any more (default 2 minutes).
+	// While its disk is full it is tried for ever.
+	Patience time.Duration
+
 	Log *slog.Logger // nil: nowhere
 }
 
-// Server is a running PostgreSQL. Its methods may be called concurrently.
+// Server is a PostgreSQL that runs, and is started again when it ends by itself.
+// Its methods may be called concurrently.
 type Server struct {
 	programs Programs
 	lock     *os.File
@@ -50,9 +58,16 @@ type Server struct {
 	account  account
 	log      *slog.Logger
 	output   *output
-	cmd      *exec.Cmd
-	done     chan struct{}
-	err      error // of cmd.Wait; set when done is closed
+	restarts atomic.Int64
+
+	keeping context.Context //nolint:containedctx // it ends with Stop, and not with a call
+	letGo   context.CancelFunc
+	done    chan struct{}
+	err     error // why it ended for good; set when done is closed
+
+	mu       sync.Mutex
+	child    *child // the process, or the last one
+	stopping bool   // no other process is started
 }
 
 // Superuser is the role that owns the server. Only who can reach the socket can
@@ -64,7 +79,8 @@ const Database = "rowhouse"
 
 // Start starts the server, and makes its data directory if there is none. When
 // it returns, the server answers. It goes on running when ctx ends: see Stop.
-// If this process dies, however suddenly, the server shuts down too.
+// Should it end by itself, it is started again: see [Server.Done]. If this
+// process dies, however suddenly, the server shuts down too.
 func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -73,12 +89,15 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
+	cfg.Patience = cmp.Or(cfg.Patience, 2*time.Minute)
 	s := &Server{dir: dir, log: cfg.Log, output: newOutput(cfg.Log), done: make(chan struct{})}
+	s.keeping, s.letGo = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
+			s.letGo()
 			err = fmt.Errorf("embedded PostgreSQL: %w", err)
 			if s.lock != nil {
-				err = errors.Join(err, s.lock.Close())
+				s.release()
 			}
 		}
 	}()
@@ -89,6 +108,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
+	go s.keep(s.keeping, cfg)
 	return s, nil
 }
 
@@ -114,21 +134,42 @@ func address(dir, database string) string {
 // Version returns the version of the server, such as 15.18.
 func (s *Server) Version() string { return s.programs.Version }
 
-// Done is closed when the server has ended, whoever ended it.
+// Done is closed when the server has ended for good: it was stopped, or it ended
+// by itself and could not be started again. [Server.Err] says why.
 func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err returns why the server has ended for good, or nil while it has not, and
+// when it was stopped.
+func (s *Server) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Restarts returns how often the server was started again after it had ended by
+// itself.
+func (s *Server) Restarts() int64 { return s.restarts.Load() }
 
 // Stop ends all connections and shuts the server down. If ctx ends before that
 // is done, the server is stopped at once, and recovers when it is started again:
 // nothing that was committed is lost either way.
 func (s *Server) Stop(ctx context.Context) error {
 	s.output.speak(false)
-	defer s.lock.Close()               //nolint:errcheck // gives the lock back, whatever it says
-	s.cmd.Process.Signal(os.Interrupt) //nolint:errcheck // if it has ended already, so much the better
+	defer s.release()
+	s.mu.Lock()
+	s.stopping = true
+	running := s.child
+	s.mu.Unlock()
+	s.letGo()
+	running.signal(os.Interrupt)
 	select {
 	case <-s.done:
 		return s.err
 	case <-ctx.Done():
-		s.cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // likewise
+		running.end()
 		<-s.done
 		return errors.Join(ctx.Err(), s.err)
 	}
@@ -167,6 +208,13 @@ func (s *Server) claim(context.Context, Config) error {
 	return nil
 }
 
+// release gives the directory back. It is not enough to close the file: a process
+// that somebody else is starting at this moment has it open too.
+func (s *Server) release() {
+	syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN) //nolint:errcheck // it may be closed
+	s.lock.Close()                                   //nolint:errcheck // nothing was written
+}
+
 // makeEnterable makes a directory, and lets everybody enter it if we are root,
 // because the account that the server runs as is another one. What is in it
 // protects itself.
@@ -179,35 +227,6 @@ func makeEnterable(dir string) error {
 		return err
 	}
 	return os.Chmod(dir, info.Mode().Perm()|0o011)
-}
-
-// run starts the server and waits until it answers.
-func (s *Server) run(ctx context.Context, cfg Config) error {
-	args := []string{"-D", s.dataDir()}
-	for k, v := range settings(cfg, socketDir(s.dir)) {
-		args = append(args, "-c", k+"="+v)
-	}
-	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", args...)
-	s.cmd.Stdout, s.cmd.Stderr = io.Discard, s.output
-	if err := s.spawn(); err != nil {
-		return explainStart(err, s)
-	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := s.answer(ctx)
-		if err == nil {
-			s.output.speak(true)
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-s.done:
-			return fmt.Errorf("the server ended while starting: %w\n%s", s.err, s.output.tail())
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the server did not answer: %w\n%s", err, s.output.tail()), s.Stop(ctx))
-		}
-	}
 }
 
 // command returns a command that runs as the server's account, with nothing of

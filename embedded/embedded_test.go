@@ -85,7 +85,7 @@ func stop(t *testing.T, s *Server) {
 	t.Helper()
 	select {
 	case <-s.Done():
-		s.lock.Close() //nolint:errcheck // it may be closed already
+		s.release()
 	default:
 		if err := s.Stop(context.Background()); err != nil {
 			t.Error(err)
@@ -185,15 +185,6 @@ func TestStopNow(t *testing.T) {
 	if got := query[string](t, start(t, dir), recall); got != "kept" {
 		t.Errorf("found %q", got)
 	}
-}
-
-func TestNoticesItsEnd(t *testing.T) {
-	t.Parallel()
-	s := start(t, used(t))
-	if err := s.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-s.Done()
 }
 
 // TestStaleFiles leaves the lock files of a server that has gone, with the

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -73,6 +75,9 @@ func (s *Server) initialize(ctx context.Context, cfg Config) error {
 	if _, err := os.Lstat(s.dataDir()); err == nil {
 		return fmt.Errorf("%s exists, but is no data directory of PostgreSQL: it was left untouched; move it away, or choose another data directory", s.dataDir())
 	}
+	if err := checkRoom(s.dir); err != nil {
+		return err
+	}
 	s.log.InfoContext(ctx, "making a new database", "dir", s.dataDir(), "postgres", s.programs.Version)
 	fresh := s.dataDir() + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
@@ -82,11 +87,34 @@ func (s *Server) initialize(ctx context.Context, cfg Config) error {
 	if cfg.Ephemeral {
 		args = append(args, "--no-sync", "--wal-segsize=1")
 	}
-	if out, err := s.command(ctx, "initdb", args...).CombinedOutput(); err != nil {
-		return explainStart(fmt.Errorf("initdb: %w\n%s", err, out), s)
+	if err := s.initdb(ctx, args); err != nil {
+		return err
 	}
 	return os.Rename(fresh, s.dataDir())
 }
+
+// initdb makes a data directory. Unlike the server, it wants a name for the user
+// number that it runs as, which container platforms often have none for: then it
+// is run where the number is shown to it as one that has a name, if the system
+// lets us.
+func (s *Server) initdb(ctx context.Context, args []string) error {
+	out, err := s.command(ctx, "initdb", args...).CombinedOutput()
+	if err != nil && bytes.Contains(out, []byte(nameless)) {
+		named := s.command(ctx, "initdb", args...)
+		if lendName(named) {
+			if again, failed := named.CombinedOutput(); failed == nil || len(again) > 0 && !bytes.Contains(again, []byte(nameless)) {
+				out, err = again, failed
+			}
+		}
+	}
+	if err != nil {
+		return explainStart(explainOutput(fmt.Errorf("a new database could not be made: initdb: %w", err), string(out), s.dataDir()), s)
+	}
+	return nil
+}
+
+// nameless is what initdb says when its user number has no name.
+const nameless = "could not look up effective user ID"
 
 // locale makes text sort by code point, which no update of the C library can
 // change, and be UTF-8.
@@ -122,14 +150,34 @@ func (s *Server) checkOwner() error {
 	if !s.account.other {
 		want = os.Geteuid()
 	}
-	if uid := owner(s.dataDir()); uid != want {
-		return fmt.Errorf("%s belongs to %s: run as that user, or as root, or choose another data directory", s.dataDir(), username(uid))
+	for _, dir := range []string{s.dataDir(), s.versionDir(), socketDir(s.dir)} {
+		if uid := owner(dir); uid != want {
+			return fmt.Errorf("%s belongs to %s: run as that user, or as root, or choose another data directory", dir, username(uid))
+		}
+	}
+	info, err := os.Stat(s.dataDir())
+	if err != nil {
+		return explain(err, s.dataDir())
+	}
+	if open := info.Mode().Perm() &^ 0o750; open != 0 {
+		return fmt.Errorf("the data directory %s can be read or changed by other accounts (its mode is %04o), which PostgreSQL refuses: run chmod 0700 on it", s.dataDir(), info.Mode().Perm())
+	}
+	return nil
+}
+
+// checkRoom says so, before initdb does, when there is no room for a database.
+func checkRoom(dir string) error {
+	const needed = 100 << 20
+	if room := roomOn(dir); room < needed {
+		return fmt.Errorf("%w: there are %d MB left on the disk of %s, and a new database needs %d MB: make room, or choose another data directory with --data", errFull, room>>20, dir, needed>>20)
 	}
 	return nil
 }
 
 // answer makes sure that the server answers and has our database.
 func (s *Server) answer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // it may have been stopped for a while
+	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL())
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "3D000" { // invalid_catalog_name: not there yet
 		if conn, err = pgx.Connect(ctx, address(s.dir, "postgres")); err == nil {

@@ -17,31 +17,22 @@ import (
 	"time"
 )
 
+// How long the parts of an earlier server have to end by themselves.
+const (
+	orderly  = 20 * time.Second       // a postmaster: it writes what it has in memory
+	deserted = 500 * time.Millisecond // the others, when their postmaster is dead
+)
+
 // clearAway ends what an earlier run may have left: a server or parts of it
-// that outlived us, and lock files whose process number by now belongs to some
-// other process, or to a dead one that nobody has buried. We hold the lock, so
-// nothing here can belong to a living supervisor.
+// that outlived us or their postmaster, and lock files whose process number by
+// now belongs to some other process, or to a dead one that nobody has buried. We
+// hold the lock, so nothing here can belong to a living supervisor. What was
+// committed is in the write-ahead log, so ending them at once loses nothing.
 func (s *Server) clearAway(ctx context.Context, _ Config) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for first := true; ; first = false {
-		pids := s.orphans(ctx)
-		if len(pids) == 0 {
-			break
-		}
-		if first {
-			s.log.WarnContext(ctx, "stopping what an earlier run left", "processes", pids)
-			if pid := s.postmaster(); slices.Contains(pids, pid) {
-				syscall.Kill(pid, syscall.SIGINT) //nolint:errcheck // without a postmaster the others end by themselves
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the processes %v still use %s: end them", pids, s.dataDir())
-		case <-tick.C:
-		}
+	if err := s.endOrphans(ctx); err != nil {
+		return err
 	}
 	stale, err := filepath.Glob(filepath.Join(socketDir(s.dir), ".s.PGSQL.*"))
 	if err != nil {
@@ -55,6 +46,50 @@ func (s *Server) clearAway(ctx context.Context, _ Config) error {
 	return nil
 }
 
+// endOrphans ends the processes of a server on our data directory.
+func (s *Server) endOrphans(ctx context.Context) error {
+	pids := s.orphans(ctx)
+	if len(pids) == 0 {
+		return nil
+	}
+	s.log.WarnContext(ctx, "ending what an earlier PostgreSQL has left", "processes", pids)
+	wait := deserted
+	if pid := s.postmaster(); slices.Contains(pids, pid) {
+		wait = orderly
+		signal(pid, syscall.SIGINT)
+		signal(pid, syscall.SIGCONT)
+	} else {
+		signalAll(pids, syscall.SIGQUIT)
+	}
+	patience := time.NewTimer(wait)
+	defer patience.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if pids = s.orphans(ctx); len(pids) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-patience.C:
+			signalAll(pids, syscall.SIGKILL)
+			patience.Reset(wait)
+		case <-ctx.Done():
+			return fmt.Errorf("the processes %v still use %s: end them", pids, s.dataDir())
+		}
+	}
+}
+
+func signal(pid int, sig syscall.Signal) {
+	syscall.Kill(pid, sig) //nolint:errcheck // if it has ended already, so much the better
+}
+
+func signalAll(pids []int, sig syscall.Signal) {
+	for _, pid := range pids {
+		signal(pid, sig)
+	}
+}
+
 // postmaster returns the process number that the last server left, or 0.
 func (s *Server) postmaster() int {
 	text, _ := os.ReadFile(filepath.Join(s.dataDir(), "postmaster.pid"))
@@ -64,8 +99,9 @@ func (s *Server) postmaster() int {
 }
 
 // orphans returns the processes of a server on our data directory. The working
-// directory of a postmaster and all its children is the data directory. Where
-// there is no /proc we know the postmaster by its command line.
+// directory of a postmaster and all its children is the data directory, as may be
+// that of somebody's shell, which is none of our business. Where there is no
+// /proc we know the postmaster by its command line.
 func (s *Server) orphans(ctx context.Context) (pids []int) {
 	if runtime.GOOS != "linux" {
 		pid := s.postmaster()
@@ -84,10 +120,21 @@ func (s *Server) orphans(ctx context.Context) (pids []int) {
 	}
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
-		if cwd, err := os.Readlink(link); err == nil && cwd == dir {
-			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
-			pids = append(pids, pid)
+		cwd, err := os.Readlink(link)
+		if err != nil || cwd != dir || !isPostgres(filepath.Dir(link)) {
+			continue
 		}
+		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
+		pids = append(pids, pid)
 	}
 	return pids
+}
+
+// isPostgres reports whether a process, given by its directory below /proc, is
+// one of a PostgreSQL server: a postmaster is called by the name of its program,
+// and its children name themselves "postgres: ...".
+func isPostgres(proc string) bool {
+	line, _ := os.ReadFile(filepath.Join(proc, "cmdline")) //nolint:gosec // a path below /proc
+	name, _, _ := strings.Cut(string(line), "\x00")
+	return strings.HasPrefix(name, "postgres:") || filepath.Base(name) == "postgres"
 }

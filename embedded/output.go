@@ -51,8 +51,8 @@ func (o *output) line(line string) {
 	if !ok || !known {
 		level, message = slog.LevelInfo, line
 	}
-	if !o.loud {
-		level = slog.LevelDebug
+	if !o.loud || severity == "FATAL" && strings.HasPrefix(message, "the database system is ") {
+		level = slog.LevelDebug // whoever comes is told that it starts or recovers; a line for each helps nobody
 	}
 	o.log.Log(context.Background(), level, "postgres", "message", message) //nolint:forbidigo // there is no one who asked
 }
@@ -71,6 +71,13 @@ func (o *output) speak(loud bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.loud = loud
+}
+
+// forget drops the last lines: what comes is about another process.
+func (o *output) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = nil
 }
 
 // tail returns the last lines.

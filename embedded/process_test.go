@@ -38,7 +38,7 @@ func other(dir string) {
 		fmt.Println("failed:", strings.ReplaceAll(err.Error(), "\n", " "))
 		os.Exit(1)
 	}
-	fmt.Println(s.URL(), s.cmd.Process.Pid)
+	fmt.Println(s.URL(), s.child.cmd.Process.Pid)
 	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // until it ends
 	if err := s.Stop(context.Background()); err != nil {
 		os.Exit(1)

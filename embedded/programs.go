@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -53,7 +54,7 @@ func (src Source) Find(ctx context.Context) (Programs, error) {
 // find tries what is there, and then the ways to get more.
 func (src Source) find(ctx context.Context, candidates func() []string, ways ...func(context.Context) error) (Programs, error) {
 	p, ok := src.first(ctx, candidates())
-	var failed error
+	failed := src.barred(ctx)
 	for _, way := range ways {
 		if ok {
 			return p, nil
@@ -89,6 +90,17 @@ func (src Source) first(ctx context.Context, dirs []string) (Programs, bool) {
 		}
 	}
 	return Programs{}, false
+}
+
+// barred returns why programs that were fetched may not be run, if that is so.
+// There is no point in fetching them again.
+func (src Source) barred(ctx context.Context) error {
+	for _, dir := range src.fetched() {
+		if _, err := inspect(ctx, dir); errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 // fetched returns the directories with programs in the cache, newest first.
@@ -147,6 +159,9 @@ func inspect(ctx context.Context, dir string) (Programs, error) {
 		return Programs{}, err
 	}
 	out, err := exec.CommandContext(ctx, postgres, "-V").Output() //nolint:gosec // the path was found or given
+	if errors.Is(err, fs.ErrPermission) {
+		return Programs{}, fmt.Errorf("%w: %s may not be run: look at its mode, and whether its file system is mounted with noexec", err, postgres)
+	}
 	if err != nil {
 		return Programs{}, fmt.Errorf("%s -V: %w", postgres, err)
 	}

@@ -17,11 +17,11 @@ func (a account) attributes() *syscall.SysProcAttr {
 // spawn starts the server, and beside it a shell that waits for the end of a
 // pipe of which we hold the other end. If we die the pipe breaks, and the shell
 // asks the server for a fast shutdown.
-func (s *Server) spawn() error {
-	if err := s.cmd.Start(); err != nil {
+func (c *child) spawn(s *Server) error {
+	if err := c.cmd.Start(); err != nil {
 		return err
 	}
-	watch := exec.Command("/bin/sh", "-c", `read _; kill -INT "$0"`, strconv.Itoa(s.cmd.Process.Pid)) //nolint:gosec,noctx // ends below
+	watch := exec.Command("/bin/sh", "-c", `read _; kill -INT "$0"`, strconv.Itoa(c.cmd.Process.Pid)) //nolint:gosec,noctx // ends below
 	watch.SysProcAttr = s.account.attributes()
 	_, err := watch.StdinPipe()
 	if err == nil {
@@ -31,12 +31,15 @@ func (s *Server) spawn() error {
 		s.log.Warn("nobody will stop the server if this process is killed", "error", err)
 	}
 	go func() {
-		s.err = s.cmd.Wait()
+		c.err = c.cmd.Wait()
 		if watch.Process != nil {
 			watch.Process.Kill() //nolint:errcheck // it has nothing left to watch
 			watch.Wait()         //nolint:errcheck // it was killed
 		}
-		close(s.done)
+		close(c.ended)
 	}()
 	return nil
 }
+
+// lendName reports that only Linux can do that.
+func lendName(*exec.Cmd) bool { return false }

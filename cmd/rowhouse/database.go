@@ -176,8 +176,8 @@ func (db *database) wall(ctx context.Context) (*wall.Wall, error) {
 	return wall.Open(ctx, cfg)
 }
 
-// gone is closed when the private PostgreSQL has ended. For any other it never
-// is: connections to it come and go.
+// gone is closed when the private PostgreSQL has ended and cannot be started
+// again. For any other it never is: connections to it come and go.
 func (db *database) gone() <-chan struct{} {
 	if db.own == nil {
 		return nil
@@ -190,9 +190,13 @@ func (db *database) close(ctx context.Context) error {
 	if db.own == nil {
 		return nil
 	}
+	ended := db.own.Err() // which somebody has been told of
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	return db.own.Stop(ctx)
+	if err := db.own.Stop(ctx); ended == nil {
+		return err
+	}
+	return nil
 }
 
 type migrateCmd struct {

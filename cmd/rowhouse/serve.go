@@ -260,7 +260,7 @@ func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	case err := <-f.served:
 		return err
 	case <-db.gone():
-		return errors.New("the private PostgreSQL has ended; its log lines above say why")
+		return fmt.Errorf("the private PostgreSQL has ended for good: %w", db.own.Err())
 	case <-ctx.Done():
 	}
 	log.InfoContext(ctx, "stopping: no new requests are taken, those under way are answered")
