@@ -56,7 +56,7 @@ func New(cfg Config) *Bus {
 	b.follower = eventstore.NewFollower(eventstore.FollowerConfig{
 		Store: cfg.Store, Tracker: cfg.Tracker, Group: GroupOf(cfg.Name), Owner: cfg.Owner,
 		Handle: eventstore.OneByOne(b.handle), Workers: 16, Batch: 200, MaxBatch: 1000, Linger: 20 * time.Millisecond,
-		Patience: patience, Log: cfg.Log, Now: cfg.Now,
+		Patience: patience, Away: wall.IsPassing, Log: cfg.Log, Now: cfg.Now,
 	})
 	return b
 }

@@ -1,6 +1,9 @@
 package embedded
 
-import "maps"
+import (
+	"maps"
+	"runtime"
+)
 
 // settings returns what the server is started with.
 func settings(cfg Config, socketDir string) map[string]string {
@@ -24,10 +27,11 @@ func settings(cfg Config, socketDir string) map[string]string {
 		"shared_buffers":  "256MB",
 		"jit":             "off", // compiling costs more than our statements take
 
-		// Fewer checkpoints, so that fewer pages are logged whole.
+		// Fewer checkpoints, so that fewer pages are logged whole, but enough of them
+		// that there is little to recover after a crash.
 		"wal_buffers":        "16MB",
-		"max_wal_size":       "4GB",
-		"checkpoint_timeout": "15min",
+		"max_wal_size":       "2GB",
+		"checkpoint_timeout": "5min",
 
 		// The data is on an SSD and the statements are short.
 		"random_page_cost":                "1.1",
@@ -35,6 +39,11 @@ func settings(cfg Config, socketDir string) map[string]string {
 
 		// A new table needs statistics soon: plans are bad without.
 		"autovacuum_naptime": "10s",
+	}
+	if runtime.GOOS == "linux" {
+		// One call instead of one for each of a thousand files: 0.3 s instead of 4
+		// before a recovery begins, on a machine that is busy.
+		s["recovery_init_sync_method"] = "syncfs"
 	}
 	if cfg.Ephemeral {
 		maps.Copy(s, map[string]string{

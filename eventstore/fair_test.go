@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -106,6 +107,44 @@ func TestFollowerIsPatient(t *testing.T) {
 		}
 		if s := f.Stats(); s.Faults != uint64(tries) {
 			t.Errorf("stats = %+v after %d tries", s, tries)
+		}
+	})
+}
+
+// While the database is away nobody is told for each tenant, and all go on within
+// a second and a bit when it is back, however long it was away.
+func TestFollowerWhileDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, all := newWorld(), tenants(10)
+		var away atomic.Bool
+		away.Store(true)
+		lost := errors.New("connection refused")
+		var told lines
+		f, stop := w.follow(t, FollowerConfig{
+			Away: func(err error) bool { return errors.Is(err, lost) },
+			Log:  slog.New(slog.NewTextHandler(&told, nil)),
+			Handle: OneByOne(func(ctx context.Context, b Batch) error {
+				if away.Load() {
+					return fmt.Errorf("store: %w", lost)
+				}
+				return w.moving(ctx, b)
+			}),
+		})
+		for _, ten := range all {
+			f.Notify(ten, w.append(ten, 1))
+		}
+		time.Sleep(10 * time.Minute)
+		if s := f.Stats(); s.Faults != 0 || told.Load() != 0 {
+			t.Errorf("%d lines, stats = %+v", told.Load(), s)
+		}
+		away.Store(false)
+		time.Sleep(1300 * time.Millisecond)
+		stop()
+		for _, ten := range all {
+			if w.position(ten) != 1 {
+				t.Errorf("at %d", w.position(ten))
+			}
 		}
 	})
 }

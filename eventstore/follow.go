@@ -54,6 +54,11 @@ type FollowerConfig struct {
 	TTL      time.Duration // of leases, renewed three times as often (default 9 s)
 	Patience time.Duration // for how long a tenant may fail until the log has a line about it (default 0)
 
+	// Away reports whether an error says that the database is away or short of
+	// something, and nothing about a tenant: then nobody is told for each tenant, and
+	// all are tried again within a second (default: [ErrUnavailable] alone says so).
+	Away func(error) bool
+
 	Log *slog.Logger
 	Now func() time.Time
 }
@@ -74,6 +79,7 @@ func (c *FollowerConfig) setDefaults() {
 type Follower struct {
 	cfg   FollowerConfig
 	queue *queue
+	lost  bool // the database is away, and the log knows; for watch alone
 }
 
 // NewFollower returns a follower, which does nothing until [Follower.Run].
@@ -137,8 +143,9 @@ func (f *Follower) lease(ctx context.Context, leased *time.Time) {
 	case err == nil:
 		*leased = now
 		f.queue.hold(shards)
+		f.find(ctx)
 	case ctx.Err() == nil:
-		f.cfg.Log.WarnContext(ctx, "leases cannot be renewed", "group", f.cfg.Group, "error", err)
+		f.lose(ctx, err)
 		if now.Sub(*leased) >= f.cfg.TTL*2/3 {
 			f.queue.hold(nil)
 		}
@@ -153,11 +160,29 @@ func (f *Follower) poll(ctx context.Context) {
 	lags, err := f.cfg.Tracker.Behind(ctx, f.cfg.Group, shards)
 	if err != nil {
 		if ctx.Err() == nil {
-			f.cfg.Log.WarnContext(ctx, "cannot see who is behind", "group", f.cfg.Group, "error", err)
+			f.lose(ctx, err)
 		}
 		return
 	}
+	f.find(ctx)
 	f.queue.behind(lags)
+}
+
+// lose tells the log that leases cannot be renewed, or that it cannot be seen who
+// is behind: once until that works again.
+func (f *Follower) lose(ctx context.Context, err error) {
+	if !f.lost {
+		f.cfg.Log.WarnContext(ctx, "readers of the log cannot reach the database, and try again every second", "group", f.cfg.Group, "error", err)
+	}
+	f.lost = true
+}
+
+// find tells the log that it works again.
+func (f *Follower) find(ctx context.Context) {
+	if f.lost {
+		f.cfg.Log.InfoContext(ctx, "readers of the log reach the database again", "group", f.cfg.Group)
+	}
+	f.lost = false
 }
 
 // work handles what is next in the queue, again and again.
@@ -168,6 +193,9 @@ func (f *Follower) work(ctx context.Context) {
 			return
 		}
 		outcomes := f.step(ctx, jobs)
+		for i, o := range outcomes {
+			outcomes[i].away = o.err != nil && f.isAway(o.err)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -177,6 +205,10 @@ func (f *Follower) work(ctx context.Context) {
 			}
 		}
 	}
+}
+
+func (f *Follower) isAway(err error) bool {
+	return errors.Is(err, ErrUnavailable) || f.cfg.Away != nil && f.cfg.Away(err)
 }
 
 // report says what is wrong with a tenant.

@@ -72,6 +72,7 @@ type outcome struct {
 	events int
 	full   bool // the batch was as large as it could be, so there is probably more
 	err    error
+	away   bool // the error is not about the tenant: the database is away
 }
 
 // maxMarks bounds how many checkpoints are remembered to save asking for them.
@@ -329,11 +330,13 @@ func (q *queue) advance(t *task, o outcome) {
 }
 
 // What a tenant waits after a fault, doubled with each one in a row. While
-// nobody takes anything, it tries a little more often, to notice when that ends.
+// nobody takes anything, or the database is away, it tries a little more often, to
+// notice when that ends.
 const (
 	minBackoff  = 50 * time.Millisecond
 	maxBackoff  = 30 * time.Second
 	awayBackoff = 4 * time.Second
+	lostBackoff = time.Second
 )
 
 func (q *queue) postpone(t *task, o outcome) (tell int) {
@@ -350,6 +353,8 @@ func (q *queue) postpone(t *task, o outcome) (tell int) {
 		}
 	case errors.Is(o.err, ErrAway):
 		wait = min(wait, awayBackoff)
+	case o.away && !halts(o.err):
+		wait = min(wait, lostBackoff)
 	default:
 		q.stats.Faults++
 		t.halted = t.halted || halts(o.err)

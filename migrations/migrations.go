@@ -65,11 +65,11 @@ func up(ctx context.Context, url string, root keys.Root) (err error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = wall.ConnectTimeout
 	}
-	db := stdlib.OpenDB(*cfg)
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(wall.Settle))
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", err)
+		return wall.Unreachable(err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	if err := checkVersion(ctx, conn); err != nil {

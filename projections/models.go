@@ -76,7 +76,7 @@ func New(cfg Config) *Models {
 	f := cfg.Follower
 	f.Together = cmp.Or(f.Together, 16)
 	f.Store, f.Tracker, f.Group, f.Owner, f.Handle = cfg.Store, cfg.Tracker, Group, cfg.Owner, m.handle
-	f.Log, f.Now = cfg.Log, cfg.Now
+	f.Log, f.Now, f.Away = cfg.Log, cfg.Now, wall.IsPassing
 	m.follower = eventstore.NewFollower(f)
 	return m
 }

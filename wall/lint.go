@@ -12,10 +12,16 @@ type Finding struct {
 	Rule   string // its name
 	Object string // what is wrong, such as crm.contacts
 	Detail string // why that matters
+	Minor  bool   // it is good to know, and nothing is refused for it
 }
 
 // String returns the finding as a line.
-func (f Finding) String() string { return fmt.Sprintf("%s: %s (%s)", f.Object, f.Detail, f.Rule) }
+func (f Finding) String() string {
+	if f.Minor {
+		return fmt.Sprintf("%s: %s (%s, minor)", f.Object, f.Detail, f.Rule)
+	}
+	return fmt.Sprintf("%s: %s (%s)", f.Object, f.Detail, f.Rule)
+}
 
 // Beginner is a connection, a pool or a transaction.
 type Beginner interface {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,7 +32,8 @@ const ConnectTimeout = 5 * time.Second
 func Open(ctx context.Context, cfg Config) (*Wall, error) {
 	w := &Wall{
 		pools:  make(map[Duty]*pgxpool.Pool, len(limits)),
-		sealer: sealer{kid: KeyID(cfg.Root), key: Key(cfg.Root), now: cfg.Now},
+		sealer: sealer{kid: KeyID(cfg.Root), key: Key(cfg.Root)},
+		clock:  &clock{now: cfg.Now},
 	}
 	if err := w.open(ctx, cfg); err != nil {
 		w.Close()
@@ -52,7 +52,7 @@ func Prove(ctx context.Context, cfg Config) error {
 	}
 	there, err := hasRole(ctx, cfg.URL, Reader)
 	if err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", err)
+		return Unreachable(err)
 	}
 	if !there {
 		return nil
@@ -60,6 +60,9 @@ func Prove(ctx context.Context, cfg Config) error {
 	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err == nil {
 		return conn.Close(ctx)
+	}
+	if isOfPooler(err) {
+		return Unreachable(err)
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == invalidPassword {
 		return fmt.Errorf("the role %s is there already and has another password than our root key leads to: another installation on this PostgreSQL server made it. "+
@@ -82,7 +85,7 @@ func hasRole(ctx context.Context, url string, d Duty) (there bool, err error) {
 		return false, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // it was only read from
-	err = conn.QueryRow(ctx, `select exists (select from pg_roles where rolname = $1)`, d.Role()).Scan(&there)
+	err = conn.QueryRow(ctx, `select exists (select from pg_roles where rolname = $1)`, pgx.QueryExecModeExec, d.Role()).Scan(&there)
 	return there, err
 }
 
@@ -94,24 +97,36 @@ func (w *Wall) open(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
+		c.AfterConnect = w.greet(d)
 		if w.pools[d], err = pgxpool.NewWithConfig(ctx, c); err != nil {
 			return err
 		}
-		if err := inspect(ctx, w.pools[d], d); err != nil {
+		if err := w.enter(ctx, d, c.ConnConfig); err != nil {
 			return explain(err, d, cfg.Root)
 		}
 	}
-	err := w.Pipe(ctx, Scope{Duty: Reader}, func(b *pgx.Batch) { b.Queue(`select sec.tenant()`) })
-	if IsDenied(err) {
-		return fmt.Errorf("the database does not accept our seals: it was set up with another root key than ours, which is %s, or its clock is far from ours: %w", w.sealer.kid, err)
+	return w.Pipe(ctx, Scope{Duty: Reader}, askTenant)
+}
+
+// enter makes the first connection of a duty, and looks what it is like.
+func (w *Wall) enter(ctx context.Context, d Duty, cfg *pgx.ConnConfig) error {
+	conn, err := w.pools[d].Acquire(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	conn.Release()
+	if w.pooled.Load() {
+		if err := proveSessions(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return inspect(ctx, w.pools[d], d)
 }
 
 func poolConfig(cfg Config, d Duty) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
-		return nil, errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database") // not err: it may quote a password
+		return nil, errBadURL // not err: it may quote a password
 	}
 	c.ConnConfig.User, c.ConnConfig.Password = d.Role(), d.password(cfg.Root)
 	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement // and never the simple protocol, which mixes values into statements
@@ -122,23 +137,11 @@ func poolConfig(cfg Config, d Duty) (*pgxpool.Config, error) {
 	if cfg.Conns > 0 {
 		c.MaxConns = min(c.MaxConns, cfg.Conns)
 	}
-	set := c.ConnConfig.RuntimeParams
-	set["application_name"] = d.Role()
-	set["statement_timeout"] = ms(limits[d].statement)
-	set["lock_timeout"] = ms(2 * time.Second)
-	set["idle_in_transaction_session_timeout"] = ms(10 * time.Second)
-	switch d {
-	case Reader:
-		set["default_transaction_read_only"] = "on"
-	case Projector:
-		// What a crash takes from a read model is read from the log again,
-		// because its checkpoint is lost with it.
-		set["synchronous_commit"] = "off"
-	}
+	c.ConnConfig.RuntimeParams["application_name"] = d.Role() // the others when it is there: see greet
 	return c, nil
 }
 
-func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+var errBadURL = errors.New("the database URL cannot be read; it looks like postgres://user:password@host:5432/database")
 
 // inspect refuses a role that could look over the wall. [Lint] looks closer.
 func inspect(ctx context.Context, pool *pgxpool.Pool, d Duty) error {
@@ -163,9 +166,12 @@ func inspect(ctx context.Context, pool *pgxpool.Pool, d Duty) error {
 
 // explain says what to do when a role cannot connect.
 func explain(err error, d Duty, root keys.Root) error {
+	if isOfPooler(err) || errors.Is(err, errOtherUser) || errors.Is(err, errLent) {
+		return Unreachable(err)
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		if _, unreachable := errors.AsType[*pgconn.ConnectError](err); unreachable {
+		if _, away := errors.AsType[*pgconn.ConnectError](err); away {
 			return fmt.Errorf("the database cannot be reached: %w", err)
 		}
 		return err

@@ -11,8 +11,8 @@ import (
 	"github.com/rowhouse/rowhouse/keys"
 )
 
-// sealLife is how long a seal opens a tenant. It covers the longest transaction
-// and the clocks of the two machines being apart.
+// sealLife is how long a seal opens a tenant. It covers the longest transaction.
+// It is the clock of the database that it expires by.
 const sealLife = 90 * time.Second
 
 // sealer makes the seals that the database verifies in sec.tenant: the tenant,
@@ -21,7 +21,6 @@ const sealLife = 90 * time.Second
 type sealer struct {
 	kid string
 	key []byte
-	now func() time.Time
 }
 
 // KeyID names the seal key that a root key leads to, and Key returns it. They
@@ -34,13 +33,15 @@ func KeyID(root keys.Root) string {
 // Key returns the key that seals are made with.
 func Key(root keys.Root) []byte { return root.Derive("wall/seal", sha256.Size) }
 
-func (s sealer) seal(t domain.TenantID, pid uint32) string {
+// seal makes a seal for a connection that the process pid of the server serves,
+// good until a time of the database.
+func (s sealer) seal(t domain.TenantID, pid uint32, until time.Time) string {
 	b := make([]byte, 0, 36+10+12+8+64+4)
 	b = append(b, t.UUID.String()...)
 	b = append(b, '|')
 	b = strconv.AppendUint(b, uint64(pid), 10)
 	b = append(b, '|')
-	b = strconv.AppendInt(b, s.now().Add(sealLife).Unix(), 10)
+	b = strconv.AppendInt(b, until.Unix(), 10)
 	b = append(b, '|')
 	b = append(b, s.kid...)
 	mac := hmac.New(sha256.New, s.key)

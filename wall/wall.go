@@ -9,6 +9,7 @@ package wall
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,8 @@ import (
 type Wall struct {
 	pools  map[Duty]*pgxpool.Pool
 	sealer sealer
+	clock  *clock
+	pooled atomic.Bool // a connection pooler was seen
 }
 
 // Close closes all connections, after those in use were given back.
@@ -33,8 +36,30 @@ func (w *Wall) Close() {
 	}
 }
 
-// Ping reports whether the database answers.
-func (w *Wall) Ping(ctx context.Context) error { return w.pools[Reader].Ping(ctx) }
+// Ready reports whether requests can be served, by what they do: with a seal, ask
+// who is asking, and look whether the database takes changes.
+func (w *Wall) Ready(ctx context.Context) error {
+	for _, d := range []Duty{Access, Reader} {
+		err := w.Pipe(ctx, Scope{Duty: d}, askTenant)
+		if errors.Is(err, errClockSet) {
+			err = w.Pipe(ctx, Scope{Duty: d}, askTenant)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var standby bool
+	err := w.pools[Writer].QueryRow(ctx, `select pg_is_in_recovery()`).Scan(&standby)
+	if err == nil && standby {
+		return errStandby
+	}
+	return err
+}
+
+// askTenant queues the least that needs a seal.
+func askTenant(b *pgx.Batch) { b.Queue(`select sec.tenant()`) }
+
+var errStandby = errors.New("the database is a standby, which takes no changes")
 
 // Tx is what can be done on the inside.
 type Tx interface {
@@ -55,21 +80,25 @@ const setSeal = `select set_config('rowhouse.seal', $1, true)`
 // InTenant runs f in a transaction that sees and changes the rows of one tenant
 // only. It commits if f returns nil.
 func (w *Wall) InTenant(ctx context.Context, s Scope, f func(Tx) error) error {
-	return w.inTx(ctx, s.Duty, func(b *pgx.Batch, pid uint32) { b.Queue(setSeal, w.sealer.seal(s.Tenant, pid)) }, f)
+	return w.inTx(ctx, s.Duty, func(b *pgx.Batch, pid uint32, until time.Time) { b.Queue(setSeal, w.sealer.seal(s.Tenant, pid, until)) }, f)
 }
 
 // Outside runs f in a transaction that has no tenant: it sees no row that
 // belongs to one, unless the role's duty is to see positions.
 func (w *Wall) Outside(ctx context.Context, d Duty, f func(Tx) error) error {
-	return w.inTx(ctx, d, func(*pgx.Batch, uint32) {}, f)
+	return w.inTx(ctx, d, func(*pgx.Batch, uint32, time.Time) {}, f)
 }
 
-func (w *Wall) inTx(ctx context.Context, d Duty, enter func(*pgx.Batch, uint32), f func(Tx) error) error {
-	return w.pools[d].AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+func (w *Wall) inTx(ctx context.Context, d Duty, enter func(*pgx.Batch, uint32, time.Time), f func(Tx) error) error {
+	return w.with(ctx, d, func(c *pgxpool.Conn) error {
+		until, err := w.expiry(ctx, c.Conn())
+		if err != nil {
+			return err
+		}
 		b := &pgx.Batch{}
 		b.Queue(`begin`)
-		enter(b, c.Conn().PgConn().PID())
-		err := c.SendBatch(ctx, b).Close()
+		enter(b, pidOf(c.Conn()), until)
+		err = c.SendBatch(ctx, b).Close()
 		if err == nil {
 			err = f(c)
 		}
@@ -79,10 +108,20 @@ func (w *Wall) inTx(ctx context.Context, d Duty, enter func(*pgx.Batch, uint32),
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			_, back := c.Exec(ctx, `rollback`)
-			return errors.Join(err, ignoreClosed(back))
+			return errors.Join(w.because(ctx, c.Conn(), until, err), ignoreClosed(back))
 		}
 		return commit(ctx, c)
 	})
+}
+
+// with runs f on a connection of a duty.
+func (w *Wall) with(ctx context.Context, d Duty, f func(*pgxpool.Conn) error) error {
+	c, err := w.pools[d].Acquire(ctx)
+	if err != nil {
+		return plain(err)
+	}
+	defer c.Release()
+	return f(c)
 }
 
 // commit commits, and says so if it could not: when a statement has failed, and
@@ -107,26 +146,32 @@ func ignoreClosed(err error) error {
 // Pipe sends the statements that f queues in a single round trip, as a single
 // transaction: either all of them take effect or none. What they return goes to
 // the functions given to [pgx.QueuedQuery]. If a reader's connection turns out
-// to be dead, the statements are sent once more on another, so f must be
-// repeatable.
+// to be dead, or the clock of the database was set, the statements are sent once
+// more, so f must be repeatable.
 func (w *Wall) Pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) error {
 	dead, err := w.pipe(ctx, s, f)
-	if dead && s.Duty == Reader && ctx.Err() == nil {
-		w.pools[s.Duty].Reset() // what killed one has likely killed all
-		_, err = w.pipe(ctx, s, f)
+	if s.Duty != Reader || ctx.Err() != nil || !dead && !errors.Is(err, errClockSet) {
+		return err
 	}
+	if dead {
+		w.pools[s.Duty].Reset() // what killed one has likely killed all
+	}
+	_, err = w.pipe(ctx, s, f)
 	return err
 }
 
 // pipe also reports whether the connection, and not a statement, is at fault.
 func (w *Wall) pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) (dead bool, err error) {
-	err = w.pools[s.Duty].AcquireFunc(ctx, func(c *pgxpool.Conn) error {
-		b := &pgx.Batch{}
-		b.Queue(setSeal, w.sealer.seal(s.Tenant, c.Conn().PgConn().PID()))
-		f(b)
-		err := c.SendBatch(ctx, b).Close()
+	err = w.with(ctx, s.Duty, func(c *pgxpool.Conn) error {
+		until, err := w.expiry(ctx, c.Conn())
+		if err == nil {
+			b := &pgx.Batch{}
+			b.Queue(setSeal, w.sealer.seal(s.Tenant, pidOf(c.Conn()), until))
+			f(b)
+			err = c.SendBatch(ctx, b).Close()
+		}
 		dead = c.Conn().IsClosed()
-		return err
+		return w.because(ctx, c.Conn(), until, err)
 	})
 	return dead, err
 }
@@ -135,12 +180,16 @@ func (w *Wall) pipe(ctx context.Context, s Scope, f func(*pgx.Batch)) (dead bool
 // for functions of the database that verify seals themselves. Every statement
 // is a transaction of its own.
 func (w *Wall) Sealed(ctx context.Context, d Duty, tenants []domain.TenantID, f func(c Tx, seals []string) error) error {
-	return w.pools[d].AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+	return w.with(ctx, d, func(c *pgxpool.Conn) error {
+		until, err := w.expiry(ctx, c.Conn())
+		if err != nil {
+			return err
+		}
 		seals := make([]string, len(tenants))
 		for i, t := range tenants {
-			seals[i] = w.sealer.seal(t, c.Conn().PgConn().PID())
+			seals[i] = w.sealer.seal(t, pidOf(c.Conn()), until)
 		}
-		return f(c, seals)
+		return w.because(ctx, c.Conn(), until, f(c, seals))
 	})
 }
 

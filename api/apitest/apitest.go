@@ -90,7 +90,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	server := &api.Server{
 		Access: directory, Commands: services.Commands, Models: s.Models, Store: store, Wall: engine.Wall, React: services.MoveDeals,
 		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",
-		Ready: engine.Wall.Ping, Closing: s.Close,
+		Ready: engine.Wall.Ready, Closing: s.Close,
 	}
 	notify = func(t domain.TenantID, p eventstore.Position) {
 		s.Models.Notify(t, p)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/embedded"
 	"github.com/rowhouse/rowhouse/keys"
@@ -87,7 +88,7 @@ func (f databaseFlags) exists(ctx context.Context, dir string) (there bool, err 
 		return false, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // it was only read from
-	err = conn.QueryRow(ctx, `select to_regclass('sec.key') is not null`).Scan(&there)
+	err = conn.QueryRow(ctx, `select to_regclass('sec.key') is not null`, pgx.QueryExecModeExec).Scan(&there)
 	return there, err
 }
 
@@ -102,7 +103,7 @@ func dial(ctx context.Context, url string) (*pgx.Conn, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("the database cannot be reached: %w", err)
+		return nil, wall.Unreachable(err)
 	}
 	return conn, nil
 }
@@ -164,9 +165,44 @@ func (f databaseFlags) dir() (string, error) {
 	return filepath.Join(home, ".local", "share", "rowhouse"), nil
 }
 
+func (db *database) config() wall.Config {
+	return wall.Config{URL: db.url, Root: db.root, Now: time.Now}
+}
+
+// check refuses a server on which we could not keep what we promise, before
+// anything is changed, and warns of what could be better.
+func (db *database) check(ctx context.Context, log *slog.Logger) error {
+	findings, err := wall.Check(ctx, db.config())
+	if err != nil {
+		return err
+	}
+	var refused []error
+	for _, f := range findings {
+		if f.Minor {
+			log.WarnContext(ctx, "the database should be set up in another way", "setting", f.Object, "reason", f.Detail)
+			continue
+		}
+		refused = append(refused, fmt.Errorf("the database will not do: %s: %s", f.Object, f.Detail))
+	}
+	return errors.Join(refused...)
+}
+
+// metrics returns what is measured of the database itself.
+func (db *database) metrics(w *wall.Wall) []prometheus.Collector {
+	all := []prometheus.Collector{prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rowhouse_database_clock_ahead_seconds", Help: "How far the clock of the database is before that of this node.",
+	}, func() float64 { return w.ClockAhead().Seconds() })}
+	if db.own != nil {
+		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "rowhouse_private_postgres_restarts_total", Help: "How often the private PostgreSQL was started again after it had ended by itself.",
+		}, func() float64 { return float64(db.own.Restarts()) }))
+	}
+	return all
+}
+
 // wall brings the schema up to date and opens the wall.
 func (db *database) wall(ctx context.Context) (*wall.Wall, error) {
-	cfg := wall.Config{URL: db.url, Root: db.root, Now: time.Now}
+	cfg := db.config()
 	if err := wall.Prove(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -213,7 +249,10 @@ func (c migrateCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	w, err := db.wall(ctx)
+	var w *wall.Wall
+	if err = db.check(ctx, e.log); err == nil {
+		w, err = db.wall(ctx)
+	}
 	if err == nil {
 		w.Close()
 		e.printf("the database has the current schema\n")
@@ -225,7 +264,8 @@ type doctorCmd struct {
 	databaseFlags
 }
 
-// Run reports what is wrong with the wall. It fails if anything is.
+// Run reports what is wrong with the wall, and with the database server. It fails
+// if anything is that is not minor.
 func (c doctorCmd) Run(ctx context.Context, e *env) error {
 	db, err := c.join(ctx, e.log)
 	if err != nil {
@@ -244,11 +284,22 @@ func (doctorCmd) examine(ctx context.Context, e *env, db *database) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		e.printf("%s\n", f)
+	server, err := wall.Check(ctx, db.config())
+	if err != nil {
+		return err
 	}
-	if len(findings) > 0 {
-		return fmt.Errorf("%d findings: the wall between tenants does not stand everywhere", len(findings))
+	grave := 0
+	for _, f := range append(findings, server...) {
+		e.printf("%s\n", f)
+		if !f.Minor {
+			grave++
+		}
+	}
+	switch {
+	case len(findings) > 0:
+		return fmt.Errorf("%d findings: the wall between tenants does not stand everywhere", grave)
+	case grave > 0:
+		return fmt.Errorf("%d findings: the database server will not do", grave)
 	}
 	e.printf("the wall stands\n")
 	return nil

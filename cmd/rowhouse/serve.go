@@ -103,6 +103,9 @@ type server struct {
 // stopped by [server.close].
 func build(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags) (_ *server, err error) {
 	s := &server{log: log, closing: make(chan struct{})}
+	if err := db.check(ctx, log); err != nil {
+		return nil, err
+	}
 	if s.wall, err = db.wall(ctx); err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 			s.close(ctx)
 		}
 	}()
+	metrics.MustRegister(db.metrics(s.wall)...)
 	if s.logs, err = events.connect(ctx, s.wall, log, metrics); err != nil {
 		return nil, err
 	}
@@ -138,7 +142,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	s.api = &api.Server{
 		Access: directory, Commands: s.services.Commands, Models: s.models, Store: s.store, React: s.services.MoveDeals,
 		Wall: s.wall, Log: log, Metrics: metrics, Now: now, NewID: newID,
-		Version: Version, Ready: s.wall.Ping, Closing: s.closing,
+		Version: Version, Ready: s.wall.Ready, Closing: s.closing,
 	}
 	routes, err := s.api.Handler() //nolint:contextcheck // a handler gets its context with the request
 	if err != nil {
@@ -164,7 +168,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 	})
 	s.services = reactions.Services{Wall: s.wall, Models: s.models, Commands: commands.NewRunner(s.store, newID, records), Now: now}
 	s.react, err = reactions.NewRouter(s.services, eventstore.FollowerConfig{
-		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now,
+		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now, Away: wall.IsPassing,
 	}, reactions.All)
 	metrics.MustRegister(s.models, s.react,
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

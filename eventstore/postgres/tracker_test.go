@@ -72,6 +72,31 @@ func TestTrackerLease(t *testing.T) {
 	}
 }
 
+// Leases of a node that has died end a day from now, because the clock of the
+// database was set back since they were taken. Nobody waits for that; leases that
+// are in order stay.
+func TestTrackerLeaseAfterClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Open(t)
+	tr := postgres.NewTracker(db.Wall)
+	for _, owner := range []string{"dead", "alive"} {
+		if _, err := tr.Lease(t.Context(), "group", owner, 9*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shards, err := tr.Lease(t.Context(), "group", "dead", 9*time.Second); err != nil || len(shards) != 8 {
+		t.Fatalf("%v, %v", shards, err)
+	}
+	for _, table := range []string{"es.lease", "es.follower"} {
+		if _, err := db.Superuser(t).Exec(t.Context(), `update `+table+` set expires_at = expires_at + interval '1 day' where owner = 'dead'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shards, err := tr.Lease(t.Context(), "group", "alive", 9*time.Second); err != nil || len(shards) != 16 {
+		t.Errorf("%v, %v", shards, err)
+	}
+}
+
 // Of those who move a checkpoint at the same time, one does.
 func TestTrackerMove(t *testing.T) {
 	t.Parallel()
