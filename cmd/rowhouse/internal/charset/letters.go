@@ -137,7 +137,7 @@ const (
 
 // oddities counts what no language has in a word: signs between letters, letters
 // of several scripts, capitals after small letters, what is no character at all.
-// With first, an odd sign at the edges of the word counts, too.
+// With edges, a sign at the beginning or the end that is odd there counts, too.
 func oddities(word string, edges bool) int {
 	runes := []rune(word)
 	odd := 0
