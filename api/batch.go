@@ -128,8 +128,12 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 	var g errgroup.Group
 	g.SetLimit(lookups)
 	for _, it := range items {
+		if err := x.ctx().Err(); err != nil { // nobody waits for the rest
+			it.order = order{err: err}
+			continue
+		}
 		if it.Op != toUpsert {
-			it.order = r.order(it.batchOperation, it.tree, it.name, match{version: it.IfMatch})
+			it.order = r.order(it.batchOperation, it.tree, it.name, it.match())
 			continue
 		}
 		g.Go(func() error {
@@ -197,8 +201,10 @@ func (r *resource) each(x *exchange, items []*item) {
 func (x *exchange) answerBatch(items []*item) error {
 	out := batchResults{Results: make([]batchResult, len(items))}
 	status, replayed, at := http.StatusOK, true, eventstore.Position(0)
+	left := maxBatchErrors
 	for i, it := range items {
 		out.Results[i] = x.result(i, it)
+		left -= shorten(out.Results[i].Problem, max(1, left))
 		if it.err != nil {
 			status = http.StatusMultiStatus
 		}
@@ -217,6 +223,11 @@ func (x *exchange) answerBatch(items []*item) error {
 	return x.answerJSON(status, out)
 }
 
+// maxBatchErrors is of how many mistakes the answer to a batch tells, and after
+// that of one for each command: what is wrong with a thousand commands in fifty
+// ways must not make an answer that is much larger than the question.
+const maxBatchErrors = 500
+
 // result says what became of one item.
 func (x *exchange) result(i int, it *item) batchResult {
 	if out := it.result.Outcome; it.err == nil {
@@ -232,13 +243,13 @@ func (x *exchange) result(i int, it *item) batchResult {
 
 // allOrNone carries out all items, or none.
 func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
-	var errs []error
+	var wrong domain.Mistakes
 	ops := make([]commands.Operation, len(items))
 	for i, it := range items {
 		ops[i] = it.op
-		errs = append(errs, inData(i, it.err))
+		wrong.Add(inData(i, it.err))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := wrong.Err(); err != nil {
 		return err
 	}
 	outs, err := r.s.Commands.Atomic(x.ctx(), x.origin, name.id, name.hash, ops)
@@ -256,6 +267,14 @@ func (x *exchange) answerAll(name identity, outs []commands.Outcome) error {
 	}
 	x.set(headerCommandID, name.id.String())
 	return x.answerBatch(items)
+}
+
+// match is what the item asks of the version of its record.
+func (it *item) match() (m match) {
+	if it.IfMatch != 0 {
+		m.versions = []eventstore.Version{it.IfMatch}
+	}
+	return m
 }
 
 // inData puts what is wrong with the data of a command where the data is in the

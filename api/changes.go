@@ -51,8 +51,6 @@ func (r *resource) change(x *exchange, v *verb) error {
 		if data, tree, err = x.body(); err != nil {
 			return err
 		}
-	} else if err := x.noBody(); err != nil {
-		return err
 	}
 	m, err := x.match()
 	if err != nil {
@@ -72,8 +70,8 @@ func (r *resource) change(x *exchange, v *verb) error {
 // target says which record a command is for, and on what terms.
 func target(id domain.ID, name identity, m match) commands.Target {
 	to := commands.Target{ID: id.UUID, Disjoint: m.merge, Command: name.id, Hash: name.hash}
-	if m.version != 0 {
-		to.Match = &m.version
+	if n := len(m.versions); n > 0 {
+		to.Match, to.Others = &m.versions[n-1], m.versions[:n-1]
 	}
 	return to
 }
@@ -183,7 +181,11 @@ func (x *exchange) answerRecord(status int, doc projections.Document, at eventst
 
 // noBody refuses a body where none means anything.
 func (x *exchange) noBody() error {
-	if n, _ := x.r.Body.Read(make([]byte, 1)); n > 0 { // whatever it is that ends it
+	if x.op.RequestBody != nil || x.r.ContentLength == 0 {
+		return nil
+	}
+	// How long it is may not be known yet; whatever it is that ends it.
+	if n, _ := x.r.Body.Read(make([]byte, 1)); n > 0 || x.r.ContentLength > 0 {
 		return domain.Malformed.Refusef("unexpected_body", "this operation takes no body")
 	}
 	return nil

@@ -8,58 +8,37 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // The headers by which clients make requests depend on something.
 var (
 	ifMatchParam = headerParam("If-Match",
-		`The ETag that the record must still have, such as "7", or * for any. Otherwise the answer is 412.`, text(), `"7"`)
+		`The ETag that the record must still have, such as "7", a list of such tags, or * for any. Otherwise the answer is 412, also for a weak tag (W/"7"), which names no exact version.`, text(), `"7"`)
 	ifNoneMatchParam = headerParam("If-None-Match",
-		"The ETag that the client has already. If the record still has it, the answer is 304.", text(), `"7"`)
+		"The ETag that the client has already, a list of them, or * for any. If it still is one of them, the answer is 304; a weak tag (W/\"7\") is as good.", text(), `"7"`)
 	preferParam = headerParam(headerPrefer,
 		"merge=disjoint lets a change through although the record does not have the ETag any more, if what changed since is something else.", text(), "merge=disjoint")
 	idempotencyParam = headerParam(headerIdempotency,
 		"A name for the request of up to 255 printable characters. Sending the request again under the same name has no further effect, and gets the same answer.",
 		text(), "7f2c1f9e-order-118")
 	minPositionParam = headerParam(headerMinPosition,
-		"The Event-Position of a change that the answer must show. If it does not after 2 seconds, the answer is 503.", whole(0, 1<<53), 18240)
+		"The Event-Position of a change that the answer must show. If it does not after 2 seconds, the answer is 503. A position that the log has not reached is refused with 409, which names its head.", whole(0, 1<<53), 18240)
 )
-
-// etag writes a version as an entity tag.
-func etag(v eventstore.Version) string { return `"` + strconv.Itoa(int(v)) + `"` }
-
-// errETag refuses what is not a strong entity tag of ours.
-func errETag(header string) error {
-	return badParameter(header, "invalid_etag", `must be * or a strong ETag such as "7"`)
-}
-
-// parseETag reads a strong entity tag. Several are good for nothing here: a
-// client knows one version of a record.
-func parseETag(header, tag string) (eventstore.Version, error) {
-	digits, ok := strings.CutPrefix(tag, `"`)
-	digits, closed := strings.CutSuffix(digits, `"`)
-	v, err := strconv.ParseInt(digits, 10, 32)
-	if !ok || !closed || err != nil || v < 1 || strconv.FormatInt(v, 10) != digits {
-		return 0, errETag(header)
-	}
-	return eventstore.Version(v), nil
-}
 
 // match is what a client asks of the version that a record has.
 type match struct {
-	version eventstore.Version // 0 if any will do
-	merge   bool               // other changes since may be overlooked
+	versions []eventstore.Version // any of them will do; nil if any at all
+	merge    bool                 // other changes since may be overlooked
 }
 
-func (x *exchange) match() (m match, err error) {
-	// There must be a record anyway, so * asks for nothing.
-	if tags := x.r.Header.Values("If-Match"); len(tags) > 1 {
-		err = errETag("If-Match")
-	} else if len(tags) == 1 && tags[0] != "*" {
-		m.version, err = parseETag("If-Match", tags[0])
+func (x *exchange) match() (match, error) {
+	tags, err := x.tags("If-Match")
+	m := match{merge: prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")}
+	if tags != nil && !tags.any { // there must be a record anyway, so * asks for nothing
+		m.versions = tags.versions()
 	}
-	m.merge = prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")
 	return m, err
 }
 
@@ -152,8 +131,8 @@ func (x *exchange) minPosition() (eventstore.Position, error) {
 	if len(texts) == 0 {
 		return 0, nil
 	}
-	n, err := strconv.ParseInt(texts[0], 10, 64)
-	if len(texts) > 1 || err != nil || n < 0 || n > 1<<53 {
+	n, ok := domain.ParseInteger(texts[0])
+	if len(texts) > 1 || !ok || n < 0 || n > 1<<53 {
 		return 0, badParameter(headerMinPosition, "invalid_position", "must be a position")
 	}
 	return eventstore.Position(n), nil

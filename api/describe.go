@@ -135,6 +135,8 @@ var headers = map[string]*huma.Param{
 	headerPosition:     {Description: "The position in the tenant's log that the answer shows.", Schema: whole(0, 1<<53), Example: 18240},
 	headerCommandID:    {Description: "The name of the command. It is in the events that follow from it.", Schema: text(), Example: "5f0e9c3a-6c5e-5d0b-9a55-1d3f2c7b8e90"},
 	headerReplayed:     {Description: "true if the request had been carried out before.", Schema: text(), Example: "true"},
+	"Accept":           {Description: "What Content-Type may be, if it is that which was refused.", Schema: text(), Example: mediaJSON},
+	"Accept-Encoding":  {Description: "What Content-Encoding may be, if it is that which was refused.", Schema: text(), Example: "identity"},
 	"Location":         {Description: "The path of what was made.", Schema: text()},
 	"Retry-After":      {Description: "In how many seconds to try again.", Schema: whole(0, 1<<31), Example: 1},
 	"WWW-Authenticate": {Description: "How to authenticate.", Schema: text(), Example: `Bearer realm="rowhouse"`},

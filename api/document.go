@@ -110,12 +110,16 @@ func (x *exchange) answerText(text string) error {
 func (x *exchange) answerFile(f file) error {
 	x.set("Etag", f.tag)
 	x.set("Cache-Control", "no-cache") // but ask whether it is still the same
-	if x.r.Header.Get("If-None-Match") == f.tag {
+	has, err := x.tags("If-None-Match")
+	if err != nil {
+		return err
+	}
+	if has.matchesWeakly(f.tag) {
 		x.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	x.set("Content-Type", f.media)
-	_, err := x.Write(f.body)
+	_, err = x.Write(f.body)
 	return ignoreGone(err)
 }
 
@@ -167,17 +171,22 @@ var problemHeaders = map[int][]string{
 	http.StatusUnauthorized:       {"WWW-Authenticate"},
 	http.StatusTooManyRequests:    {"Retry-After"},
 	http.StatusServiceUnavailable: {"Retry-After"},
+
+	http.StatusUnsupportedMediaType: {"Accept", "Accept-Encoding"},
 }
 
 // kindsOfProblems says how an operation can be refused, which follows mostly
 // from what it takes.
 func (op *operation) kindsOfProblems() []domain.Kind {
 	kinds := append([]domain.Kind{domain.Malformed, fault, domain.Unavailable}, op.problems...)
+	if op.waits {
+		kinds = append(kinds, domain.Conflict)
+	}
 	if op.who != everybody {
 		kinds = append(kinds, domain.Unauthenticated, domain.Forbidden)
 	}
 	if op.RequestBody != nil {
-		kinds = append(kinds, tooLarge, unsupported)
+		kinds = append(kinds, tooLarge, unsupported, tooSlow)
 	}
 	return kinds
 }

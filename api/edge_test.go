@@ -36,7 +36,7 @@ func newEdge(t *testing.T, serve func(*exchange) error) (http.Handler, *bytes.Bu
 }
 
 func ask(h http.Handler, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "/things/secret", strings.NewReader("{}"))
+	r := httptest.NewRequest(http.MethodPost, "/things/secret", http.NoBody)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

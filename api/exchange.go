@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rowhouse/rowhouse/access"
@@ -154,43 +156,80 @@ func (x *exchange) checkQuery() error {
 	return x.op.checkQuery(values)
 }
 
+// bytesPerValue says how many bytes of the largest body there are for each value
+// in it. What is denser than that serves nobody, and would take memory many times
+// its own size.
+const bytesPerValue = 16
+
 // body reads the whole body, and parses it as JSON. An operation whose body may
-// be left out sees an empty object then.
+// be left out sees an empty object then. Numbers in it are written in the plain
+// way, in what it was parsed into and in the data.
 func (x *exchange) body() ([]byte, any, error) {
+	if err := x.noCoding(); err != nil {
+		return nil, nil, err
+	}
 	data, err := io.ReadAll(x.r.Body)
 	if err != nil {
 		return nil, nil, unreadable(err)
 	}
 	if len(data) == 0 && !x.op.RequestBody.Required {
 		data = []byte("{}")
-	} else if err := checkContentType(x.r.Header.Get("Content-Type"), x.op.RequestBody); err != nil {
-		return nil, nil, err
+	} else if len(data) > 0 || x.r.Header.Get("Content-Type") != "" {
+		if err := x.checkContentType(); err != nil {
+			return nil, nil, err
+		}
 	}
-	tree, err := ijson.Parse(data)
+	tree, rewritten, err := ijson.ParsePlain(data, int(x.op.maxBody())/bytesPerValue)
 	if err != nil {
-		e := err.(*ijson.Error) //nolint:errorlint // Parse makes no other
-		return nil, nil, &domain.Error{Kind: domain.Malformed, Code: e.Code, Pointer: e.Pointer, Detail: e.Error()}
+		return nil, nil, illegible(err.(*ijson.Error)) //nolint:errorlint // the parser makes no other
 	}
-	return data, tree, nil
+	if rewritten {
+		data, err = domain.Marshal(tree)
+	}
+	return data, tree, err
+}
+
+func illegible(e *ijson.Error) error {
+	if e.Code == ijson.TooMany {
+		return &domain.Error{Kind: domain.Invalid, Code: e.Code, Pointer: e.Pointer, Detail: "has more values than are taken here"}
+	}
+	return &domain.Error{Kind: domain.Malformed, Code: e.Code, Pointer: e.Pointer, Detail: e.Error()}
 }
 
 // unreadable says what it means that a body could not be read to its end: it is
-// too large, or the client has gone or broken off.
+// too large or too slow, or the client has gone or broken off.
 func unreadable(err error) error {
 	if e := translate(err); e.Kind == tooLarge {
 		return e
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return tooSlow.Refusef("body_too_slow", "the body comes too slowly")
+	}
 	return domain.Malformed.Refusef("incomplete_body", "the body ended too early")
 }
 
-func checkContentType(header string, body *huma.RequestBody) error {
-	if header == "" {
-		return nil
+// noCoding refuses a body with a content coding (RFC 9110, 8.4), whatever it
+// looks like.
+func (x *exchange) noCoding() error {
+	for _, line := range x.r.Header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				x.set("Accept-Encoding", "identity")
+				return unsupported.Refusef("unsupported_content_coding", "the body must have no content coding")
+			}
+		}
 	}
-	media, params, err := mime.ParseMediaType(header)
-	charset := params["charset"]
-	if err != nil || body.Content[media] == nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return unsupported.Refusef("", "the body must be application/json in UTF-8")
+	return nil
+}
+
+// checkContentType refuses a body that is not said to be JSON in UTF-8.
+func (x *exchange) checkContentType() error {
+	content := x.op.RequestBody.Content
+	media, params, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	charset, ok := params["charset"]
+	if err != nil || content[media] == nil || ok && !strings.EqualFold(charset, "utf-8") {
+		x.set("Accept", strings.Join(slices.Sorted(maps.Keys(content)), ", "))
+		return unsupported.Refusef("", "the body must be application/json in UTF-8, and say so in Content-Type")
 	}
 	return nil
 }

@@ -30,17 +30,17 @@ type feedPage struct {
 // feed serves the log of a tenant.
 func (s *Server) feed() []*operation {
 	const tag, path = "Events", "/v1/tenants/{tenant_id}/events"
-	after := queryParam("after", "The position after which to begin.", whole(0, 1<<53), 0)
+	after := queryParam("after", "The position after which to begin. One that the log has not reached is refused with 409, which names its head.", whole(0, 1<<53), 0)
 	types := queryParam("types", "The types to answer with, separated by commas; `deal.*` is all of deals. All if it is left out.", text(), "deal.*")
 	return []*operation{
 		get(path, tenant, tag, "event.list", "Read the log",
 			"The events of the tenant in their order, without a gap. With `Accept: application/x-ndjson` they come one in a line.",
 			needs("event:read"), params(after, types, minPositionParam, queryParam("limit", "How many events to look at, at most.", whole(1, maxFeed), 1000)),
 			gives[feedPage](s, http.StatusOK, "A part of the log.", headerPosition), givesText(mediaLines, "The same, an event in a line."),
-			refuses(domain.Invalid), serve(s.readFeed)),
+			refuses(domain.Conflict, domain.Invalid), serve(s.readFeed)),
 		get(path+"/stream", tenant, tag, "event.stream", "Follow the log",
 			"Server-sent events that go on until the client leaves. The `id` of each is its position, so a client that comes back goes on where it was.",
-			needs("event:read"), params(after, types, headerParam("Last-Event-ID", "The position of the last event that was seen. It comes before the parameter after.", whole(0, 1<<53), 18240)),
+			needs("event:read"), refuses(domain.Conflict), params(after, types, headerParam("Last-Event-ID", "The position of the last event that was seen. It comes before the parameter after.", whole(0, 1<<53), 18240)),
 			givesText(mediaEvents, "The events."), refuses(domain.Invalid), endless, serve(s.followFeed)),
 	}
 }
@@ -102,6 +102,9 @@ func (s *Server) readFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := x.notAhead("after", eventstore.Position(after)); err != nil {
+		return err
+	}
 	p, err := s.read(x, eventstore.Position(after), int(limit), types)
 	if err != nil {
 		return err
@@ -111,9 +114,9 @@ func (s *Server) readFeed(x *exchange) error {
 		return err
 	}
 	p.End = p.LastPosition >= head
-	x.setPosition(min(p.LastPosition, head)) // after may be anything
+	x.setPosition(p.LastPosition)
 	x.set("Vary", "Accept")
-	if !strings.Contains(x.r.Header.Get("Accept"), mediaLines) {
+	if !x.prefersMedia(mediaLines, mediaJSON) {
 		return x.answerJSON(http.StatusOK, p)
 	}
 	x.set("Content-Type", mediaLines)
@@ -135,17 +138,25 @@ func (s *Server) followFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	where := "after"
 	if last := x.r.Header.Get("Last-Event-Id"); last != "" {
-		if after, err = strconv.ParseInt(last, 10, 64); err != nil || after < 0 {
+		seen, ok := domain.ParseInteger(last)
+		if !ok || seen < 0 {
 			return badParameter("Last-Event-ID", "invalid_position", "must be a position")
 		}
+		after, where = seen, "Last-Event-ID"
 	}
 	types, err := x.typeFilter()
 	if err != nil {
 		return err
 	}
-	if _, err := s.Store.Head(x.ctx(), x.origin.Tenant); err != nil {
-		return err // while there is still another way to say it than to break off
+	// While there is still another way to say it than to break off.
+	head, err := s.Store.Head(x.ctx(), x.origin.Tenant)
+	if err == nil && eventstore.Position(after) > head {
+		err = x.notAhead(where, eventstore.Position(after))
+	}
+	if err != nil {
+		return err
 	}
 	leave := s.bell.enter(x.origin.Tenant)
 	defer leave()

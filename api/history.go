@@ -53,7 +53,7 @@ func (s *Server) show(e eventstore.Recorded) (Event, error) {
 type versions struct{ from, to, last eventstore.Version }
 
 // versions reads which versions of the record in the path are asked for. The
-// cursor is the last version of the page before.
+// cursor has the last version of the page before.
 func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err error) {
 	id, err := x.pathID("id", r.view.Prefix())
 	if err != nil {
@@ -64,9 +64,13 @@ func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err
 		return s, v, err
 	}
 	after := int64(0)
-	if cursor := x.query.Get("cursor"); cursor != "" {
-		if after, err = strconv.ParseInt(cursor, 10, 31); err != nil || after < 1 {
-			return s, v, badParameter("cursor", "invalid_cursor", "is not a cursor of ours")
+	place, err := x.place(id.String())
+	if err != nil {
+		return s, v, err
+	}
+	if place != "" {
+		if after, err = strconv.ParseInt(place, 10, 31); err != nil {
+			return s, v, err // it was signed by us
 		}
 	}
 	doc, at, err := r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
@@ -76,6 +80,12 @@ func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err
 	}
 	v = versions{from: eventstore.Version(after) + 1, last: doc.Version}
 	v.to = min(eventstore.Version(after+limit), v.last)
+	if err == nil && after > int64(v.last) {
+		err = &domain.Error{
+			Kind: domain.Conflict, Code: "position_ahead", Pointer: "cursor", Data: map[string]any{"current_version": v.last},
+			Detail: "the record has not come to the version that the cursor is of",
+		}
+	}
 	return r.stream(x, id), v, r.explain(err)
 }
 
@@ -89,11 +99,11 @@ func (r *resource) notPurged(x *exchange, id domain.ID) error {
 }
 
 // next returns the cursor of the page after.
-func (v versions) next() *string {
+func (v versions) next(x *exchange, s eventstore.StreamID, prefix string) *string {
 	if v.to >= v.last {
 		return nil
 	}
-	return new(strconv.Itoa(int(v.to)))
+	return x.next(strconv.Itoa(int(v.to)), domain.ID{Prefix: prefix, UUID: s.ID}.String())
 }
 
 // history tells what happened to a record.
@@ -109,7 +119,7 @@ func (r *resource) history(x *exchange) error {
 	if n := len(entries); n > 0 {
 		v.to = entries[n-1].Version // there may be too much to tell for one page
 	}
-	return x.answerJSON(http.StatusOK, page[projections.Entry]{entries, v.next()})
+	return x.answerJSON(http.StatusOK, page[projections.Entry]{entries, v.next(x, s, r.view.Prefix())})
 }
 
 // maxEvents is how many bytes of data make a page of events full.
@@ -139,5 +149,5 @@ func (r *resource) events(x *exchange) error {
 		}
 		list = append(list, shown)
 	}
-	return x.answerJSON(http.StatusOK, page[Event]{list, v.next()})
+	return x.answerJSON(http.StatusOK, page[Event]{list, v.next(x, s, r.view.Prefix())})
 }

@@ -98,15 +98,15 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // all of them have to retu
 		{"a version that is not there yet", "POST", ada + "/restore_version", `{"version":77}`, 422, "reference_not_found", []string{"/version reference_not_found"}},
 
 		{"a forged cursor", "GET", con + "?cursor=abc", "", 400, "invalid_cursor", nil},
-		{"a foreign cursor", "GET", con + "?limit=1&cursor=" + theirs.cursors["contacts"], "", 400, "cursor_mismatch", nil},
-		{"a cursor of another list", "GET", con + "?limit=1&q=x&cursor=" + w.cursors["contacts"], "", 400, "cursor_mismatch", nil},
+		{"a foreign cursor", "GET", con + "?limit=1&cursor=" + theirs.cursors["contacts"], "", 400, "invalid_cursor", nil},
+		{"a cursor of another list", "GET", con + "?limit=1&q=x&cursor=" + w.cursors["contacts"], "", 400, "invalid_cursor", nil},
 		{"a cut cursor", "GET", con + "?cursor=" + w.cursors["contacts"][1:], "", 400, "invalid_cursor", nil},
 		{"an unknown field in a filter", "GET", con + "?filter=naem%3D1", "", 422, "unknown_field", nil},
 		{"broken filter", "GET", con + "?filter=((", "", 400, "filter_syntax", nil},
 		{"SQL in a filter", "GET", con + "?filter=" + url.QueryEscape(`first_name = "'; drop table crm.contacts; --"`), "", 0, "", nil},
 		{"an unknown field to sort by", "GET", con + "?sort=naem", "", 422, "unknown_field", nil},
 		{"an unknown member to show", "GET", con + "?fields=naem", "", 422, "unknown_field", nil},
-		{"after the end", "GET", "/events?after=99999999", "", 0, "", nil},
+		{"after the end", "GET", "/events?after=99999999", "", 409, "position_ahead", []string{"after position_ahead"}},
 		{"before the beginning", "GET", "/events?after=-1", "", 422, "bad_value", nil},
 		{"a path that goes up", "GET", con + "/../../../etc/passwd", "", 404, "no_such_route", nil},
 	}

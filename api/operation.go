@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // An operation is one thing that clients can ask for: what the document says of
@@ -40,16 +40,24 @@ const (
 )
 
 const (
-	maxBody = 1 << 20
-	maxTime = 30 * time.Second
+	maxBody    = 1 << 20
+	maxStrange = 16 << 10 // of a body from whoever it is
+	maxTime    = 30 * time.Second
 )
+
+// maxBody is the size of the largest body that the operation takes.
+func (op *operation) maxBody() int64 {
+	switch {
+	case op.MaxBodyBytes > 0:
+		return op.MaxBodyBytes
+	case op.who == everybody:
+		return maxStrange
+	}
+	return maxBody
+}
 
 // handler serves an operation.
 func (op *operation) handler() http.HandlerFunc {
-	limit := op.MaxBodyBytes
-	if limit == 0 {
-		limit = maxBody
-	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange) // the edge made it
 		x.op = op
@@ -61,7 +69,7 @@ func (op *operation) handler() http.HandlerFunc {
 			_ = http.NewResponseController(x).SetWriteDeadline(x.s.Now().Add(2 * maxTime))
 		}
 		x.r = r
-		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		r.Body = newPaced(x, http.MaxBytesReader(x.ResponseWriter, r.Body, op.maxBody()))
 		if err := x.do(); err != nil { //nolint:contextcheck // the exchange has it
 			x.refuse(err) //nolint:contextcheck // likewise
 		}
@@ -71,10 +79,16 @@ func (op *operation) handler() http.HandlerFunc {
 // do finds out who asks and whether the question can be understood, and then
 // does what is asked for.
 func (x *exchange) do() error {
+	if err := x.onlyOnce(); err != nil {
+		return err
+	}
 	if err := x.identify(); err != nil {
 		return err
 	}
 	if err := x.checkQuery(); err != nil {
+		return err
+	}
+	if err := x.noBody(); err != nil {
 		return err
 	}
 	if err := x.waitForPosition(); err != nil {
@@ -96,7 +110,29 @@ func (x *exchange) waitForPosition() error {
 		x.waitForOwn()
 		return nil
 	}
+	if !x.s.Models.Shows(x.caller.Tenant, least) {
+		if err := x.notAhead(headerMinPosition, least); err != nil {
+			return err
+		}
+	}
 	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, least)
+}
+
+// notAhead refuses a position that the log has not reached. There is nothing to
+// show or to wait for there: whoever has seen it read a log that was put back
+// since, and would miss what is recorded up to it.
+func (x *exchange) notAhead(parameter string, p eventstore.Position) error {
+	if p == 0 {
+		return nil
+	}
+	head, err := x.s.Store.Head(x.ctx(), x.caller.Tenant)
+	if err != nil || p <= head {
+		return err
+	}
+	return &domain.Error{
+		Kind: domain.Conflict, Code: "position_ahead", Pointer: parameter, Data: map[string]any{"head": head},
+		Detail: "the log ends at position " + strconv.FormatInt(int64(head), 10) + ", which is before this one",
+	}
 }
 
 // waitForOwn waits, but not for long, until what is read shows what the same
@@ -114,6 +150,22 @@ func (x *exchange) waitForOwn() {
 }
 
 func (x *exchange) writer() writer { return writer{x.caller.Tenant, x.caller.Actor.ID} }
+
+// single are the headers that count as a whole. One that comes twice was put
+// together by two who did not know of each other, and each reader may believe
+// another of them. Lists are not among them (If-Match), nor are those whose
+// readers refuse repetitions in words of their own (Idempotency-Key, Min-Position).
+var single = []string{"Authorization", "Content-Type", "Last-Event-Id"}
+
+// onlyOnce refuses requests with two headers of which there must be one.
+func (x *exchange) onlyOnce() error {
+	for _, name := range single {
+		if len(x.r.Header[name]) > 1 {
+			return badParameter(name, "repeated_header", "is given more than once")
+		}
+	}
+	return nil
+}
 
 // identify finds out who asks. That comes before everything else, so that
 // nobody learns anything without saying who it is.
@@ -154,17 +206,20 @@ func bearer(r *http.Request) string {
 // checkQuery refuses parameters that the operation does not have, and those that
 // are given more than once.
 func (op *operation) checkQuery(values url.Values) error {
-	var errs []error
+	var wrong domain.Mistakes
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
 		switch {
 		case i < 0:
-			errs = append(errs, badParameter(name, "unknown_parameter", "is not a parameter of this operation"))
+			wrong.Add(badParameter(name, "unknown_parameter", "is not a parameter of this operation"))
 		case len(values[name]) > 1:
-			errs = append(errs, badParameter(name, "repeated_parameter", "is given more than once"))
+			wrong.Add(badParameter(name, "repeated_parameter", "is given more than once"))
+		}
+		if wrong.Full() {
+			break
 		}
 	}
-	return errors.Join(errs...)
+	return wrong.Err()
 }
 
 // number reads a parameter that is a whole number, if it is there. Its bounds
@@ -175,9 +230,9 @@ func (x *exchange) number(name string, otherwise int64) (int64, error) {
 		return otherwise, nil
 	}
 	i := slices.IndexFunc(x.op.Parameters, func(p *huma.Param) bool { return p.Name == name })
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, ok := domain.ParseInteger(text)
 	s := x.op.Parameters[i].Schema
-	if err != nil || float64(n) < *s.Minimum || float64(n) > *s.Maximum {
+	if !ok || float64(n) < *s.Minimum || float64(n) > *s.Maximum {
 		return 0, &domain.Error{
 			Kind: domain.Invalid, Code: "bad_value", Pointer: name,
 			Detail: "must be a number from " + strconv.FormatFloat(*s.Minimum, 'f', -1, 64) + " to " + strconv.FormatFloat(*s.Maximum, 'f', -1, 64),

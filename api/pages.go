@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections/query"
 )
 
 // The parameters of lists that have only one order.
@@ -39,18 +40,47 @@ func pageOf(item *huma.Schema) *huma.Schema {
 	return s
 }
 
+// place returns where the cursor of a request says to go on: what was given to
+// [exchange.next]. Without a cursor it is empty. A cursor is good for the same
+// list of the same tenant only, and what is not is refused in one way.
+func (x *exchange) place(list ...string) (string, error) {
+	cursor := x.query.Get("cursor")
+	if cursor == "" {
+		return "", nil
+	}
+	place, ok := x.s.Models.Cursors().Open(x.scope(list), cursor)
+	if !ok || len(place) == 0 {
+		return "", badParameter("cursor", "invalid_cursor", "is not a cursor of this list")
+	}
+	return string(place), nil
+}
+
+// next returns the cursor that leads on after a place.
+func (x *exchange) next(place string, list ...string) *string {
+	return new(x.s.Models.Cursors().Seal(x.scope(list), []byte(place)))
+}
+
+// scope names the list that an operation shows: whose it is, and of what.
+func (x *exchange) scope(list []string) []byte {
+	return query.Scope(append([]string{x.op.OperationID, x.caller.Tenant.String()}, list...)...)
+}
+
 // answerPage answers with a part of a list that is in the order of its IDs. A
-// cursor is the ID of the last one that was seen: whatever somebody puts there,
-// the list is of what they may see anyway.
-func answerPage[T any](x *exchange, prefix string, list func(after domain.ID, limit int) ([]T, error), id func(T) domain.ID) error {
+// cursor is the ID of the last one that was seen. What is listed is named, if the
+// operation does not say it.
+func answerPage[T any](x *exchange, what string, list func(after domain.ID, limit int) ([]T, error), id func(T) domain.ID) error {
 	limit, err := x.number("limit", defaultLimit)
 	if err != nil {
 		return err
 	}
 	var after domain.ID
-	if cursor := x.query.Get("cursor"); cursor != "" {
-		if after, err = domain.ParseID(cursor); err != nil || after.Prefix != prefix {
-			return badParameter("cursor", "invalid_cursor", "is not a cursor of ours")
+	place, err := x.place(what)
+	if err != nil {
+		return err
+	}
+	if place != "" {
+		if after, err = domain.ParseID(place); err != nil {
+			return err // it was signed by us
 		}
 	}
 	items, err := list(after, int(limit)+1)
@@ -60,8 +90,7 @@ func answerPage[T any](x *exchange, prefix string, list func(after domain.ID, li
 	p := page[T]{Data: items}
 	if len(items) > int(limit) {
 		p.Data = items[:limit]
-		next := id(p.Data[limit-1]).String()
-		p.NextCursor = &next
+		p.NextCursor = x.next(id(p.Data[limit-1]).String(), what)
 	}
 	return x.answerJSON(http.StatusOK, p)
 }

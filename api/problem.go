@@ -17,6 +17,7 @@ import (
 const (
 	notAllowed    domain.Kind = "method_not_allowed"
 	notAcceptable domain.Kind = "not_acceptable"
+	tooSlow       domain.Kind = "too_slow"
 	tooLarge      domain.Kind = "too_large"
 	unsupported   domain.Kind = "unsupported_media_type"
 	gone          domain.Kind = "gone"
@@ -36,6 +37,7 @@ var problemKinds = map[domain.Kind]problemKind{
 	domain.NotFound:        {http.StatusNotFound, "There is nothing here"},
 	notAllowed:             {http.StatusMethodNotAllowed, "This cannot be done here"},
 	notAcceptable:          {http.StatusNotAcceptable, "There is no such form of this"},
+	tooSlow:                {http.StatusRequestTimeout, "The request comes too slowly"},
 	domain.Conflict:        {http.StatusConflict, "The state does not allow it"},
 	gone:                   {http.StatusGone, "It is not here any more"},
 	domain.Stale:           {http.StatusPreconditionFailed, "It has changed since you looked"},
@@ -56,7 +58,8 @@ type Problem struct {
 	Detail    string   `json:"detail,omitempty" doc:"What is wrong, for people." example:"2 things are wrong with the request"`
 	Instance  string   `json:"instance" doc:"Names this occurrence." example:"urn:request:01a9d2fc-7c6a-7b35-a4b5-9e7d5c2f1a80"`
 	RequestID string   `json:"request_id" doc:"What to tell the operator. It is also in the header X-Request-Id." example:"01a9d2fc-7c6a-7b35-a4b5-9e7d5c2f1a80"`
-	Errors    []Detail `json:"errors,omitempty" doc:"Everything that is wrong with the input, each with its place."`
+	Errors    []Detail `json:"errors,omitempty" maxItems:"50" doc:"What is wrong with the input, each with its place."`
+	More      bool     `json:"more_errors,omitempty" doc:"Whether more is wrong with the input than errors tells: nobody looked for the rest."`
 
 	// Data holds further members, such as existing_id.
 	Data map[string]any `json:"-"`
@@ -85,6 +88,18 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 	return append(append(b, ','), bytes.TrimPrefix(data, []byte("{"))...), nil
 }
 
+// shorten makes a problem tell of at most so many mistakes, and returns of how
+// many it does. There may be no problem.
+func shorten(p *Problem, most int) int {
+	if p == nil {
+		return 0
+	}
+	if len(p.Errors) > most {
+		p.Errors, p.More = p.Errors[:most], true
+	}
+	return len(p.Errors)
+}
+
 // badParameter refuses a parameter or a header. What has no slash in front is
 // the name of one, and not a JSON pointer.
 func badParameter(name, code, detail string) error {
@@ -111,6 +126,9 @@ func problemOf(err error, requestID string) (p Problem, isFault bool) {
 		Instance: "urn:request:" + requestID, RequestID: requestID,
 	}
 	for _, e := range refusals {
+		if p.More = len(p.Errors) == domain.MaxRefusals; p.More {
+			break
+		}
 		if e.Kind == worst.Kind && (e.Pointer != "" || len(refusals) > 1) {
 			p.Errors = append(p.Errors, detailOf(e))
 		}
@@ -123,6 +141,9 @@ func problemOf(err error, requestID string) (p Problem, isFault bool) {
 	}
 	if n := len(p.Errors); n > 1 {
 		p.Detail = strconv.Itoa(n) + " things are wrong with the request"
+		if p.More {
+			p.Detail = "more than " + p.Detail
+		}
 		if worst.Kind == domain.Invalid {
 			p.Code = "validation_failed"
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -49,8 +48,8 @@ func (r *resource) readOperations() []*operation {
 			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
 			givesSchema(http.StatusOK, "Those that are there.", r.foundOf(r.row), headerPosition), refuses(domain.Invalid), serve(r.batchGet)),
 		get(r.path("/{id}"), tenant, tag, r.id("get"), "Get one", "Also one that is deleted: it has `deleted_at`.",
-			r.mayRead(), params(asOfParam, ifNoneMatchParam, minPositionParam),
-			givesSchema(http.StatusOK, "The record.", r.row, stored...), refuses(domain.NotFound, domain.Invalid), serve(r.get)),
+			r.mayRead(), params(asOfParam, ifMatchParam, ifNoneMatchParam, minPositionParam),
+			givesSchema(http.StatusOK, "The record.", r.row, stored...), refuses(domain.NotFound, domain.Stale, domain.Invalid), serve(r.get)),
 		get(r.path("/{id}/history"), tenant, tag, r.id("history"), "What happened to it", "What each event changed, who caused it and how, from the first on.",
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[projections.Entry](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.history)),
 		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "Its events", "The events that the "+of+" follows from, as they are in the log, from the first on.",
@@ -103,8 +102,22 @@ func (r *resource) get(x *exchange) error {
 	if err != nil {
 		return r.explain(err)
 	}
-	if tag := x.r.Header.Get("If-None-Match"); tag == "*" || tag == etag(doc.Version) {
-		x.set("Etag", etag(doc.Version))
+	has, err := x.tags("If-None-Match")
+	if err != nil {
+		return err
+	}
+	must, err := x.tags("If-Match")
+	if err != nil {
+		return err
+	}
+	switch tag := etag(doc.Version); {
+	case !must.matchesStrongly(tag):
+		return &domain.Error{
+			Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
+			Data: map[string]any{"current_version": doc.Version},
+		}
+	case has.matchesWeakly(tag):
+		x.set("Etag", tag)
 		x.setPosition(at)
 		x.WriteHeader(http.StatusNotModified)
 		return nil
@@ -121,6 +134,9 @@ func (r *resource) find(x *exchange, id domain.ID) (projections.Document, events
 	if err != nil {
 		return projections.Document{}, 0, err
 	}
+	if err := x.notAhead("as_of", then.Position); err != nil {
+		return projections.Document{}, 0, err
+	}
 	doc, err := r.s.Models.AsOf(x.ctx(), r.view, r.stream(x, id), then)
 	return doc, doc.Position, err
 }
@@ -131,10 +147,10 @@ func (r *resource) stream(x *exchange, id domain.ID) eventstore.StreamID {
 
 // moment reads a time or a position.
 func moment(text string) (projections.Moment, error) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 1 {
+	if n, ok := domain.ParseInteger(text); ok && n >= 1 {
 		return projections.Moment{Position: eventstore.Position(n)}, nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := domain.ParseTime(text)
 	if err != nil {
 		return projections.Moment{}, domain.Check(false, "as_of", "bad_value", "must be an RFC 3339 time or a position")
 	}

@@ -40,6 +40,9 @@ type verb struct {
 	// adding is like prepare, for a patch whose items are added to lists. It is
 	// nil if the command is no patch.
 	adding func(to commands.Target, tree any, data []byte) (commands.Operation, error)
+
+	// check says what is wrong with those members of the data that are there.
+	check func(tree any, data []byte) error
 }
 
 // preparing returns what reads the data of the command, as is asked of lists.
@@ -81,13 +84,12 @@ func command[C domain.Command[S], S any](name, summary, example string) line[S] 
 		if shaped, ok := any(none).(shaper); ok {
 			v.schema = s.schemas.partial(shaped.Shape())
 			read = func(tree any, data []byte) (cmd C, err error) {
-				// What the patch will be applied to is not known yet, but
-				// much of what can be wrong with it is.
-				if err := s.schemas.read(v.schema, tree, data, reflect.New(shaped.Shape()).Interface()); err != nil {
-					return cmd, err
-				}
-				return cmd, domain.Unmarshal(data, &cmd)
+				return cmd, s.schemas.readPatch(v.schema, tree, data, shaped.Shape(), &cmd)
 			}
+		}
+		loose := s.schemas.partial(reflect.TypeFor[C]())
+		v.check = func(tree any, data []byte) error {
+			return s.schemas.readAs(loose, tree, data, func(data []byte) error { return domain.CheckPatch(data, reflect.TypeFor[C]()) })
 		}
 		v.prepare = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
 			cmd, err := read(tree, data)

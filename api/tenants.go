@@ -36,7 +36,7 @@ func listTenants(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return answerPage(x, "ten", func(after domain.ID, limit int) ([]access.Tenant, error) {
+	return answerPage(x, org.String(), func(after domain.ID, limit int) ([]access.Tenant, error) {
 		return x.s.Access.ListTenants(x.ctx(), x.origin, org, domain.TenantID{UUID: after.UUID}, limit)
 	}, func(t access.Tenant) domain.ID { return t.ID.ID() })
 }
@@ -58,7 +58,7 @@ func createTenant(x *exchange) error {
 }
 
 func listKeys(x *exchange) error {
-	return answerPage(x, "key", func(after domain.ID, limit int) ([]access.Key, error) {
+	return answerPage(x, "", func(after domain.ID, limit int) ([]access.Key, error) {
 		return x.s.Access.ListKeys(x.ctx(), x.origin, after, limit)
 	}, func(k access.Key) domain.ID { return k.ID })
 }

@@ -24,7 +24,7 @@ type upsert struct {
 // the same.
 type matcher struct {
 	members []string
-	claims  func(data []byte) []domain.Claim // of a record with this data
+	claims  func(data []byte) []domain.Claim // of a record with this data, which is in order
 }
 
 // matches lets clients find records by these members, which a record of its kind
@@ -37,7 +37,7 @@ func matches[F, S any, K interface {
 	return matcher{members, func(data []byte) []domain.Claim {
 		var f F
 		if json.Unmarshal(data, &f) != nil {
-			return nil // the command will say what is wrong
+			return nil // such as a part of a value, which is for a record that has the rest
 		}
 		k := K(new(S))
 		k.Begin(f)
@@ -77,6 +77,9 @@ func (r *resource) upsert(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkMatch(in.MatchOn); err != nil {
+		return errors.Join(domain.At("/data", r.checkUpsert(tree.(map[string]any)["data"], in.Data)), domain.At("/match_on", err))
+	}
 	fields := tree.(map[string]any)["data"]
 	for attempt := 1; ; attempt++ {
 		o := r.upsertOrder(x.ctx(), x.origin.Tenant, in, fields, name)
@@ -108,12 +111,15 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 	if tree == nil {
 		return order{err: domain.Check(false, "", "required", "is required")}
 	}
-	if unknown := slices.IndexFunc(in.MatchOn, func(m string) bool { return !slices.Contains(r.match.members, m) }); unknown >= 0 {
-		return order{err: domain.Check(false, "", "unknown_match", "can be found only by "+strings.Join(r.match.members, " or "))}
+	if err := r.checkUpsert(tree, in.Data); err != nil {
+		return order{err: err}
+	}
+	if err := r.checkMatch(in.MatchOn); err != nil {
+		return order{err: err}
 	}
 	found, err := r.repeatedUpsert(ctx, tenant, name)
 	if err == nil && found == nil {
-		found, err = r.holders(ctx, tenant, in)
+		found, err = r.holders(ctx, tenant, in.MatchOn, tree)
 	}
 	switch {
 	case err != nil:
@@ -139,6 +145,21 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 	return order{op: op, err: err}
 }
 
+// checkMatch refuses what records cannot be found by.
+func (r *resource) checkMatch(members []string) error {
+	known := func(m string) bool { return slices.Contains(r.match.members, m) }
+	unknown := slices.ContainsFunc(members, func(m string) bool { return !known(m) })
+	return domain.Check(!unknown, "", "unknown_match", "can be found only by "+strings.Join(r.match.members, " or "))
+}
+
+// checkUpsert says what is wrong with the data of an upsert, as far as that is the
+// same whether it makes a record or changes one. That comes before records are
+// looked for by it: what cannot be read finds nothing.
+func (r *resource) checkUpsert(tree any, data []byte) error {
+	_, tree, data, err := r.takeID(tree, data)
+	return errors.Join(err, r.verb(toCreate).check(tree, data))
+}
+
 // changeable takes out of the data what only counts when a record is made, such
 // as the pipeline that a deal begins in.
 func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
@@ -155,14 +176,19 @@ func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
 	return rest, data, err
 }
 
-// holders returns the records that have what the data has.
-func (r *resource) holders(ctx context.Context, tenant domain.TenantID, in upsert) (found []domain.ID, err error) {
+// holders returns the records that have what the data has among those members.
+func (r *resource) holders(ctx context.Context, tenant domain.TenantID, on []string, tree any) (found []domain.ID, err error) {
+	members, _ := tree.(map[string]any)
+	some := map[string]any{}
+	for _, name := range on {
+		some[name] = members[name]
+	}
+	data, err := domain.Marshal(some)
+	if err != nil {
+		return nil, err
+	}
 	looked := false
-	for _, c := range r.match.claims(in.Data) {
-		member, _, _ := strings.Cut(strings.TrimPrefix(c.Pointer, "/"), "/")
-		if !slices.Contains(in.MatchOn, member) {
-			continue
-		}
+	for _, c := range r.match.claims(data) {
 		looked = true
 		s, ok, err := r.s.Store.Holder(ctx, tenant, c.Scope, c.Key)
 		if err != nil {

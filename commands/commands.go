@@ -63,6 +63,9 @@ type Target struct {
 	// as [domain.Stale] if the record has changed since.
 	Match *eventstore.Version
 
+	// Others are earlier versions that will do as well as that of Match.
+	Others []eventstore.Version
+
 	// Disjoint lets a command with a stale Match pass if it touches no field
 	// that has changed since.
 	Disjoint bool

@@ -145,7 +145,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 // match refuses a command whose caller has not seen the record as it is.
 func (op *operation[S]) match(ctx context.Context, v *view, d *decision) error {
 	want := op.to.Match
-	if want == nil || *want == d.at || d.at == 0 {
+	if want == nil || *want == d.at || d.at == 0 || slices.Contains(op.to.Others, d.at) {
 		return nil // a record that does not exist is the command's own business
 	}
 	changed, err := op.changedSince(ctx, v, d.stream, *want)

@@ -11,12 +11,15 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Unmarshal reads JSON that came from outside into the value v points to. It
-// refuses members that the type does not have, and says about everything that
-// is wrong where it is: unknown members are [Malformed], values are [Invalid].
+// refuses members that the type does not have, and says about what is wrong
+// where it is: unknown members are [Malformed], values are [Invalid]. It tells of
+// [MaxRefusals] mistakes and one more, and takes time in proportion to the JSON,
+// however much is wrong with it.
 func Unmarshal(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -31,10 +34,24 @@ func Unmarshal(data []byte, v any) error {
 	}
 	// The error of encoding/json says little about the place, and nothing about
 	// a second one, so the document is gone through again, piece by piece.
-	if wrong := explain(reflect.TypeOf(v).Elem(), data); len(wrong) > 0 {
-		return errors.Join(wrong...)
+	e := explainer{}
+	e.explain(reflect.TypeOf(v).Elem(), data)
+	if e.wrong.Len() > 0 {
+		return e.wrong.Err()
 	}
 	return Malformed.Refusef("malformed", "cannot be read")
+}
+
+// CheckPatch says what is wrong with a merge patch (RFC 7396) of a t, as far as
+// that can be told without what it will be applied to: an object in it need not
+// have all that makes a value.
+func CheckPatch(data []byte, t reflect.Type) error {
+	if !json.Valid(data) {
+		return Malformed.Refusef("invalid_json", "is not JSON")
+	}
+	e := explainer{partial: true}
+	e.explain(t, data)
+	return e.wrong.Err()
 }
 
 // Marshal returns the JSON of a value as it is stored and shown: with &, < and >
@@ -50,82 +67,108 @@ func Marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// explain returns what is wrong with a JSON value that should become a t.
-func explain(t reflect.Type, data json.RawMessage) []error {
+// explainer says what is wrong with a JSON value that should become a value of
+// some type.
+type explainer struct {
+	partial bool // objects may lack what makes a value
+	path    []string
+	wrong   Mistakes
+}
+
+func (e *explainer) refuse(err error) {
+	var at strings.Builder
+	for _, step := range e.path {
+		at.WriteString("/" + EscapePointer(step))
+	}
+	e.wrong.Add(At(at.String(), err))
+}
+
+func (e *explainer) within(step string, t reflect.Type, data json.RawMessage) {
+	e.path = append(e.path, step)
+	e.explain(t, data)
+	e.path = e.path[:len(e.path)-1]
+}
+
+func (e *explainer) explain(t reflect.Type, data json.RawMessage) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if bytes.Equal(data, []byte("null")) {
-		return nil
+	if e.wrong.Full() || bytes.Equal(data, []byte("null")) {
+		return
 	}
 	switch kind := t.Kind(); {
-	case readsItself(t):
+	case readsItself(t) && (!e.partial || len(Members(t)) == 0):
 	case kind == reflect.Struct:
-		return explainStruct(t, data)
-	case kind == reflect.Slice:
-		return explainSlice(t, data)
+		e.object(t, data)
+		return
+	case kind == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
+		e.array(t, data)
+		return
 	case kind == reflect.Map:
-		return explainMap(t, data)
+		e.dictionary(t, data)
+		return
 	}
 	err := json.Unmarshal(data, reflect.New(t).Interface())
-	if err == nil {
-		return nil
+	switch {
+	case err == nil:
+	case len(Refusals(err)) > 0:
+		e.refuse(err)
+	case t == timeType:
+		e.refuse(errNotTime)
+	default:
+		e.refuse(wrongType(t))
 	}
-	if refusals := Refusals(err); len(refusals) > 0 {
-		return refusals
-	}
-	if t == timeType {
-		return []error{&Error{Kind: Invalid, Code: "invalid_time", Detail: "is not a time of RFC 3339, such as 2026-03-01T10:00:00Z"}}
-	}
-	return wrongType(t)
 }
 
-func explainStruct(t reflect.Type, data json.RawMessage) (errs []error) {
+func (e *explainer) object(t reflect.Type, data json.RawMessage) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(data, &object) != nil {
-		return wrongType(t)
+		e.refuse(wrongType(t))
+		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		for _, err := range explainMember(t, name, object[name]) {
-			errs = append(errs, At("/"+EscapePointer(name), err))
-		}
-	}
-	return errs
-}
-
-func explainMember(t reflect.Type, name string, data json.RawMessage) []error {
 	members := Members(t)
-	i := slices.IndexFunc(members, func(m Member) bool { return m.Name == name })
-	if i < 0 {
-		return []error{UnknownMember("")}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if e.wrong.Full() {
+			return
+		}
+		i := slices.IndexFunc(members, func(m Member) bool { return m.Name == name })
+		if i < 0 {
+			e.refuse(UnknownMember("/" + EscapePointer(name)))
+			continue
+		}
+		e.within(name, t.FieldByIndex(members[i].Index).Type, object[name])
 	}
-	return explain(t.FieldByIndex(members[i].Index).Type, data)
 }
 
-func explainSlice(t reflect.Type, data json.RawMessage) (errs []error) {
+func (e *explainer) array(t reflect.Type, data json.RawMessage) {
 	var items []json.RawMessage
 	if json.Unmarshal(data, &items) != nil {
-		return wrongType(t)
+		e.refuse(wrongType(t))
+		return
 	}
+	partial := e.partial
+	e.partial = false // a patch replaces an array as a whole
 	for i, item := range items {
-		for _, err := range explain(t.Elem(), item) {
-			errs = append(errs, At("/"+strconv.Itoa(i), err))
+		if e.wrong.Full() {
+			break
 		}
+		e.within(strconv.Itoa(i), t.Elem(), item)
 	}
-	return errs
+	e.partial = partial
 }
 
-func explainMap(t reflect.Type, data json.RawMessage) (errs []error) {
+func (e *explainer) dictionary(t reflect.Type, data json.RawMessage) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(data, &object) != nil {
-		return wrongType(t)
+		e.refuse(wrongType(t))
+		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		for _, err := range explain(t.Elem(), object[name]) {
-			errs = append(errs, At("/"+EscapePointer(name), err))
+		if e.wrong.Full() {
+			return
 		}
+		e.within(name, t.Elem(), object[name])
 	}
-	return errs
 }
 
 // UnknownMember refuses a member that the type it is in does not have.
@@ -144,7 +187,7 @@ func readsItself(t reflect.Type) bool {
 	return p.Implements(jsonUnmarshalerType) || p.Implements(textUnmarshalerType)
 }
 
-func wrongType(t reflect.Type) []error {
+func wrongType(t reflect.Type) error {
 	name := "a string"
 	switch kind := t.Kind(); {
 	case reflect.PointerTo(t).Implements(textUnmarshalerType):
@@ -157,5 +200,5 @@ func wrongType(t reflect.Type) []error {
 	case kind == reflect.Struct, kind == reflect.Map:
 		name = "an object"
 	}
-	return []error{&Error{Kind: Invalid, Code: "wrong_type", Detail: "must be " + name}}
+	return &Error{Kind: Invalid, Code: "wrong_type", Detail: "must be " + name}
 }

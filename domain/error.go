@@ -85,7 +85,9 @@ func Refusals(err error) []error {
 }
 
 // At puts refusals under a pointer: what is wrong at /address becomes wrong at
-// /emails/0/address.
+// /emails/0/address. As each level of a document would do so with all that is
+// wrong further in, whoever goes through many levels should keep the path, and
+// put it in front once.
 func At(pointer string, err error) error {
 	if err == nil {
 		return nil

@@ -89,6 +89,10 @@ func (m *Money) UnmarshalJSON(data []byte) error {
 		*m = Money{}
 		return nil
 	}
+	// A merge patch may have taken one of them away.
+	if err := errors.Join(Check(p.Amount != "", "/amount", "required", "is required"), Check(p.Currency != "", "/currency", "required", "is required")); err != nil {
+		return err
+	}
 	checked, err := ParseMoney(p.Amount, p.Currency)
 	if err == nil {
 		*m = checked

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -11,9 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// CheckShape reports everything that is wrong with the shape of v, a struct, each
-// with its pointer. The shape is what the tags of its fields say, with the
-// meaning that JSON Schema gives them:
+// CheckShape reports what is wrong with the shape of v, a struct, each with its
+// pointer, as far as [Mistakes] tells. How many items or members there are is
+// looked at before they are: if there are too many, that is all that is said of
+// them. The shape is what the tags of its fields say, with the meaning that JSON
+// Schema gives them:
 //
 //	minLength, maxLength, enum    of strings, and of each string in a list
 //	minimum, maximum              of integers, and of each integer in a list
@@ -26,12 +27,12 @@ import (
 // a year of four digits, and values that have a method Check() error must pass it.
 // If a struct is embedded, it is the outer one whose Check counts.
 func CheckShape(v any) error {
-	errs := shapeOf(reflect.TypeOf(v)).check(reflect.ValueOf(v))
-	return errors.Join(errs[:min(len(errs), maxComplaints)]...)
+	var wrong Mistakes
+	for _, err := range shapeOf(reflect.TypeOf(v)).check(reflect.ValueOf(v)) {
+		wrong.Add(err)
+	}
+	return wrong.Err()
 }
-
-// maxComplaints bounds what one request can make us say.
-const maxComplaints = 50
 
 // Member is a member of the JSON object that a struct becomes.
 type Member struct {
@@ -118,6 +119,9 @@ func rulesOf(tag reflect.StructTag, optional bool) rules {
 // check returns what is wrong with a value of the shape.
 func (s *shape) check(v reflect.Value) (errs []error) {
 	for i, m := range s.members {
+		if len(errs) > MaxRefusals {
+			return errs
+		}
 		for _, err := range s.rules[i].check(v.FieldByIndex(m.Index)) {
 			errs = append(errs, At("/"+EscapePointer(m.Name), err))
 		}
@@ -148,11 +152,20 @@ func (r rules) check(v reflect.Value) []error {
 	case kind == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return nil // raw JSON: its meaning is checked when it is read
 	case kind == reflect.Slice:
+		if r.maxItems > 0 && v.Len() > r.maxItems {
+			return refuse("too_many", "must not have more than %d items", r.maxItems)
+		}
 		return append(r.checkItems(v), shapeOf(t).check(v)...)
 	case kind == reflect.Map:
+		if r.maxProperties > 0 && v.Len() > r.maxProperties {
+			return refuse("too_many", "must not have more than %d members", r.maxProperties)
+		}
 		return append(r.checkProperties(v), shapeOf(t).check(v)...)
 	case kind == reflect.String:
-		return append(r.checkText(v.String()), shapeOf(t).check(v)...)
+		if errs := r.checkText(v.String()); len(errs) > 0 {
+			return errs // and do not ask what a text means that is too long
+		}
+		return shapeOf(t).check(v)
 	case v.CanInt():
 		return r.checkInteger(v.Int())
 	case kind == reflect.Struct:
@@ -190,15 +203,15 @@ func (r rules) checkInteger(n int64) []error {
 
 func (r rules) checkItems(v reflect.Value) (errs []error) {
 	n := v.Len()
-	if r.maxItems > 0 && n > r.maxItems {
-		return refuse("too_many", "must not have more than %d items", r.maxItems)
-	}
 	if n < r.minItems {
 		errs = refuse("too_few", "must have at least %d items", r.minItems)
 	}
 	item := r
 	item.optional, item.minItems, item.maxItems = false, 0, 0
 	for i := range n {
+		if len(errs) > MaxRefusals {
+			return errs
+		}
 		wrong := item.check
 		if s := shapeOf(v.Type().Elem()); len(s.members) > 0 {
 			wrong = s.check // also of an empty object: it is there
@@ -210,13 +223,13 @@ func (r rules) checkItems(v reflect.Value) (errs []error) {
 	return errs
 }
 
-func (r rules) checkProperties(v reflect.Value) (errs []error) {
-	if r.maxProperties > 0 && v.Len() > r.maxProperties {
-		return refuse("too_many", "must not have more than %d members", r.maxProperties)
-	}
+func (rules) checkProperties(v reflect.Value) (errs []error) {
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	for _, key := range keys {
+		if len(errs) > MaxRefusals {
+			return errs
+		}
 		name := key.String()
 		for _, err := range append(rules{}.checkText(name), rules{optional: true}.check(v.MapIndex(key))...) {
 			errs = append(errs, At("/"+EscapePointer(strings.ToValidUTF8(name, "?")), err))

@@ -87,7 +87,7 @@ func TestCheckShape(t *testing.T) {
 func TestCheckShapeDoesNotGoOnForever(t *testing.T) {
 	t.Parallel()
 	s := shaped{Name: "good", Mail: make([]mail, 10_000)}
-	if got := len(domain.Refusals(domain.CheckShape(s))); got != 50 {
+	if got := len(domain.Refusals(domain.CheckShape(s))); got != domain.MaxRefusals+1 {
 		t.Errorf("%d complaints", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestUnmarshal(t *testing.T) {
 		{`{"tags":"a","labels":{"a":1},"mail":[{"address":"nope"},{"wrong":""},7]}`, "/labels/a wrong_type, /mail/0/address invalid_email, /mail/1/wrong unknown_member, /mail/2 wrong_type, /tags wrong_type"},
 		{`{"due":"yesterday"}`, "/due invalid_time"},
 		{`{"owner_id":"usr_1"}`, "/owner_id invalid_id"},
-		{`{"owner_id":17,"price":{"amount":"1"}}`, "/owner_id wrong_type, /price/currency invalid_currency"},
+		{`{"owner_id":17,"price":{"amount":"1"}}`, "/owner_id wrong_type, /price/currency required"},
 		{`{"name":"ok","a/b":1}`, "/a~1b unknown_member"},
 		{`[]`, " wrong_type"},
 		{`{"name":"ok"} {}`, " invalid_json"},

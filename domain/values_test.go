@@ -203,7 +203,7 @@ func TestMoney(t *testing.T) {
 		`{"amount":"1","currency":"ZZZ"}`:               "/currency invalid_currency",
 		`{"amount":1,"currency":"EUR"}`:                 "/amount wrong_type",
 		`{"amount":"1","currency":"EUR","x":1}`:         "/x unknown_member",
-		`{"amount":"1"}`:                                "/currency invalid_currency",
+		`{"amount":"1"}`:                                "/currency required",
 		`"1 EUR"`:                                       " wrong_type",
 	} {
 		m := domain.Money{Amount: "7.00", Currency: "EUR"}

@@ -84,6 +84,17 @@ func text[R any, V ~string](name string, get func(*R) V) column[R] {
 	return scalar(name, query.Text, "text", func(r *R) string { return string(get(r)) })
 }
 
+// long is a column of text that may be longer than a cursor has room for. It is
+// sorted by its beginning.
+func long[R any, V ~string](name string, get func(*R) V) column[R] {
+	c := text(name, get)
+	c.query.Prefix = sortedBy
+	return c
+}
+
+// sortedBy is by how many characters of a long text records are sorted.
+const sortedBy = 200
+
 // enum is a column of text of a fixed vocabulary.
 func enum[R any, V ~string](name string, vocabulary []V, get func(*R) V) column[R] {
 	words := make([]string, len(vocabulary))

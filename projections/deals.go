@@ -35,7 +35,7 @@ var Deals = table("deals", deal.Aggregate,
 	required(number("probability", (*Deal).probability)),
 	day("close_date", func(d *Deal) domain.Date { return d.CloseDate }),
 	moment("closed_at", func(d *Deal) *time.Time { return d.ClosedAt }),
-	text("lost_reason", func(d *Deal) string { return d.LostReason }),
+	long("lost_reason", func(d *Deal) string { return d.LostReason }),
 	reference("company_id", "cmp", func(d *Deal) domain.ID { return d.CompanyID }),
 	reference("primary_contact_id", "con", func(d *Deal) domain.ID { return d.PrimaryContactID }),
 	references("contact_ids", "con", (*Deal).contactIDs), // with the primary one

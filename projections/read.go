@@ -67,6 +67,9 @@ type Page struct {
 	Estimated bool                // the count stopped at [CountLimit]
 }
 
+// Cursors signs the cursors of lists, all of them with the same key.
+func (m *Models) Cursors() query.Signer { return m.cfg.Signer }
+
 // CountLimit is where the estimate of a count stops: there are that many, or
 // more.
 const CountLimit = 10_000
@@ -141,6 +144,13 @@ func queueCount(b *pgx.Batch, p Projection, tenant domain.TenantID, q query.Quer
 // Position returns the position that the read models of a tenant are at.
 func (m *Models) Position(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
 	return m.read(ctx, tenant, func(*pgx.Batch) {})
+}
+
+// Shows reports whether it is known, without asking anybody, that the read models
+// of a tenant show all events up to a position.
+func (m *Models) Shows(tenant domain.TenantID, position eventstore.Position) bool {
+	at, ours := m.follower.At(tenant)
+	return ours && at >= position
 }
 
 // How long [Models.Wait] waits, and how often it looks what other nodes did. If

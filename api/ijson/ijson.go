@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/rowhouse/rowhouse/domain"
 )
 
 // MaxDepth is how deep arrays and objects may be nested.
@@ -25,6 +27,8 @@ type Error struct {
 	Pointer string // where, as a JSON pointer (RFC 6901); a prefix of it if that is all that is known
 	Offset  int    // where, in bytes from the beginning
 	Detail  string // for people
+
+	steps []string // of the pointer, from the place outwards
 }
 
 func (e *Error) Error() string {
@@ -40,28 +44,25 @@ const (
 	Duplicate = "duplicate_member"
 	TooDeep   = "too_deep"
 	Trailing  = "trailing_data"
+	TooMany   = "too_many"
 )
 
 // Parse reads a document. Its value is a map[string]any, a []any, a string, a
 // [json.Number], a bool or nil. Numbers are kept as they are written: whether
 // they fit is for the caller to say.
 func Parse(data []byte) (any, error) {
-	p := parser{data: data}
-	if !utf8.Valid(data) {
-		return nil, p.fail(Encoding, "text that is not UTF-8")
-	}
-	p.space()
-	if p.at == len(data) {
-		return nil, p.fail(Empty, "no JSON value")
-	}
-	v, err := p.value(0)
-	if err != nil {
-		return nil, err
-	}
-	if p.space(); p.at < len(data) {
-		return nil, p.fail(Trailing, "something after the JSON value")
-	}
-	return v, nil
+	p := parser{data: data, left: len(data)}
+	return p.document()
+}
+
+// ParsePlain reads a document of at most so many values, which are what time and
+// memory go for. Where there are more, the refusal points at the array or object
+// that has one too many. Numbers are as [domain.PlainNumber] writes them; it tells
+// whether any was written otherwise.
+func ParsePlain(data []byte, most int) (v any, rewritten bool, err error) {
+	p := parser{data: data, left: most, plain: true}
+	v, err = p.document()
+	return v, p.rewritten, err
 }
 
 // Escape prepares a member's name for a JSON pointer.
@@ -75,18 +76,59 @@ func Escape(name string) string {
 type parser struct {
 	data []byte
 	at   int
+	left int // how many more values there may be
+
+	plain     bool // numbers are to be written in the plain way
+	rewritten bool // one was not
+}
+
+func (p *parser) document() (any, error) {
+	v, err := p.whole()
+	if err == nil {
+		return v, nil
+	}
+	e := err.(*Error) //nolint:errorlint // the parser makes no other
+	var pointer strings.Builder
+	for i := len(e.steps) - 1; i >= 0 && pointer.Len() < maxPointer; i-- {
+		pointer.WriteString("/" + Escape(e.steps[i]))
+	}
+	e.Pointer = pointer.String()
+	return nil, e
+}
+
+// maxPointer is after how many bytes a pointer gets no more steps.
+const maxPointer = 1 << 10
+
+func (p *parser) whole() (any, error) {
+	if !utf8.Valid(p.data) {
+		return nil, p.fail(Encoding, "text that is not UTF-8")
+	}
+	p.space()
+	if p.at == len(p.data) {
+		return nil, p.fail(Empty, "no JSON value")
+	}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(p.data) {
+		return nil, p.fail(Trailing, "something after the JSON value")
+	}
+	return v, nil
 }
 
 func (p *parser) fail(code, detail string) error {
 	return &Error{Code: code, Offset: p.at, Detail: detail}
 }
 
+func (p *parser) tooMany() error { return p.fail(TooMany, "more values than are taken here") }
+
 func (p *parser) broken() error { return p.fail(Broken, "broken JSON") }
 
 // under adds a step to the pointer of an error that comes from further in.
 func under(step string, err error) error {
 	e := err.(*Error) //nolint:errorlint // the parser makes no other
-	e.Pointer = "/" + Escape(step) + e.Pointer
+	e.steps = append(e.steps, step)
 	return e
 }
 
@@ -163,6 +205,9 @@ func (p *parser) object(depth int) (any, error) {
 		if p.space(); p.peek() != ':' {
 			return nil, p.broken()
 		}
+		if p.left--; p.left < 0 {
+			return nil, p.tooMany()
+		}
 		p.at++
 		p.space()
 		if members[name], err = p.value(depth); err != nil {
@@ -176,6 +221,9 @@ func (p *parser) array(depth int) (any, error) {
 	for {
 		if done, err := p.next(']', len(items) == 0); done || err != nil {
 			return items, err
+		}
+		if p.left--; p.left < 0 {
+			return nil, p.tooMany()
 		}
 		v, err := p.value(depth)
 		if err != nil {
@@ -228,7 +276,14 @@ func (p *parser) number() (any, error) {
 			return nil, p.broken()
 		}
 	}
-	return json.Number(p.data[start:p.at]), nil
+	written := string(p.data[start:p.at])
+	if p.plain {
+		if plain := domain.PlainNumber(written); plain != written {
+			p.rewritten = true
+			return json.Number(plain), nil
+		}
+	}
+	return json.Number(written), nil
 }
 
 func (p *parser) digits() bool {

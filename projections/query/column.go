@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,19 @@ type Column struct {
 	Type     Type
 	Nullable bool
 	Sortable bool
+
+	// Prefix, if set, is how many characters of a text it is sorted by: records
+	// that have the same are in the order of their IDs. A cursor has room for
+	// three texts of 500 characters, whatever characters those are.
+	Prefix int
+}
+
+// order returns what to sort by.
+func (c *Column) order() string {
+	if c.Prefix > 0 {
+		return "left(" + c.SQL + ", " + strconv.Itoa(c.Prefix) + ")"
+	}
+	return c.SQL
 }
 
 // Columns is what clients may name in queries on one table. It is immutable.

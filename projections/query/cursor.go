@@ -15,15 +15,15 @@ import (
 
 // A cursor is, in base 64 for URLs,
 //
-//	scope   16 bytes: of which list it is a place
-//	values  a JSON array: the sort values of the last row
-//	tag     32 bytes: HMAC-SHA-256 of a label and all before it
+//	place  where in the list: of records, the sort values of the last row as JSON
+//	tag    32 bytes: HMAC-SHA-256 of a label, the scope of the list and the place
 //
 // It is signed, not sealed: whoever holds it can read the values, which they
-// have just been shown.
-const maxCursor = 4 << 10 // bytes, as text
+// have just been shown. The scope is of which list it is a place. It is in the
+// tag only, so a cursor of another list looks like one that somebody made up.
+const maxCursor = 8 << 10 // bytes, as text; what may be sorted by keeps far below it
 
-const cursorLabel = "rowhouse list cursor 1\n"
+const cursorLabel = "rowhouse list cursor 2\n"
 
 var encoding = base64.RawURLEncoding.Strict()
 
@@ -34,36 +34,59 @@ type Signer struct{ key [32]byte }
 // NewSigner returns a signer with a key, which should serve no other purpose.
 func NewSigner(key [32]byte) Signer { return Signer{key} }
 
-func (s Signer) tag(payload []byte) []byte {
+// Scope names a list: by whose it is, what is listed, and whatever else makes it
+// another list than others, such as a filter. A cursor is good for one scope.
+func Scope(parts ...string) []byte {
+	b := make([]byte, 0, 256)
+	for _, part := range parts {
+		b = strconv.AppendQuote(b, part)
+	}
+	return b
+}
+
+// Seal returns the cursor of a place in the list of a scope.
+func (s Signer) Seal(scope, place []byte) string {
+	return encoding.EncodeToString(append(bytes.Clone(place), s.tag(scope, place)...))
+}
+
+// Open returns the place that a cursor is of, if it is one of the scope.
+func (s Signer) Open(scope []byte, cursor string) (place []byte, ok bool) {
+	if len(cursor) > maxCursor {
+		return nil, false
+	}
+	b, err := encoding.DecodeString(cursor)
+	if err != nil || len(b) < sha256.Size {
+		return nil, false
+	}
+	place, tag := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	return place, hmac.Equal(tag, s.tag(scope, place))
+}
+
+func (s Signer) tag(scope, place []byte) []byte {
+	inner := sha256.Sum256(scope)
 	h := hmac.New(sha256.New, s.key[:])
 	h.Write([]byte(cursorLabel))
-	h.Write(payload)
+	h.Write(inner[:])
+	h.Write(place)
 	return h.Sum(nil)
 }
 
-// scope identifies a list: its tenant, its table, which records it has and in
-// what order.
-type scope [16]byte
-
-func (p Page) scopeOf(tenant domain.TenantID) scope {
+// scopeOf identifies a list of records: its tenant, its table, which records it
+// has and in what order.
+func (p Page) scopeOf(tenant domain.TenantID) []byte {
 	q, filter := p.query, ""
 	if q.Filter != nil {
 		filter = q.Filter.String()
 	}
-	b := make([]byte, 0, 256)
-	for _, part := range []string{tenant.String(), q.columns.table, string(q.Deleted), strings.Join(q.Words, " "), p.OrderBy(), filter} {
-		b = strconv.AppendQuote(b, part)
-	}
-	sum := sha256.Sum256(b)
-	return scope(sum[:len(scope{})])
+	return Scope("records", tenant.String(), q.columns.table, string(q.Deleted), strings.Join(q.Words, " "), p.OrderBy(), filter)
 }
 
 // Cursor returns the cursor with which to go on after a row, given what was
 // scanned from it into the targets of [Page.Place]. An error is a fault of the
 // table: its columns hold more text than goes into a cursor.
 func (p Page) Cursor(place []any) (string, error) {
-	b := bytes.NewBuffer(p.scope[:])
-	values := json.NewEncoder(b)
+	var b bytes.Buffer
+	values := json.NewEncoder(&b)
 	values.SetEscapeHTML(false)
 	for i, k := range p.keys {
 		if k.Column.Type.value(place[i]) == nil && !k.Column.Nullable {
@@ -73,32 +96,22 @@ func (p Page) Cursor(place []any) (string, error) {
 	if err := values.Encode(place); err != nil {
 		return "", fmt.Errorf("query: sort values of %s: %w", p.query.columns.table, err)
 	}
-	b.Write(p.signer.tag(b.Bytes()))
-	if size := encoding.EncodedLen(b.Len()); size > maxCursor {
-		return "", fmt.Errorf("query: sort values of %s make a cursor of %d bytes", p.query.columns.table, size)
+	cursor := p.signer.Seal(p.scope, b.Bytes())
+	if len(cursor) > maxCursor {
+		return "", fmt.Errorf("query: sort values of %s make a cursor of %d bytes", p.query.columns.table, len(cursor))
 	}
-	return encoding.EncodeToString(b.Bytes()), nil
+	return cursor, nil
 }
 
 // open returns the values in the cursor of the query.
 func (p Page) open() ([]any, error) {
-	cursor, invalid := p.query.Cursor, invalidCursor(p.query.cursorAt)
-	if len(cursor) > maxCursor {
+	invalid := invalidCursor(p.query.cursorAt)
+	place, ok := p.signer.Open(p.scope, p.query.Cursor)
+	if !ok {
 		return nil, invalid
-	}
-	b, err := encoding.DecodeString(cursor)
-	if err != nil || len(b) < len(scope{})+sha256.Size {
-		return nil, invalid
-	}
-	signed, tag := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if !hmac.Equal(tag, p.signer.tag(signed)) {
-		return nil, invalid
-	}
-	if scope(signed[:len(scope{})]) != p.scope {
-		return nil, refuse(domain.Malformed, "cursor_mismatch", p.query.cursorAt, "belongs to another list: other records or another order")
 	}
 	var written []json.RawMessage
-	if json.Unmarshal(signed[len(scope{}):], &written) != nil || len(written) != len(p.keys) {
+	if json.Unmarshal(place, &written) != nil || len(written) != len(p.keys) {
 		return nil, invalid
 	}
 	values := p.Place()
@@ -114,5 +127,5 @@ func (p Page) open() ([]any, error) {
 }
 
 func invalidCursor(pointer string) error {
-	return refuse(domain.Malformed, "invalid_cursor", pointer, "is not a cursor of ours")
+	return refuse(domain.Malformed, "invalid_cursor", pointer, "is not a cursor of this list")
 }

@@ -99,7 +99,7 @@ func FuzzCursor(f *testing.F) {
 		q := parse(t, list)
 		q.Cursor = c
 		if signed {
-			q.Cursor = sign(t, good, c)
+			q.Cursor = sign(t, list, c)
 		}
 		page, err := q.Page(signer, tenant)
 		if err != nil {

@@ -16,55 +16,68 @@ import (
 // out. It may always be a string; numbers and booleans are taken by columns
 // that hold such. Refusals point at where the mistake is, under at.
 func (c *Columns) JSON(raw json.RawMessage, at string) (Filter, error) {
-	f, err := c.node(raw, at, 0)
+	r := reader{columns: c, at: at}
+	f, err := r.node(raw, at, 0)
 	if err != nil {
 		return nil, err
 	}
 	return f, bounded(f, at)
 }
 
-func (c *Columns) node(raw json.RawMessage, at string, depth int) (Filter, error) {
+// reader reads a filter in the JSON form. It stops at the first mistake, and when
+// there are more conditions than may be.
+type reader struct {
+	columns *Columns
+	at      string // where the filter is
+	leaves  int    // that it has come to
+}
+
+func (r *reader) node(raw json.RawMessage, at string, depth int) (Filter, error) {
+	if depth > maxDepth {
+		return nil, tooDeep(at)
+	}
 	var node map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &node); err != nil || node == nil {
 		return nil, misshapen(at, "is not an object")
 	}
-	if depth > maxDepth {
-		return nil, tooDeep(at)
-	}
 	if _, ok := node["field"]; ok {
-		return c.leafNode(node, at)
+		return r.leafNode(node, at)
 	}
 	if len(node) != 1 {
 		return nil, misshapen(at, "does not have field and op, or one of and, or, not")
 	}
 	switch {
 	case node["and"] != nil:
-		return children[And](c, node["and"], at+"/and", depth)
+		return children[And](r, node["and"], at+"/and", depth)
 	case node["or"] != nil:
-		return children[Or](c, node["or"], at+"/or", depth)
+		return children[Or](r, node["or"], at+"/or", depth)
 	case node["not"] != nil:
-		f, err := c.node(node["not"], at+"/not", depth+1)
+		f, err := r.node(node["not"], at+"/not", depth+1)
 		return Not{f}, err
 	}
 	return nil, misshapen(at, "does not have field and op, or one of and, or, not")
 }
 
-func children[G group](c *Columns, raw json.RawMessage, at string, depth int) (Filter, error) {
+func children[G group](r *reader, raw json.RawMessage, at string, depth int) (Filter, error) {
 	var nodes []json.RawMessage
 	if err := json.Unmarshal(raw, &nodes); err != nil || len(nodes) == 0 {
 		return nil, misshapen(at, "is not a list of filters")
 	}
+	if r.leaves+len(nodes) > maxLeaves { // each has one at least
+		return nil, tooLarge(r.at)
+	}
 	fs := make(G, len(nodes))
 	for i, n := range nodes {
 		var err error
-		if fs[i], err = c.node(n, at+"/"+strconv.Itoa(i), depth+1); err != nil {
+		if fs[i], err = r.node(n, at+"/"+strconv.Itoa(i), depth+1); err != nil {
 			return nil, err
 		}
 	}
 	return one(fs), nil
 }
 
-func (c *Columns) leafNode(node map[string]json.RawMessage, at string) (Filter, error) {
+func (r *reader) leafNode(node map[string]json.RawMessage, at string) (Filter, error) {
+	r.leaves++
 	for name := range node {
 		if name != "field" && name != "op" && name != "value" {
 			return nil, misshapen(at, "has members other than field, op and value")
@@ -82,7 +95,7 @@ func (c *Columns) leafNode(node map[string]json.RawMessage, at string) (Filter, 
 	if !ok {
 		values = nil // which leaf refuses, after what else is wrong
 	}
-	f, err := c.leaf(field, op, values)
+	f, err := r.columns.leaf(field, op, values)
 	return f, domain.At(at, err)
 }
 

@@ -14,12 +14,12 @@ type Page struct {
 	keys   []Key // ends with the ID
 	after  []any // the values of the keys in the row before, if there is one
 	signer Signer
-	scope  scope
+	scope  []byte
 }
 
 // Page binds a query to the tenant whose records it reads, and checks its
-// cursor. What it refuses is malformed, with the code cursor_mismatch if the
-// cursor belongs to another list, and invalid_cursor if it is none of ours.
+// cursor. What it refuses is malformed, with the code invalid_cursor, whether the
+// cursor belongs to another list or was made up.
 func (q Query) Page(s Signer, tenant domain.TenantID) (Page, error) {
 	p := Page{query: q, keys: q.keys(), signer: s}
 	p.scope = p.scopeOf(tenant)
@@ -60,18 +60,18 @@ func (p Page) OrderBy() string {
 	return p.list(func(k Key) string {
 		switch {
 		case !k.Descending:
-			return k.Column.SQL // nulls last is the default
+			return k.Column.order() // nulls last is the default
 		case k.Column.Nullable:
-			return k.Column.SQL + " desc nulls last"
+			return k.Column.order() + " desc nulls last"
 		default:
-			return k.Column.SQL + " desc" // as an index can be read backwards
+			return k.Column.order() + " desc" // as an index can be read backwards
 		}
 	})
 }
 
 // SortColumns returns the columns to select for [Page.Place].
 func (p Page) SortColumns() string {
-	return p.list(func(k Key) string { return k.Column.SQL })
+	return p.list(func(k Key) string { return k.Column.order() })
 }
 
 func (p Page) list(each func(Key) string) string {
@@ -99,7 +99,7 @@ func after(keys []Key, values []any, a *Args) string {
 		return afterRow(keys, values, a)
 	}
 	k, v := keys[0], values[0]
-	col, beyond := k.Column.SQL, beyond(k)
+	col, beyond := k.Column.order(), beyond(k)
 	switch {
 	case v == nil:
 		return "(" + col + " is null and " + after(keys[1:], values[1:], a) + ")"
@@ -119,7 +119,7 @@ func after(keys []Key, values []any, a *Args) string {
 func afterRow(keys []Key, values []any, a *Args) string {
 	columns, marks := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
-		columns[i], marks[i] = k.Column.SQL, k.Column.one(a, values[i])
+		columns[i], marks[i] = k.Column.order(), k.Column.one(a, values[i])
 	}
 	if len(keys) == 1 {
 		return columns[0] + beyond(keys[0]) + marks[0]

@@ -17,6 +17,7 @@ const (
 	defaultLimit = 50
 	maxLimit     = 500
 	maxKeys      = 3
+	maxFields    = 100
 	maxSearch    = 256 // bytes
 	maxWords     = 10
 )
@@ -112,13 +113,15 @@ func (p param) wrong(detail string) error {
 	return refuse(domain.Invalid, "bad_value", p.pointer, detail)
 }
 
-// list returns the names in a list.
-func (p param) list() (list []string, err error) {
+// list returns the names in a list, of which there may be so many.
+func (p param) list(most int) (list []string, err error) {
 	if p.scalar && !p.written.bare {
-		return strings.Split(p.written.text, ","), nil
-	}
-	if p.scalar || json.Unmarshal(p.json, &list) != nil {
+		list = strings.SplitN(p.written.text, ",", most+1)
+	} else if p.scalar || json.Unmarshal(p.json, &list) != nil {
 		return nil, p.wrong("is not a list of names")
+	}
+	if len(list) > most {
+		return nil, p.wrong("has more than " + strconv.Itoa(most) + " names")
 	}
 	return list, nil
 }
@@ -137,25 +140,29 @@ var parameters = map[string]func(*Query, param) error{
 func read(params map[string]param, columns *Columns, also []string) (Query, error) {
 	q := Query{Limit: defaultLimit, Deleted: DeletedExclude, Count: CountNone, columns: columns}
 	var all And
-	var errs []error
+	var wrong domain.Mistakes
 	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if wrong.Full() {
+			break
+		}
 		p := params[name]
 		set, known := parameters[name]
 		col, equal := columns.find(name)
 		switch {
 		case slices.Contains(also, name):
 		case !known && !equal:
-			errs = append(errs, refuse(domain.Malformed, "unknown_parameter", p.pointer, "is not a parameter"))
+			wrong.Add(refuse(domain.Malformed, "unknown_parameter", p.pointer, "is not a parameter"))
 		case p.repeated:
-			errs = append(errs, refuse(domain.Malformed, "repeated_parameter", p.pointer, "is given more than once"))
+			wrong.Add(refuse(domain.Malformed, "repeated_parameter", p.pointer, "is given more than once"))
 		case equal:
 			f, err := columns.equal(col, p)
-			all, errs = append(all, f), append(errs, err)
+			all = append(all, f)
+			wrong.Add(err)
 		case !p.empty():
-			errs = append(errs, set(&q, p))
+			wrong.Add(set(&q, p))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := wrong.Err(); err != nil {
 		return Query{}, err
 	}
 	if q.Filter != nil {
@@ -199,12 +206,9 @@ func readFilter(q *Query, p param) (err error) {
 }
 
 func readSort(q *Query, p param) error {
-	list, err := p.list()
+	list, err := p.list(maxKeys)
 	if err != nil {
 		return err
-	}
-	if len(list) > maxKeys {
-		return p.wrong("has more than " + strconv.Itoa(maxKeys) + " keys")
 	}
 	for _, s := range list {
 		name, descending := strings.CutPrefix(s, "-")
@@ -223,11 +227,12 @@ func readSort(q *Query, p param) error {
 	return nil
 }
 
-func readLimit(q *Query, p param) (err error) {
-	q.Limit, err = strconv.Atoi(p.written.text)
-	if err != nil || q.Limit < 1 || q.Limit > maxLimit {
+func readLimit(q *Query, p param) error {
+	n, ok := domain.ParseInteger(p.written.text)
+	if !ok || !p.scalar || n < 1 || n > maxLimit {
 		return p.wrong("is not a number from 1 to " + strconv.Itoa(maxLimit))
 	}
+	q.Limit = int(n)
 	return nil
 }
 
@@ -251,7 +256,7 @@ func readSearch(q *Query, p param) error {
 }
 
 func readFields(q *Query, p param) (err error) {
-	if q.Fields, err = p.list(); err != nil {
+	if q.Fields, err = p.list(maxFields); err != nil {
 		return err
 	}
 	for _, name := range q.Fields {

@@ -115,8 +115,10 @@ func readText(s string) (string, bool) {
 }
 
 func readInt(s string) (int64, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
+	if len(s) > maxText {
+		return 0, false
+	}
+	return domain.ParseInteger(s)
 }
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
@@ -124,6 +126,10 @@ func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 func readBool(s string) (v, ok bool) { return s == "true", s == "true" || s == "false" }
 
 func readDecimal(s string) (int64, bool) {
+	if len(s) > maxText {
+		return 0, false
+	}
+	s = domain.PlainNumber(s)
 	whole, decimals, _ := strings.Cut(s, ".")
 	decimals = strings.TrimRight(decimals, "0")
 	if len(decimals) > 4 || whole == "" || !strings.Contains(digits[1:], whole[len(whole)-1:]) {
@@ -142,15 +148,14 @@ func formatDecimal(n int64) string {
 }
 
 func readTime(s string) (time.Time, bool) {
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := domain.ParseTime(s)
 	if err != nil {
 		return readDate(s)
 	}
-	t = t.UTC().Truncate(time.Microsecond)
-	return t, 1 <= t.Year() && t.Year() <= 9999
+	return t.Truncate(time.Microsecond), true
 }
 
-func formatTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
+func formatTime(t time.Time) string { return domain.FormatTime(t) }
 
 func readDate(s string) (time.Time, bool) {
 	t, err := time.Parse(time.DateOnly, s)

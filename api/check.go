@@ -1,0 +1,291 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// read reads JSON into what v points to, and says what is wrong with it: with
+// its shape, and with the values in it. The tree is what the JSON was parsed into.
+func (r *schemas) read(s *huma.Schema, tree any, data []byte, v any) error {
+	return r.readAs(s, tree, data, func(data []byte) error { return domain.Unmarshal(data, v) })
+}
+
+// readPatch reads a merge patch of a type into what v points to. What it will be
+// applied to is not known yet, but much of what can be wrong with it is.
+func (r *schemas) readPatch(s *huma.Schema, tree any, data []byte, of reflect.Type, v any) error {
+	return r.readAs(s, tree, data, func(data []byte) error {
+		if err := domain.CheckPatch(data, of); err != nil {
+			return err
+		}
+		return domain.Unmarshal(data, v)
+	})
+}
+
+// readAs checks the shape first. Only what has a right one is read for its
+// value, so that each place is complained of once, and nothing is read that is
+// larger than it may be.
+func (r *schemas) readAs(s *huma.Schema, tree any, data []byte, read func([]byte) error) error {
+	c := checker{schemas: r}
+	good, changed := c.value(s, tree)
+	if c.wrong.Full() || good == nil && c.wrong.Len() > 0 {
+		return c.wrong.Err()
+	}
+	if changed {
+		var err error
+		if data, err = domain.Marshal(good); err != nil {
+			return err
+		}
+	}
+	c.wrong.Add(read(data))
+	return c.wrong.Err()
+}
+
+// A checker says what is wrong with the shape of a value. Members that the
+// schema does not know are malformed; the other mistakes are invalid. Whether
+// text is a date or an ID is left to the types that it is read into.
+//
+// It looks at each value once, at how many there are before it looks at them, and
+// stops when it has found as many mistakes as are told of. What it returns is
+// what it was given, with null in the place of what is wrong, without members
+// that are not known, and with times as they are stored. What it was given stays
+// as it was.
+type checker struct {
+	*schemas
+	path  []string // to where it is
+	wrong domain.Mistakes
+	steps int // how many values and names were looked at
+}
+
+// within checks a value that is further in.
+func (c *checker) within(step string, s *huma.Schema, v any) (good any, changed bool) {
+	c.path = append(c.path, step)
+	good, changed = c.value(s, v)
+	c.path = c.path[:len(c.path)-1]
+	return good, changed
+}
+
+func (c *checker) refuse(kind domain.Kind, code, detail string, further ...string) {
+	c.wrong.Add(&domain.Error{Kind: kind, Code: code, Pointer: c.pointer(further...), Detail: detail})
+}
+
+// pointer returns the pointer to where the checker is, and to what is further in.
+func (c *checker) pointer(further ...string) string {
+	var at strings.Builder
+	for _, steps := range [][]string{c.path, further} {
+		for _, step := range steps {
+			at.WriteString("/" + domain.EscapePointer(step))
+		}
+	}
+	return at.String()
+}
+
+func (c *checker) invalid(code, detail string) { c.refuse(domain.Invalid, code, detail) }
+
+// value checks a value. What is wrong becomes null.
+func (c *checker) value(s *huma.Schema, v any) (good any, changed bool) {
+	if c.steps++; c.wrong.Full() {
+		return v, false
+	}
+	s = c.resolve(s)
+	if v == nil && s.Nullable {
+		return nil, false
+	}
+	before := c.wrong.Len()
+	good, changed = v, false
+	ok := true
+	switch s.Type {
+	case huma.TypeObject:
+		good, changed, ok = as(v, s, c.object)
+	case huma.TypeArray:
+		good, changed, ok = as(v, s, c.array)
+	case huma.TypeString:
+		good, changed, ok = as(v, s, c.text)
+	case huma.TypeInteger, huma.TypeNumber:
+		good, changed, ok = as(v, s, c.number)
+	case huma.TypeBoolean:
+		_, ok = v.(bool)
+	}
+	switch {
+	case !ok:
+		c.invalid("wrong_type", "must be "+article(s.Type))
+		return nil, true
+	case s.Type == huma.TypeObject || s.Type == huma.TypeArray:
+		return good, changed
+	case c.wrong.Len() == before && len(s.Enum) > 0 && !slices.Contains(s.Enum, v):
+		c.invalid("unknown_value", "must be one of "+choices(s.Enum))
+	}
+	if c.wrong.Len() > before {
+		return nil, true
+	}
+	return good, changed
+}
+
+// as checks a value if it is a T.
+func as[T any](v any, s *huma.Schema, check func(*huma.Schema, T) (any, bool)) (good any, changed, ok bool) {
+	t, ok := v.(T)
+	if !ok {
+		return nil, true, false
+	}
+	good, changed = check(s, t)
+	return good, changed, true
+}
+
+func article(typ string) string {
+	if strings.Contains("aoi", typ[:1]) {
+		return "an " + typ
+	}
+	return "a " + typ
+}
+
+func choices(enum []any) string {
+	names := make([]string, len(enum))
+	for i, e := range enum {
+		names[i] = fmt.Sprint(e)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *checker) object(s *huma.Schema, m map[string]any) (any, bool) {
+	c.fewest(s.MinProperties, len(m), "too_few", "members")
+	if !c.most(s.MaxProperties, len(m), "too_many", "members") {
+		return nil, true
+	}
+	for _, name := range s.Required {
+		if _, ok := m[name]; !ok {
+			c.refuse(domain.Invalid, "required", "is required", name)
+		}
+	}
+	good, changed := m, false
+	own := func() {
+		if !changed {
+			good, changed = maps.Clone(m), true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if c.steps++; c.wrong.Full() {
+			break
+		}
+		of, ok := c.member(s, name)
+		switch {
+		case !ok:
+			own()
+			delete(good, name)
+		case of == nil || m[name] == nil && !slices.Contains(s.Required, name):
+			// Null is as good as nothing, or says that something is to go.
+		default:
+			if v, other := c.within(name, of, m[name]); other {
+				own()
+				good[name] = v
+			}
+		}
+	}
+	return good, changed
+}
+
+// maxName is how long the names of members may be that clients choose.
+const maxName = 100
+
+// member returns the schema of a member, or nil if it may be anything.
+func (c *checker) member(s *huma.Schema, name string) (of *huma.Schema, ok bool) {
+	if known := s.Properties[name]; known != nil {
+		return known, true
+	}
+	switch others := s.AdditionalProperties.(type) {
+	case *huma.Schema:
+		if utf8.RuneCountInString(name) > maxName {
+			c.refuse(domain.Invalid, "too_long", "must not have more than "+strconv.Itoa(maxName)+" characters in its name", name)
+			return nil, false
+		}
+		return others, true
+	case bool:
+		if !others {
+			c.refuse(domain.Malformed, "unknown_member", "is not a member that is known here", name)
+		}
+		return nil, others
+	}
+	return nil, true
+}
+
+func (c *checker) array(s *huma.Schema, items []any) (any, bool) {
+	c.fewest(s.MinItems, len(items), "too_few", "items")
+	if !c.most(s.MaxItems, len(items), "too_many", "items") {
+		return nil, true
+	}
+	good, changed := items, false
+	for i, item := range items {
+		if c.wrong.Full() {
+			break
+		}
+		if v, other := c.within(strconv.Itoa(i), s.Items, item); other {
+			if !changed {
+				good, changed = slices.Clone(items), true
+			}
+			good[i] = v
+		}
+	}
+	return good, changed
+}
+
+func (c *checker) text(s *huma.Schema, text string) (any, bool) {
+	n := utf8.RuneCountInString(text)
+	c.fewest(s.MinLength, n, "too_short", "characters")
+	c.most(s.MaxLength, n, "too_long", "characters")
+	if s.Format != "date-time" {
+		return text, false
+	}
+	t, err := domain.ParseTime(text)
+	if err != nil {
+		c.wrong.Add(domain.At(c.pointer(), err))
+		return nil, true
+	}
+	plain := domain.FormatTime(t)
+	return plain, plain != text
+}
+
+func (c *checker) number(s *huma.Schema, n json.Number) (any, bool) {
+	if s.Type == huma.TypeInteger {
+		bits := 64
+		if s.Format == "int32" {
+			bits = 32
+		}
+		if _, err := strconv.ParseInt(n.String(), 10, bits); err != nil {
+			c.invalid("wrong_type", "must be an integer of "+strconv.Itoa(bits)+" bits")
+			return n, false
+		}
+	}
+	f, err := n.Float64()
+	switch {
+	case err != nil:
+		c.invalid("out_of_range", "must be a number of 64 bits")
+	case s.Minimum != nil && f < *s.Minimum:
+		c.invalid("too_small", "must not be less than "+strconv.FormatFloat(*s.Minimum, 'f', -1, 64))
+	case s.Maximum != nil && f > *s.Maximum:
+		c.invalid("too_large", "must not be more than "+strconv.FormatFloat(*s.Maximum, 'f', -1, 64))
+	}
+	return n, false
+}
+
+func (c *checker) fewest(least *int, n int, code, of string) {
+	if least != nil && n < *least {
+		c.invalid(code, "must have at least "+strconv.Itoa(*least)+" "+of)
+	}
+}
+
+func (c *checker) most(most *int, n int, code, of string) bool {
+	if most != nil && n > *most {
+		c.invalid(code, "must not have more than "+strconv.Itoa(*most)+" "+of)
+		return false
+	}
+	return true
+}
