@@ -24,6 +24,7 @@ const (
 type feedPage struct {
 	Data         []Event             `json:"data"`
 	LastPosition eventstore.Position `json:"last_position" doc:"What to send as after to go on. Events of other types may lie before it."`
+	Head         eventstore.Position `json:"head" doc:"The position of the last event of the log."`
 	End          bool                `json:"end" doc:"There is nothing more now."`
 }
 
@@ -113,7 +114,7 @@ func (s *Server) readFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	p.End = p.LastPosition >= head
+	p.Head, p.End = head, p.LastPosition >= head
 	x.setPosition(p.LastPosition)
 	x.set("Vary", "Accept")
 	if !x.prefersMedia(mediaLines, mediaJSON) {

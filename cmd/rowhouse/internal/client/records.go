@@ -24,9 +24,11 @@ func (c *Client) Tenant(id string) Tenant { return Tenant{client: c, ID: id} }
 
 // Head returns the position of the tenant's last event.
 func (t Tenant) Head(ctx context.Context) (int64, error) {
-	const beyond = "?limit=1&after=9007199254740991"
-	answer, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path("events") + beyond}, nil)
-	return answer.Position, err
+	var page struct {
+		Head int64 `json:"head"`
+	}
+	_, err := t.client.Do(ctx, Request{Method: http.MethodGet, Path: t.path("events") + "?limit=1"}, &page)
+	return page.Head, err
 }
 
 // Since returns the same space, whose records are read as they are at a position
