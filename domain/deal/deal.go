@@ -6,6 +6,7 @@ package deal
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,13 +178,33 @@ func (d *Deal) has(name string) bool {
 	return false
 }
 
-// mayEnter says what a deal lacks to enter a stage.
-func (d *Deal) mayEnter(s domain.Stage) error {
+// mayEnter says why a deal cannot enter a stage of a pipeline. From is the stage
+// that it comes from, or "" if it comes from outside of the pipeline. Every
+// command that puts a deal into a stage asks here, but for reopening: that takes a
+// deal back to where it was. The pointer is what names the stage, if anything does.
+func (d *Deal) mayEnter(p domain.Stages, s domain.Stage, from, pointer string) error {
+	if !mayCome(p, s, from) {
+		return domain.Check(false, pointer, "not_allowed_from", "cannot be entered from the stage that the deal is in")
+	}
 	var errs []error
 	for _, name := range s.RequiredFields {
 		errs = append(errs, domain.Check(d.has(name), "/"+domain.EscapePointer(name), "required_by_stage", "is required by the stage"))
 	}
 	return errors.Join(errs...)
+}
+
+// mayCome reports whether a deal may come to a stage from another one, or from
+// outside of the pipeline: then it may begin in the first open stage, or in one
+// that does not say where deals come from.
+func mayCome(p domain.Stages, to domain.Stage, from string) bool {
+	if len(to.AllowedFrom) == 0 {
+		return true
+	}
+	if from == "" {
+		return to.Key == p.First(domain.StageOpen).Key
+	}
+	from = currentKey(p, from)
+	return slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return currentKey(p, key) == from })
 }
 
 // Open starts a deal.
@@ -234,7 +255,7 @@ func (c Open) Decide(d Deal, o domain.Origin) ([]Event, error) {
 		}
 	}
 	d.Fields = fields
-	if err := d.mayEnter(stage); err != nil {
+	if err := d.mayEnter(pipeline, stage, "", "/stage_key"); err != nil {
 		return nil, err
 	}
 	return []Event{Opened{fields, c.PipelineID, stage.Key, stage.Probability, o.Time}}, nil

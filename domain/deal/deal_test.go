@@ -65,6 +65,15 @@ func (f *funnel) First(kind domain.StageKind) domain.Stage {
 	panic("a pipeline has stages of all kinds")
 }
 
+func (f *funnel) Of(kind domain.StageKind) (list []domain.Stage) {
+	for _, s := range f.stages {
+		if s.Kind == kind {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // other stands for a company or a contact.
 type other bool
 
@@ -73,6 +82,7 @@ func (o other) Live() bool { return bool(o) }
 var (
 	bob, acme, ada, gone                 = id("usr", 1), id("cmp", 2), id("con", 3), id("con", 4)
 	sales, service, retired, reorganized = id("pip", 5), id("pip", 6), id("pip", 7), id("pip", 8)
+	strict                               = id("pip", 9)
 
 	monday  = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	tuesday = monday.Add(24 * time.Hour)
@@ -87,8 +97,16 @@ var (
 	}
 	found = map[domain.ID]any{
 		acme: other(true), ada: other(true), gone: other(false),
-		sales:       &funnel{stages: stages},
-		service:     &funnel{stages: []domain.Stage{{Key: "new", Kind: domain.StageOpen, Probability: 20}, {Key: "paid", Kind: domain.StageOpen, RequiredFields: []string{"company_id"}}, {Key: "done", Kind: domain.StageWon, Probability: 100}, {Key: "off", Kind: domain.StageLost}}},
+		sales:   &funnel{stages: stages},
+		service: &funnel{stages: []domain.Stage{{Key: "new", Kind: domain.StageOpen, Probability: 20}, {Key: "paid", Kind: domain.StageOpen, RequiredFields: []string{"company_id"}}, {Key: "done", Kind: domain.StageWon, Probability: 100}, {Key: "off", Kind: domain.StageLost}}},
+		strict: &funnel{stages: []domain.Stage{
+			{Key: "first", Kind: domain.StageOpen, Probability: 5, AllowedFrom: []string{"pilot"}},
+			{Key: "pilot", Kind: domain.StageOpen, Probability: 30},
+			{Key: "signed", Kind: domain.StageOpen, Probability: 90, AllowedFrom: []string{"pilot"}},
+			{Key: "won_back", Kind: domain.StageWon, AllowedFrom: []string{"elsewhere"}},
+			{Key: "won", Kind: domain.StageWon, AllowedFrom: []string{"signed"}},
+			{Key: "lost", Kind: domain.StageLost, AllowedFrom: []string{"pilot", "signed"}},
+		}},
 		retired:     &funnel{stages: stages, archived: true},
 		reorganized: &funnel{stages: stages[1:], moved: map[string]string{"lead": "offer"}},
 	}
@@ -136,10 +154,12 @@ func TestDeal(t *testing.T) {
 	more.Quantity = "4"
 	dollars := deal.Line{Description: "x", Quantity: "1", UnitPrice: domain.Money{Amount: "1.00", Currency: "USD"}}
 
-	run(t, []domaintest.Case[deal.Deal]{
+	run(t, append([]domaintest.Case[deal.Deal]{
 		{Name: "a deal is opened in the first open stage", When: open(func(*deal.Open) {}), Then: opened(func(*deal.Opened) {})},
 		{Name: "once", Given: in(), When: open(func(*deal.Open) {}), Err: domain.Conflict, Code: "already_exists"},
-		{Name: "or in another open stage", When: open(func(c *deal.Open) { c.StageKey = "contract" }), Then: opened(func(e *deal.Opened) { e.StageKey, e.Probability = "contract", 90 })},
+		{Name: "or in another open stage", When: open(func(c *deal.Open) { c.StageKey, c.PipelineID = "pilot", strict }), Then: opened(func(e *deal.Opened) { e.StageKey, e.Probability, e.PipelineID = "pilot", 30, strict })},
+		{Name: "but not where deals must have been elsewhere before", When: open(func(c *deal.Open) { c.StageKey = "contract" }), Err: domain.Invalid, Code: "not_allowed_from", At: "/stage_key"},
+		{Name: "unless it is where deals begin", When: open(func(c *deal.Open) { c.PipelineID = strict }), Then: opened(func(e *deal.Opened) { e.StageKey, e.Probability, e.PipelineID = "first", 5, strict })},
 		{Name: "not in a closed one", When: open(func(c *deal.Open) { c.StageKey = "won" }), Err: domain.Invalid, Code: "closed_stage", At: "/stage_key"},
 		{Name: "nor in none", When: open(func(c *deal.Open) { c.StageKey = "x" }), Err: domain.Invalid, Code: "unknown_stage", At: "/stage_key"},
 		{Name: "the stage may require something", When: open(func(c *deal.Open) { c.StageKey = "offer" }), Err: domain.Invalid, Code: "required_by_stage", At: "/amount"},
@@ -244,7 +264,7 @@ func TestDeal(t *testing.T) {
 		{Name: "a deal is restored", Given: in(deal.Deleted{}), When: deal.Restore{}, Then: events{deal.Restored{}}},
 		{Name: "a deleted deal is not won", Given: in(deal.Deleted{}), When: deal.Win{}, Err: domain.Conflict, Code: "deleted"},
 		{Name: "a deal is purged", Given: in(tiles, linked, deal.Deleted{}), When: deal.Purge{}, Then: events{deal.Purged{}}},
-	})
+	}, allowedFrom()...))
 }
 
 // Every field that a stage can require is one that deals can have.
@@ -304,4 +324,39 @@ func TestAmountIsTheSumOfTheLines(t *testing.T) {
 			}
 		}
 	})
+}
+
+// allowedFrom gives every command that puts a deal into a stage, where the stage
+// says which ones deals come from: none gets around it.
+func allowedFrom() []domaintest.Case[deal.Deal] {
+	at := func(stage string) events {
+		return events{deal.Opened{Fields: fields{Name: "x"}, PipelineID: strict, StageKey: stage, At: monday}}
+	}
+	refused := func(name string, given events, when domain.Command[deal.Deal], pointer string) domaintest.Case[deal.Deal] {
+		return domaintest.Case[deal.Deal]{Name: name, Given: given, When: when, Err: domain.Invalid, Code: "not_allowed_from", At: pointer}
+	}
+	return []domaintest.Case[deal.Deal]{
+		refused("a move", at("first"), deal.MoveStage{StageKey: "signed"}, "/stage_key"),
+		refused("a move that wins", at("pilot"), deal.MoveStage{StageKey: "won"}, "/stage_key"),
+		refused("a move that loses", at("first"), deal.MoveStage{StageKey: "lost", Reason: "price"}, "/stage_key"),
+		refused("winning", at("pilot"), deal.Win{}, ""),
+		refused("losing", at("first"), deal.Lose{Reason: "price"}, ""),
+		refused("coming from another pipeline", in(), deal.ChangePipeline{PipelineID: strict, StageKey: "signed"}, "/stage_key"),
+		{
+			Name: "winning goes to the stage that may be entered", Given: at("signed"), When: deal.Win{},
+			Then: events{moved("signed", "won", 0, tuesday), deal.Won{At: tuesday}},
+		},
+		{
+			Name: "so does losing", Given: at("pilot"), When: deal.Lose{Reason: "price"},
+			Then: events{deal.StageChanged{From: "pilot", To: "lost", SecondsInFrom: 86400, Reason: "price", At: tuesday}, deal.Lost{Reason: "price", At: tuesday}},
+		},
+		{
+			Name: "another pipeline begins where deals begin", Given: in(), When: deal.ChangePipeline{PipelineID: strict},
+			Then: events{deal.PipelineChanged{From: sales, To: strict, FromStage: "lead", ToStage: "first", SecondsInFrom: 86400, Probability: 5, At: tuesday}},
+		},
+		{
+			Name: "reopening takes a deal back to where it was", Given: append(at("signed"), moved("signed", "won", 0, monday), deal.Won{At: monday}), When: deal.Reopen{},
+			Then: events{deal.Reopened{From: "won", To: "signed", Probability: 90, At: tuesday}},
+		},
+	}
 }

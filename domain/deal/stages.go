@@ -1,7 +1,6 @@
 package deal
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -43,11 +42,7 @@ func (c MoveStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
 	if to.Key == d.StageKey {
 		return nil, nil
 	}
-	from := currentKey(pipeline, d.StageKey)
-	if len(to.AllowedFrom) > 0 && !slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return currentKey(pipeline, key) == from }) {
-		return nil, domain.Check(false, "/stage_key", "not_allowed_from", "cannot be entered from the stage that the deal is in")
-	}
-	return d.enter(to, c.Reason, o)
+	return d.enter(pipeline, to, "/stage_key", c.Reason, o)
 }
 
 // currentKey returns the key of a stage, or of the one that took its place.
@@ -58,11 +53,11 @@ func currentKey(pipeline domain.Stages, key string) string {
 
 // enter moves a deal into a stage, and wins or loses it if that is what the
 // stage means.
-func (d *Deal) enter(to domain.Stage, reason string, o domain.Origin) ([]Event, error) {
+func (d *Deal) enter(pipeline domain.Stages, to domain.Stage, pointer, reason string, o domain.Origin) ([]Event, error) {
 	if to.Kind == domain.StageLost && reason == "" {
 		return nil, domain.Check(false, "/reason", "required", "is required to lose a deal")
 	}
-	if err := d.mayEnter(to); err != nil {
+	if err := d.mayEnter(pipeline, to, d.StageKey, pointer); err != nil {
 		return nil, err
 	}
 	events := []Event{d.move(to, reason, o)}
@@ -144,7 +139,7 @@ func (c ChangePipeline) Decide(d Deal, o domain.Origin) ([]Event, error) {
 		}
 		to = s
 	}
-	if err := d.mayEnter(to); err != nil {
+	if err := d.mayEnter(pipeline, to, "", "/stage_key"); err != nil {
 		return nil, err
 	}
 	m := d.move(to, "", o)
@@ -162,7 +157,8 @@ func (ChangePipeline) Touches() []string { return []string{"pipeline_id", "stage
 // Touches implements [domain.Toucher].
 func (PipelineChanged) Touches() []string { return []string{"pipeline_id", "stage_key"} }
 
-// Win closes a deal as won: it goes to the first stage that means that.
+// Win closes a deal as won: it goes to the first stage that means that and that may
+// be entered from where it is.
 type Win struct{}
 
 // Won says that a deal was won.
@@ -186,7 +182,14 @@ func (d *Deal) closeAs(command string, kind domain.StageKind, reason string, o d
 	if err != nil {
 		return nil, err
 	}
-	return d.enter(pipeline.First(kind), reason, o)
+	to := pipeline.First(kind)
+	for _, s := range pipeline.Of(kind) {
+		if mayCome(pipeline, s, d.StageKey) {
+			to = s
+			break
+		}
+	}
+	return d.enter(pipeline, to, "", reason, o)
 }
 
 func (Won) EventType() string { return "deal.won" }
@@ -195,7 +198,8 @@ func (Won) Apply(d *Deal)     { d.Status = StatusWon }
 // Touches implements [domain.Toucher].
 func (Won) Touches() []string { return []string{"status"} }
 
-// Lose closes a deal as lost: it goes to the first stage that means that.
+// Lose closes a deal as lost: it goes to the first stage that means that and that
+// may be entered from where it is.
 type Lose struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why the deal was lost" example:"price"`
 }

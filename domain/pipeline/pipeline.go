@@ -70,6 +70,16 @@ func (p Pipeline) First(kind domain.StageKind) domain.Stage {
 	return p.Stages[slices.IndexFunc(p.Stages, func(s domain.Stage) bool { return s.Kind == kind })]
 }
 
+// Of implements [domain.Stages].
+func (p Pipeline) Of(kind domain.StageKind) (list []domain.Stage) {
+	for _, s := range p.Stages {
+		if s.Kind == kind {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 func (p Pipeline) index(key string) int {
 	return slices.IndexFunc(p.Stages, func(s domain.Stage) bool { return s.Key == key })
 }
