@@ -218,7 +218,7 @@ func (im *importer) prepare(ctx context.Context) error {
 	if err := p.resolve(ctx, tenant, w); err != nil {
 		return err
 	}
-	im.plan, im.rows = p, p.rows
+	im.plan, im.rows, im.state.Readings = p, p.rows, p.readings()
 	im.sender = &sender{
 		tenant: tenant, collection: o.collection, update: im.cfg.Update, replaces: im.cfg.Replace, clears: im.cfg.ClearEmpty, wait: im.cfg.Wait,
 		run: im.state.Run, process: rand.Text(),
@@ -233,7 +233,7 @@ func (im *importer) prepare(ctx context.Context) error {
 // begin makes what the first row needs.
 func (im *importer) begin(ctx context.Context) (err error) {
 	p := im.plan
-	if im.report, err = openReport(ErrorsPath(p.path), p.header, im.state.ErrorsSize); err != nil {
+	if im.report, err = openReport(ErrorsPath(p.path), p.header, p.comma, im.state.ErrorsSize); err != nil {
 		return err
 	}
 	if err := im.save(); err != nil { // before anything is sent

@@ -236,10 +236,12 @@ func (s *survey) look(d *draft) {
 // conclude settles what the rows tell, and says what had to be assumed.
 func (s *survey) conclude() error {
 	p, o := s.plan, s.options
-	if err := s.concludeDates(); err != nil {
+	before := p.inherited()
+	s.inherit(before)
+	if err := s.concludeDates(before.Orders); err != nil {
 		return err
 	}
-	s.concludeAmounts()
+	s.concludeAmounts(before.Points)
 	if s.money && o.Currency == "" {
 		p.note("amounts that name no currency are read as %s (--currency says otherwise)", p.currency)
 	}
@@ -247,6 +249,8 @@ func (s *survey) conclude() error {
 		if p.country = p.atlas.country(o.Country); p.country == "" {
 			return fmt.Errorf("%q is not a country code of ISO 3166, such as US", o.Country)
 		}
+	} else if before.Country != "" {
+		p.country = before.Country
 	} else if p.country = s.phone.country(); p.country != "" {
 		p.note("telephone numbers without a country code look like those of the United States and are read as such (--country says otherwise)")
 	}
@@ -255,7 +259,7 @@ func (s *survey) conclude() error {
 
 // concludeDates settles in which order the dates of each column are. If a column
 // does not tell, another one of the file may; otherwise people are asked.
-func (s *survey) concludeDates() error {
+func (s *survey) concludeDates(before map[string]dateOrder) error {
 	p, o := s.plan, s.options
 	told := dateOrder("") // by another column
 	for _, c := range sortedKeys(s.dates) {
@@ -274,12 +278,14 @@ func (s *survey) concludeDates() error {
 		switch {
 		case o.DateOrder != "" && o.DateOrder != "auto":
 			order = dateOrder(o.DateOrder)
+		case before[p.name(c)] != "":
+			order = before[p.name(c)]
 		case known:
 		case told == monthFirst || told == dayFirst:
 			order = told
 			if is, ok := parseDate(e.sample, order); ok {
 				p.found.assume(guess{
-					about: "order of day and month", column: p.name(c), taken: map[dateOrder]string{monthFirst: "month first", dayFirst: "day first"}[order],
+					about: "order of day and month", column: p.name(c), taken: orderNames[order],
 					because: "another column of the file has it", option: "--date-order", doubt: true, samples: []sample{{Was: e.sample, Is: string(is)}},
 				})
 			}
@@ -301,7 +307,7 @@ func (s *survey) askDates(c int) error {
 
 // concludeAmounts settles what separates decimals in each column of amounts, and
 // says what had to be assumed.
-func (s *survey) concludeAmounts() {
+func (s *survey) concludeAmounts(before map[string]string) {
 	p := s.plan
 	for _, c := range sortedKeys(s.amounts) {
 		e := s.amounts[c]
@@ -311,6 +317,10 @@ func (s *survey) concludeAmounts() {
 			continue
 		case "comma":
 			p.points[c] = ','
+			continue
+		}
+		if point := before[p.name(c)]; point != "" {
+			p.points[c] = point[0]
 			continue
 		}
 		point, open := e.decimal()

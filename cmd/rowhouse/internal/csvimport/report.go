@@ -30,11 +30,13 @@ const (
 	notAllImported = "imported_in_part"
 )
 
-// report writes an errors file: CSV in UTF-8, one row for each row that has
-// something wrong with it, with its original cells.
+// report writes an errors file: CSV in UTF-8 with a mark, which spreadsheets and
+// the importer know it by, separated as the original is. It has one row for each
+// row that has something wrong with it, with its original cells.
 type report struct {
 	path   string
 	header []string
+	comma  byte
 	file   *os.File
 	size   int64
 	csv    *csv.Writer
@@ -43,8 +45,8 @@ type report struct {
 // openReport goes on with an errors file after size bytes. If size is 0 a new
 // one is begun once there is something to report, and the old one set aside:
 // somebody may have worked on it.
-func openReport(path string, header []string, size int64) (*report, error) {
-	r := &report{path: path, header: header, size: size}
+func openReport(path string, header []string, comma byte, size int64) (*report, error) {
+	r := &report{path: path, header: header, comma: comma, size: size}
 	if size == 0 {
 		err := os.Rename(path, path+".old")
 		if errors.Is(err, fs.ErrNotExist) {
@@ -69,6 +71,7 @@ func openReport(path string, header []string, size int64) (*report, error) {
 func (r *report) begin(f *os.File) {
 	r.file = f
 	r.csv = csv.NewWriter(countingWriter{f, &r.size})
+	r.csv.Comma = rune(r.comma)
 }
 
 type countingWriter struct {
@@ -90,6 +93,9 @@ func (r *report) add(at row, result string, faults []fault) error {
 			return err
 		}
 		r.begin(f)
+		if _, err := (countingWriter{f, &r.size}).Write([]byte("\ufeff")); err != nil {
+			return err
+		}
 		if err := r.csv.Write(slices.Concat(reportColumns, r.header)); err != nil {
 			return err
 		}

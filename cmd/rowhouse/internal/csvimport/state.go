@@ -27,6 +27,7 @@ type state struct {
 
 	Tally
 	findings
+	Readings   readings  `json:"readings"`
 	ErrorsSize int64     `json:"errors_size"` // of the errors file, up to the last row that counts
 	Finished   bool      `json:"finished"`
 	Saved      time.Time `json:"saved"`

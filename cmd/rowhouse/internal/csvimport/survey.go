@@ -31,6 +31,7 @@ type file struct {
 	comma    byte
 	preamble bool // the first line is Excel's sep=;
 
+	ours  bool     // it is an errors file, in the encoding that we write them in
 	names []string // of the columns, trimmed
 
 	found findings // what was assumed so far
@@ -50,7 +51,7 @@ func examine(path string, o Options) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Encoding != "" && o.Encoding != "auto" {
+	if o.Encoding != "" && o.Encoding != "auto" && !f.ours {
 		if f.encoding, err = charset.Named(o.Encoding); err != nil {
 			return nil, err
 		}
@@ -87,6 +88,7 @@ func (f *file) scan() (doubt []charset.Choice, err error) {
 	}
 	e, size, marked := charset.Marked(start)
 	f.encoding, f.mark = e, size
+	f.ours = marked && bytes.HasPrefix(bytes.TrimLeft(start[size:], `"`), []byte(reportColumns[0]))
 	var d charset.Detector
 	for {
 		piece, err := r.ReadSlice('\n') // a long line comes in several pieces, which is good enough
