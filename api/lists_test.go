@@ -49,6 +49,7 @@ func TestListsThatAreAddedTo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			id := `"external_ids":{"test":"` + name + `"}`
 			before := test.before + `,"last_name":"L",` + id
 			if test.collection != "contacts" {

@@ -2,7 +2,6 @@ package csvimport
 
 import (
 	"encoding/json"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -305,24 +304,6 @@ func (d *draft) count(field string) {
 		return
 	}
 	d.put(field, n, c)
-}
-
-// percent is a number from 0 to 100. HubSpot writes 0.6, and Salesforce 60.
-func (d *draft) percent(field string) {
-	text, c, ok := d.value(field)
-	if !ok {
-		return
-	}
-	number, isPercent := strings.CutSuffix(text, "%")
-	f, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(number), ",", "."), 64)
-	if err == nil && !isPercent && f > 0 && (f < 1 || f == 1 && strings.Contains(number, ".")) {
-		f *= 100
-	}
-	if err != nil || f < 0 || f > 100 || math.IsNaN(f) {
-		d.refuse(c, "invalid_probability", "is not a number from 0 to 100")
-		return
-	}
-	d.put(field, int(math.Round(f)), c)
 }
 
 func (d *draft) language(field string) {

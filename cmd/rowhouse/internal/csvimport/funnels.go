@@ -369,7 +369,7 @@ func arrange(names []string, kinds func(string) stageKind) []stage {
 
 // stageKinds returns what tells the kind of a new stage: the options, and then
 // its name.
-func (o Options) stageKinds() func(name string) stageKind {
+func (o *Options) stageKinds() func(name string) stageKind {
 	said := map[string]stageKind{}
 	for kind, names := range map[stageKind][]string{won: o.Won, lost: o.Lost, open: o.Open} {
 		for _, name := range names {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestWhatIsGoneIsMadeAgain(t *testing.T) {
 		}
 		company := list(t, tenant, "companies", 1)[0]["id"].(string)
 		for _, d := range list(t, tenant, "contacts", 2*(i+1)) {
-			if strings.HasSuffix(d["first_name"].(string), fmt.Sprint(i)) && d["company_id"] != company {
+			if strings.HasSuffix(d["first_name"].(string), strconv.Itoa(i)) && d["company_id"] != company {
 				t.Errorf("after %q: %v is not with %s", gone, d, company)
 			}
 		}

@@ -25,6 +25,7 @@ type plan struct {
 	country  string // of telephone numbers that name none
 
 	orders map[int]dateOrder // of the dates in a column
+	shares map[int]bool      // which columns of probabilities are shares of one
 	points map[int]byte      // the decimal separators of a column
 	zone   *time.Location    // of times that name none
 	today  time.Time         // nobody is born after it
@@ -45,7 +46,7 @@ func (p *plan) note(format string, args ...any) {
 
 // makePlan looks through the whole file once.
 func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *wanted, error) {
-	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}, zone: time.UTC, today: time.Now()}
+	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}, shares: map[int]bool{}, zone: time.UTC, today: time.Now()}
 	p.source = firstOf(o.Source, m.product, "csv")
 	if o.LinkCompanies == "off" {
 		p.unmap("company", "company.external_id")
@@ -166,10 +167,15 @@ type survey struct {
 	phone   phoneEvidence
 	money   bool // some amount has no currency
 	wanted  wanted
+	chances map[int]*shareEvidence
+	divided sample // a name that has to be divided
 }
 
 func newSurvey(p *plan) *survey {
-	s := &survey{plan: p, dates: map[int]*dateEvidence{}, amounts: map[int]*pointEvidence{}, phones: map[int]bool{}}
+	s := &survey{plan: p, dates: map[int]*dateEvidence{}, amounts: map[int]*pointEvidence{}, phones: map[int]bool{}, chances: map[int]*shareEvidence{}}
+	for _, c := range p.columns["probability"] {
+		s.chances[c] = &shareEvidence{}
+	}
 	for c, name := range p.fields {
 		f := p.object.field(name)
 		if f == nil {
@@ -228,6 +234,14 @@ func (s *survey) look(d *draft) {
 			s.phone.add(text)
 		}
 	}
+	for c, e := range s.chances {
+		e.add(d.cell(c))
+	}
+	if text := d.given("name"); s.object == &contacts && s.divided.Was == "" && d.given("first_name") == "" && d.given("last_name") == "" && text != "" {
+		if first, last := splitName(text); first != "" {
+			s.divided = sample{Was: text, Is: first + " | " + last}
+		}
+	}
 	if s.object == &deals {
 		s.wanted.add(d.given("pipeline"), d.given("stage"))
 	}
@@ -242,6 +256,7 @@ func (s *survey) conclude() error {
 		return err
 	}
 	s.concludeAmounts(before.Points)
+	s.concludeMeanings()
 	if s.money && o.Currency == "" {
 		p.note("amounts that name no currency are read as %s (--currency says otherwise)", p.currency)
 	}
@@ -361,6 +376,9 @@ func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
 		}
 		if p.funnels, err = findFunnels(all, w, p.options.Pipeline, p.source, p.options.stageKinds()); err != nil {
 			return err
+		}
+		if f := p.funnels.byName[""]; f != nil && p.options.Pipeline == "" {
+			p.found.assume(guess{about: "pipeline of deals that name none", taken: f.Name, because: "it has the most of their stages, or there is no other", option: "--pipeline"})
 		}
 	}
 	has := func(fields ...string) bool {

@@ -39,7 +39,7 @@ func (p *plan) inherited() readings {
 	if !p.isErrors || !ok {
 		return readings{}
 	}
-	data, err := os.ReadFile(statePath(origin)) //nolint:gosec // it is beside the file that the caller names
+	data, err := os.ReadFile(statePath(origin))
 	if err != nil {
 		return readings{}
 	}

@@ -26,7 +26,7 @@ var (
 		wygrana wygrane wygrany wygrano
 		vunnen vunna vunnet vundet vundne
 		voitettu voitetut vyhrano vyhrana vyhrane vyhrany megnyert megnyerve
-		выиграно выиграна выигран выигранные выиграна виграно виграна спечелена спечелено
+		выиграно выиграна выигран выигранные виграно виграна спечелена спечелено
 		κερδισμενη κερδισμενο κερδηθηκε kazanildi kazanilan dobljeno dobiveno dobijeno voidetud`)
 	lostWords = wordSet(`lost verloren verlorene verlorener
 		perdu perdue perdus perdues
@@ -71,9 +71,9 @@ var reasonWords = wordSet(`on to due because by against vs versus over after
 // doubtWords turn a name round, wherever they are in it, or say that it is not
 // so yet.
 var doubtWords = wordSet(`again retry retrying reopen reopened revive reactivate recover recovery recycle winback followup pending maybe perhaps almost nearly
-	probably likely probable possibly possible risk review verify confirm confirmed? unconfirmed tbc tbd yet soon chance probability potential expected forecast until unless if
+	probably likely probable possibly possible risk review verify confirm unconfirmed tbc tbd yet soon chance probability potential expected forecast until unless if
 	wieder erneut nochmal offen fast beinahe vielleicht bald wahrscheinlich wahrscheinlichkeit nachfassen prufen
-	relancer relance presque peut bientot probabilite probable
+	relancer relance presque peut bientot probable
 	reintentar casi quiza quizas probable probabilidad pronto
 	quasi forse presto probabile riprovare
 	quase talvez
@@ -134,7 +134,7 @@ func head(clauses [][]string) (kind stageKind, rest []string) {
 	for i, clause := range clauses {
 		for j, w := range clause {
 			switch {
-			case besideWords[w] && !(kind != open && reasonWords[w]), isNumber(w):
+			case besideWords[w] && (kind == open || !reasonWords[w]), isNumber(w):
 			case wonWords[w] && kind != lost:
 				kind = won
 			case lostWords[w] && kind != won:
@@ -160,7 +160,8 @@ func isNumber(w string) bool {
 // isShare reports whether a word is a percentage that contradicts the kind.
 func isShare(w string, kind stageKind) bool {
 	number, ok := strings.CutSuffix(w, "%")
-	return ok && isDigits(number) && !(kind == won && number == "100" || kind == lost && number == "0")
+	fits := kind == won && number == "100" || kind == lost && number == "0"
+	return ok && isDigits(number) && !fits
 }
 
 // clausesOf divides a name at brackets and at signs that divide a sentence, and

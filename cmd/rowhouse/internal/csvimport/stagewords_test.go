@@ -22,7 +22,7 @@ func TestKindOf(t *testing.T) {
 			"", "-", "New", "Not won", "Not Won Yet", "Never lost", "Won't buy", "Won’t buy", "wont", "Lost contact", "Lost contact – retry", "Lost - retry", "Lost (retry in spring)", "Personalised offer", "Personalisiertes Angebot",
 			"Wonderful", "Wonder", "Swon", "Almost won", "Nearly lost", "To be won", "To be lost", "Win probability", "Win-back", "Win back", "Won?", "Lost?", "¿Ganado?", "Won/Lost", "Won or lost", "Closed", "Closing", "Half won",
 			"90% won", "Won (50%)", "Won - pending", "Won - not signed", "Lost - not", "Probably lost", "At risk of being lost", "Lost & found", "Lost cause", "Recover lost", "Re-engage lost", "Non gagné", "Pas perdu", "Nicht gewonnen", "Nicht verloren",
-			"Noch nicht verloren", "No ganado", "Non vinto", "Não ganho", "Niet gewonnen", "Не выиграно", "Reperdu", "Perdurable", "Perspektive", "Personal", "Perfect", "Ganadería", "Gewonnenheit", "Unlost", "Blossom", "Colostrum", "Glossary",
+			"Noch nicht verloren", "No ganado", "Non vinto", "Não ganho", "Niet gewonnen", "Не выиграно", "Reperdu", "Perdurable", "Personal", "Perfect", "Ganadería", "Gewonnenheit", "Unlost", "Blossom", "Colostrum", "Glossary",
 			"Almost", "Lostwithiel", "Yvonne", "Wonton", "Won over doubts, pending", "Decision made", "Prewon", "Follow-up after lost",
 			"Closed (pending) won", "Lostandfound", "Unwon",
 		},
