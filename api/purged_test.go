@@ -30,7 +30,7 @@ func TestPurged(t *testing.T) {
 		r := newRacer(m, ops, op, canary)
 		path := "/" + collections[r.prefix] + "/" + r.id
 		ann.Post(path+"/add_tags", `{"tags":["`+canary+`"]}`).Want(http.StatusOK)
-		ann.Delete(path).Want(http.StatusOK)
+		deleted := ann.Delete(path).Want(http.StatusOK).Header.Get("Event-Position")
 		ann.Get(path+"/events").Want(http.StatusOK, canary)
 		ann.Get(path+"/history").Want(http.StatusOK, canary)
 
@@ -39,7 +39,7 @@ func TestPurged(t *testing.T) {
 		ann.Post(path+"/purge", "").Want(http.StatusNoContent)
 		now.Get(path+"/events").WantProblem(http.StatusNotFound, "not_found")
 		now.Get(path+"/history").WantProblem(http.StatusNotFound, "not_found")
-		now.Get(path+"?as_of=999999").WantProblem(http.StatusNotFound, "not_found")
+		now.Get(path+"?as_of="+deleted).WantProblem(http.StatusNotFound, "not_found")
 		ann.Get(path).WantProblem(http.StatusNotFound, "not_found")
 	}
 	if kinds < 4 {

@@ -75,9 +75,6 @@ func TestCrowdAroundAReference(t *testing.T) {
 				switch n % 3 {
 				case 0:
 					_, err = commands.Do(t.Context(), w.run, commands.Companies, w.ann, commands.Target{ID: com.UUID}, company.AddTags(tag))
-					if e, ok := errors.AsType[*domain.Error](err); ok && e.Kind == domain.Invalid {
-						err = nil // so many tags are too many
-					}
 				case 1:
 					_, err = commands.Do(t.Context(), w.run, commands.Contacts, w.ann, commands.Target{ID: newID(), New: true}, contact.Create{Fields: contact.Fields{FirstName: "Ada", CompanyID: com}})
 				case 2:
@@ -86,7 +83,7 @@ func TestCrowdAroundAReference(t *testing.T) {
 						commands.Companies.Prepare(commands.Target{ID: com.UUID}, company.AddTags{Tags: []string{"x" + tag.Tags[0][:1]}}),
 					})
 				}
-				if err != nil {
+				if err != nil && !errors.Is(err, domain.Invalid) { // so many tags are too many
 					t.Errorf("%d: %v", n, err)
 				}
 			}

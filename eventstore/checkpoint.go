@@ -29,7 +29,9 @@ type Checkpoint struct {
 	Generation int
 }
 
-// Lag says that a group of readers is behind in the log of a tenant.
+// Lag says that a group of readers is behind in the log of a tenant. If Head comes
+// before the checkpoint, the group is ahead: the log was taken back to an earlier
+// state, such as by putting back a backup, and the checkpoint was not.
 type Lag struct {
 	Tenant     domain.TenantID
 	Checkpoint Checkpoint
@@ -52,7 +54,7 @@ type Tracker interface {
 	Release(ctx context.Context, group, owner string) error
 
 	// Behind returns the tenants of some shards in whose logs the group is
-	// behind.
+	// behind, or ahead.
 	Behind(ctx context.Context, group string, shards []Shard) ([]Lag, error)
 
 	// Checkpoint returns how far the group has come with a tenant: the zero
@@ -63,6 +65,10 @@ type Tracker interface {
 	// otherwise returns ErrMoved. Readers that derive rows in the same database
 	// move their checkpoint in the transaction of the rows instead.
 	Move(ctx context.Context, group string, tenant domain.TenantID, from Checkpoint, to Position) error
+
+	// TakeBack moves a checkpoint back to a position, under a new generation, if it
+	// is where the caller thinks it is, and otherwise returns ErrMoved.
+	TakeBack(ctx context.Context, group string, tenant domain.TenantID, from Checkpoint, to Position) error
 }
 
 // ErrMoved says that a checkpoint is not where it was: somebody else went on

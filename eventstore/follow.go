@@ -45,6 +45,13 @@ type FollowerConfig struct {
 	// must not keep the slices.
 	Handle func(context.Context, []Batch) []error
 
+	// TakenBack, if set, is called for a tenant whose log ends before the place
+	// that the group has come to, because it was taken back to an earlier state. It
+	// must move the checkpoint back, or return an error, and then is called again
+	// later. Without it the checkpoint is moved to the end of the log: what comes
+	// from now on is handed over, and what was handed over of the lost end stays so.
+	TakenBack func(context.Context, domain.TenantID) error
+
 	Together int           // batches handed over at a time, if they are small (default 1)
 	Workers  int           // calls of Handle at a time (default 2), at most half of them for tenants that failed
 	Batch    int           // events in a batch while others wait (default 500)
@@ -231,7 +238,7 @@ func (f *Follower) step(ctx context.Context, jobs []job) []outcome {
 	outcomes := make([]outcome, len(jobs))
 	batches, of := make([]Batch, 0, len(jobs)), make([]int, 0, len(jobs))
 	for i, j := range jobs {
-		b, o := f.read(ctx, j)
+		b, o := f.readSafely(ctx, j)
 		if outcomes[i] = o; len(b.Events) > 0 {
 			batches, of = append(batches, b), append(of, i)
 		}
@@ -248,6 +255,16 @@ func (f *Follower) step(ctx context.Context, jobs []job) []outcome {
 	return outcomes
 }
 
+// readSafely keeps a panic from ending more than the job that it happened in.
+func (f *Follower) readSafely(ctx context.Context, j job) (b Batch, o outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			b, o = Batch{}, outcome{err: fmt.Errorf("panic while reading a batch: %T", p)} // not p: it may hold what is in the events
+		}
+	}()
+	return f.read(ctx, j)
+}
+
 // read reads the next batch of a tenant, and returns how the job ends if it is
 // handled. There are no events if there is nothing to handle.
 func (f *Follower) read(ctx context.Context, j job) (Batch, outcome) {
@@ -258,7 +275,10 @@ func (f *Follower) read(ctx context.Context, j job) (Batch, outcome) {
 		}
 		j.from = &at
 	}
-	if j.head <= j.from.Position {
+	if j.head < j.from.Position {
+		return Batch{}, outcome{at: *j.from, err: f.lookBack(ctx, j)}
+	}
+	if j.head == j.from.Position {
 		return Batch{}, outcome{at: *j.from}
 	}
 	limit := f.cfg.MaxBatch
@@ -275,6 +295,32 @@ func (f *Follower) read(ctx context.Context, j job) (Batch, outcome) {
 	}
 	at := Checkpoint{Position: b.To(), Generation: b.From.Generation}
 	return b, outcome{at: at, events: len(events), full: len(events) == limit}
+}
+
+// lookBack finds out why a group is further than the log of a tenant was known to
+// go. Usually somebody else has come further meanwhile. But if the log does end
+// there, it was taken back, and whoever went on from the checkpoint would leave out
+// all that is recorded up to it.
+func (f *Follower) lookBack(ctx context.Context, j job) error {
+	head, err := f.cfg.Store.Head(ctx, j.tenant)
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	if head >= j.from.Position {
+		return nil
+	}
+	f.queue.tookBack()
+	f.cfg.Log.ErrorContext(ctx, "the log of a tenant ends before the place that was reached in it: it was taken back to an earlier state. What the backend derives from it is made anew; what others were sent of the lost end, they keep",
+		"group", f.cfg.Group, "tenant", j.tenant.String(), "was_at", int64(j.from.Position), "log_ends_at", int64(head))
+	if f.cfg.TakenBack != nil {
+		err = f.cfg.TakenBack(ctx, j.tenant)
+	} else {
+		err = f.cfg.Tracker.TakeBack(ctx, f.cfg.Group, j.tenant, *j.from, min(head, j.head))
+	}
+	if err != nil {
+		return fmt.Errorf("take back how far the group is: %w", err)
+	}
+	return ErrMoved // and go on from where it is now
 }
 
 // Check makes sure that nothing was skipped, whatever the reason, and otherwise

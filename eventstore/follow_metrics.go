@@ -29,6 +29,8 @@ var gauges = []gauge{
 		func(s FollowerStats) float64 { return float64(s.Batches) }),
 	newGauge("events_total", "Events dealt with.", prometheus.CounterValue,
 		func(s FollowerStats) float64 { return float64(s.Events) }),
+	newGauge("taken_back_total", "Logs that ended before what was read of them, because they were taken back to an earlier state.", prometheus.CounterValue,
+		func(s FollowerStats) float64 { return float64(s.TakenBack) }),
 	newGauge("faults_total", "Batches that could not be dealt with at the first attempt.", prometheus.CounterValue,
 		func(s FollowerStats) float64 { return float64(s.Faults) }),
 }

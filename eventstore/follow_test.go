@@ -90,11 +90,34 @@ func (w *world) Behind(_ context.Context, _ string, shards []Shard) (lags []Lag,
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for t, log := range w.logs {
-		if slices.Contains(shards, ShardOf(t)) && w.at[t].Position < Position(len(log)) {
+		if slices.Contains(shards, ShardOf(t)) && w.at[t].Position != Position(len(log)) {
 			lags = append(lags, Lag{t, w.at[t], Position(len(log))})
 		}
 	}
 	return lags, nil
+}
+
+func (w *world) Head(_ context.Context, t domain.TenantID) (Position, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Position(len(w.logs[t])), nil
+}
+
+func (w *world) TakeBack(_ context.Context, _ string, t domain.TenantID, from Checkpoint, to Position) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.at[t] != from {
+		return ErrMoved
+	}
+	w.at[t] = Checkpoint{to, from.Generation + 1}
+	return nil
+}
+
+// cut takes the log of a tenant back to a position.
+func (w *world) cut(t domain.TenantID, to Position) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.logs[t] = w.logs[t][:to]
 }
 
 func (w *world) Checkpoint(_ context.Context, _ string, t domain.TenantID) (Checkpoint, error) {
@@ -228,6 +251,59 @@ func TestFollower(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			if w.position(ten) != 5 {
 				t.Errorf("at %d of 5", w.position(ten))
+			}
+		})
+	})
+	t.Run("notices that a log was taken back", func(t *testing.T) {
+		t.Parallel()
+		for _, restarted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w, ten := newWorld(), tenants(1)[0]
+				f, stop := w.follow(t, FollowerConfig{Handle: OneByOne(w.moving)})
+				f.Notify(ten, w.append(ten, 10))
+				time.Sleep(100 * time.Millisecond)
+				if restarted {
+					stop()
+					synctest.Wait()
+				}
+				w.cut(ten, 7)
+				if restarted {
+					f, _ = w.follow(t, FollowerConfig{Handle: OneByOne(w.moving)})
+				}
+				time.Sleep(1500 * time.Millisecond)
+				if w.position(ten) != 7 || f.Stats().TakenBack != 1 {
+					t.Errorf("at %d of 7, %d logs were taken back", w.position(ten), f.Stats().TakenBack)
+				}
+				f.Notify(ten, w.append(ten, 2))
+				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
+				if m := w.moves[ten]; w.position(ten) != 9 || m[len(m)-1] != 9 {
+					t.Errorf("at %d of 9", w.position(ten))
+				}
+				time.Sleep(5 * time.Second)
+				if s := f.Stats(); s.TakenBack != 1 || s.Tenants != 0 {
+					t.Errorf("%+v", s)
+				}
+			})
+		}
+	})
+	t.Run("lets whoever derives from a log begin anew", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w, ten := newWorld(), tenants(1)[0]
+			w.append(ten, 5)
+			w.at[ten] = Checkpoint{Position: 9}
+			calls := 0
+			w.follow(t, FollowerConfig{Handle: OneByOne(w.moving), TakenBack: func(ctx context.Context, t domain.TenantID) error {
+				if calls++; calls == 1 {
+					return errors.New("not now")
+				}
+				return w.TakeBack(ctx, "", t, Checkpoint{Position: 9}, 0)
+			}})
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if w.position(ten) != 5 || calls != 2 || len(w.moves[ten]) != 1 {
+				t.Errorf("at %d of 5 after %d calls and %v", w.position(ten), calls, w.moves[ten])
 			}
 		})
 	})

@@ -48,7 +48,14 @@ type task struct {
 	stuck   Position  // where
 	told    int       // how many faults there were when somebody was told of them
 	halted  bool
+
+	// ahead says that the log was seen to end before the place that the group has
+	// come to, so that there is something to do although there is nothing new.
+	ahead bool
 }
+
+// due reports whether there is something to do.
+func (t *task) due() bool { return t.at < t.head || t.ahead }
 
 type taskState int
 
@@ -149,6 +156,10 @@ func (q *queue) behind(lags []Lag) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, l := range lags {
+		if l.Head < l.Checkpoint.Position {
+			q.seeAhead(l)
+			continue
+		}
 		if t := q.tasks[l.Tenant]; t == nil || t.state == queued {
 			q.learn(l.Tenant, l.Checkpoint)
 		}
@@ -178,6 +189,25 @@ func (q *queue) see(tenant domain.TenantID, head Position) {
 	q.enqueue(t)
 }
 
+// seeAhead takes note of a log that ends before the place that the group has come
+// to. Whoever deals with the tenant asks the database where that is.
+func (q *queue) seeAhead(l Lag) {
+	if q.closed || !q.mine[ShardOf(l.Tenant)] || q.tasks[l.Tenant] != nil {
+		return
+	}
+	delete(q.marks, l.Tenant)
+	t := &task{tenant: l.Tenant, at: l.Checkpoint.Position, head: l.Head, since: q.now(), ahead: true}
+	q.tasks[l.Tenant] = t
+	q.enqueue(t)
+}
+
+// tookBack counts a log that was taken back.
+func (q *queue) tookBack() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.TakenBack++
+}
+
 func (q *queue) enqueue(t *task) {
 	q.queued++
 	t.state, t.timer, t.number = queued, nil, q.queued
@@ -192,7 +222,7 @@ func (q *queue) enqueue(t *task) {
 // enqueueIn gives a task its turn after a while, if there is then something to
 // do for it. Until then it is kept, so that it cannot have its turn earlier.
 func (q *queue) enqueueIn(t *task, d time.Duration) {
-	if d <= 0 && t.at < t.head {
+	if d <= 0 && t.due() {
 		q.enqueue(t)
 		return
 	}
@@ -202,7 +232,7 @@ func (q *queue) enqueueIn(t *task, d time.Duration) {
 		defer q.mu.Unlock()
 		switch {
 		case q.closed, t.timer != timer:
-		case t.at >= t.head, !q.mine[ShardOf(t.tenant)]:
+		case !t.due(), !q.mine[ShardOf(t.tenant)]:
 			delete(q.tasks, t.tenant)
 		default:
 			q.enqueue(t)
@@ -315,7 +345,7 @@ func (q *queue) finish(jobs []job, outcomes []outcome) (faults []int) {
 }
 
 func (q *queue) advance(t *task, o outcome) {
-	t.faults, t.halted = 0, false
+	t.faults, t.halted, t.ahead = 0, false, false
 	t.at = o.at.Position
 	q.mark(t.tenant, o.at)
 	if o.events > 0 {
@@ -416,6 +446,7 @@ type FollowerStats struct {
 	Oldest  time.Duration // for how long the one has been behind that is longest
 
 	Batches, Events, Faults uint64 // since the start
+	TakenBack               uint64 // logs that ended before the place that the group had come to, since the start
 }
 
 // Stats says how the follower is doing on this node.

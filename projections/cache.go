@@ -3,6 +3,7 @@ package projections
 import (
 	"github.com/hashicorp/golang-lru/v2"
 
+	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 )
 
@@ -32,4 +33,13 @@ func (c *cache) get(table string, s eventstore.StreamID) any {
 // is wrong.
 func (c *cache) put(table string, s eventstore.StreamID, e any) {
 	c.lru.Add(cacheKey{table, s}, e)
+}
+
+// forget drops the entries of a tenant.
+func (c *cache) forget(tenant domain.TenantID) {
+	for _, k := range c.lru.Keys() {
+		if k.stream.Tenant == tenant {
+			c.lru.Remove(k)
+		}
+	}
 }

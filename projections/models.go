@@ -77,6 +77,7 @@ func New(cfg Config) *Models {
 	f.Together = cmp.Or(f.Together, 16)
 	f.Store, f.Tracker, f.Group, f.Owner, f.Handle = cfg.Store, cfg.Tracker, Group, cfg.Owner, m.handle
 	f.Log, f.Now, f.Away = cfg.Log, cfg.Now, wall.IsPassing
+	f.TakenBack = m.Reset // there are rows of events that are not in the log any more
 	m.follower = eventstore.NewFollower(f)
 	return m
 }
@@ -154,6 +155,9 @@ func guard(f func() error) (err error) {
 func (m *Models) prepare(ctx context.Context, b eventstore.Batch) (*step, error) {
 	s, ok := m.sessions.Get(b.Tenant)
 	if !ok || s.generation != b.From.Generation {
+		if ok { // what was known may be of a log that was taken back since
+			m.cache.forget(b.Tenant)
+		}
 		var err error
 		if s, err = m.openSession(ctx, b.Tenant); err != nil {
 			return nil, err

@@ -34,8 +34,7 @@ func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress f
 	if progress != nil {
 		r.progress = progress
 	}
-	// What is added meanwhile is made up for first without, and then, when it is
-	// little, with holding up the live rows.
+	// What is added meanwhile is made up for, until it is little.
 	for {
 		live, err := m.cfg.Tracker.Checkpoint(ctx, Group, tenant)
 		if err != nil {
@@ -48,8 +47,10 @@ func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress f
 			return err
 		}
 	}
-	if err := r.finish(ctx); err != nil {
-		return fmt.Errorf("finish rebuild: %w", err)
+	for done := false; !done; {
+		if done, err = r.finish(ctx); err != nil {
+			return fmt.Errorf("finish rebuild: %w", err)
+		}
 	}
 	return m.sweep(ctx, tenant, ps)
 }
@@ -195,17 +196,25 @@ func (r *rebuild) readAhead(ctx context.Context, after, goal eventstore.Position
 	return batches
 }
 
-// finish makes the new rows the ones that people see. It holds the checkpoint of
-// the live rows meanwhile, so that they stand still until the new ones are as
-// far; whoever projects to them then notices that the generation has changed.
-func (r *rebuild) finish(ctx context.Context) error {
-	return r.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: r.tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+// finish brings the new rows to where the live ones are and makes them the ones
+// that people see. If the live rows have moved on in between, it does not, and has
+// to be tried again: it holds no connection while it needs another one. Whoever
+// projects to the live rows then notices that the generation has changed.
+func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
+	live, err := r.cfg.Tracker.Checkpoint(ctx, Group, r.tenant)
+	if err != nil {
+		return false, err
+	}
+	if err := r.advance(ctx, live.Position); err != nil {
+		return false, err
+	}
+	err = r.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: r.tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
 		live, err := lock(ctx, tx, Group, r.tenant)
 		if err != nil {
 			return err
 		}
-		if err := r.advance(ctx, live.Position); err != nil {
-			return err
+		if done = live.Position <= r.at.Position; !done {
+			return nil
 		}
 		b := new(pgx.Batch)
 		queueMove(b, rebuildGroup, r.tenant, r.at, r.at.Position)
@@ -216,6 +225,7 @@ func (r *rebuild) finish(ctx context.Context) error {
 		queueNextGeneration(b, Group, r.tenant)
 		return moved(tx.SendBatch(ctx, b).Close())
 	})
+	return done, err
 }
 
 // Reset drops all of a tenant's rows: from one moment to the next people see
@@ -244,6 +254,7 @@ func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
 		return err
 	}
 	m.follower.Forget(tenant)
+	m.cache.forget(tenant)
 	return m.sweep(ctx, tenant, m.cfg.All)
 }
 

@@ -55,7 +55,7 @@ func (t Tracker) Behind(ctx context.Context, group string, shards []eventstore.S
 	}
 	return dispatch(ctx, t, lag, `select h.tenant_id, coalesce(c.pos, 0), coalesce(c.generation, 0), h.last_pos
 		from es.tenant_head h left join es.checkpoint c on c.grp = $1 and c.tenant_id = h.tenant_id
-		where es.shard(h.tenant_id) = any($2) and h.last_pos > coalesce(c.pos, 0)`, group, shards)
+		where es.shard(h.tenant_id) = any($2) and h.last_pos <> coalesce(c.pos, 0)`, group, shards)
 }
 
 // Checkpoint implements [eventstore.Tracker].
@@ -75,6 +75,23 @@ func (t Tracker) Move(ctx context.Context, group string, tenant domain.TenantID,
 	})
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "RH001" {
 		return eventstore.ErrMoved
+	}
+	return err
+}
+
+// TakeBack implements [eventstore.Tracker].
+func (t Tracker) TakeBack(ctx context.Context, group string, tenant domain.TenantID, from eventstore.Checkpoint, to eventstore.Position) error {
+	moved := true
+	err := t.wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+		b.Queue(`update es.checkpoint set pos = $5, generation = generation + 1
+			where grp = $1 and tenant_id = $2 and pos = $3 and generation = $4`, group, tenant.UUID, from.Position, from.Generation, to).
+			Exec(func(tag pgconn.CommandTag) error {
+				moved = tag.RowsAffected() == 1
+				return nil
+			})
+	})
+	if err == nil && !moved {
+		err = eventstore.ErrMoved
 	}
 	return err
 }
