@@ -17,6 +17,10 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
+// MaxMembers is how many members an object may have for [ParsePlain]. To find a
+// name in it costs more than to look at a value.
+const MaxMembers = 1000
+
 // MaxDepth is how deep arrays and objects may be nested.
 const MaxDepth = 64
 
@@ -56,7 +60,7 @@ func Parse(data []byte) (any, error) {
 }
 
 // ParsePlain reads a document of at most so many values, which are what time and
-// memory go for. Where there are more, the refusal points at the array or object
+// memory go for, and of objects of at most [MaxMembers] members. Where there are more, the refusal points at the array or object
 // that has one too many. Numbers are as [domain.PlainNumber] writes them; it tells
 // whether any was written otherwise.
 func ParsePlain(data []byte, most int) (v any, rewritten bool, err error) {
@@ -205,7 +209,7 @@ func (p *parser) object(depth int) (any, error) {
 		if p.space(); p.peek() != ':' {
 			return nil, p.broken()
 		}
-		if p.left--; p.left < 0 {
+		if p.left--; p.left < 0 || p.plain && len(members) == MaxMembers {
 			return nil, p.tooMany()
 		}
 		p.at++

@@ -103,7 +103,7 @@ func (r *reader) leafNode(node map[string]json.RawMessage, at string) (Filter, e
 // elements of a list.
 func literals(raw json.RawMessage, list bool) ([]literal, bool) {
 	elements := []json.RawMessage{raw}
-	if list && json.Unmarshal(raw, &elements) != nil {
+	if list && (json.Unmarshal(raw, &elements) != nil || len(elements) > maxValues) {
 		return nil, false
 	}
 	written := make([]literal, len(elements))

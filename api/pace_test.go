@@ -1,0 +1,109 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// piped is a listener of one connection, which is only in memory, so that time
+// passes when everybody waits.
+type piped struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (p piped) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+func (p piped) Close() error { close(p.done); return nil }
+func (piped) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestSlowBody sends a body at several rates. Too slow a one is refused within
+// seconds, and not when all the time for a request is over.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		piece    int
+		every    time.Duration
+		status   int
+		atLeast  time.Duration
+		within   time.Duration
+		whenRead time.Duration // how long the answer takes after that
+	}{
+		{"nothing at all", 0, time.Second, 408, 4 * time.Second, 6 * time.Second, 0},
+		{"a byte a second", 1, time.Second, 408, 4 * time.Second, 7 * time.Second, 0},
+		{"a kilobyte a second", 1 << 10, time.Second, 408, 4 * time.Second, 10 * time.Second, 0},
+		{"at once", 100_000, time.Millisecond, 200, 0, time.Second, 0},
+		{"10 kB a second", 10_000, time.Second, 200, 9 * time.Second, 12 * time.Second, 0},
+		{"an answer that takes longer than the body may", 100_000, time.Millisecond, 200, 20 * time.Second, 21 * time.Second, 20 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &Server{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: uuid.New}
+				op := describe(http.MethodPost, "/things", everybody, "Things", "thing.do", "", "", []part{upTo(1 << 20), serve(func(x *exchange) error {
+					if _, err := io.ReadAll(x.r.Body); err != nil {
+						return unreadable(err)
+					}
+					select {
+					case <-time.After(tt.whenRead):
+					case <-x.ctx().Done():
+						return x.ctx().Err()
+					}
+					return x.answerText("read")
+				})})
+				op.RequestBody = &huma.RequestBody{}
+				h, err := s.edge(op.handler())
+				if err != nil {
+					t.Fatal(err)
+				}
+				listener := piped{make(chan net.Conn, 1), make(chan struct{})}
+				server := &http.Server{Handler: h, ReadTimeout: time.Minute}
+				go func() { _ = server.Serve(listener) }()
+				client, conn := net.Pipe()
+				listener.conns <- conn
+				begin := time.Now()
+				var sending sync.WaitGroup
+				sending.Go(func() {
+					_, _ = fmt.Fprintf(client, "POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+					piece := []byte(strings.Repeat("x", tt.piece))
+					for sent := 0; sent < 100_000 && len(piece) > 0; sent += len(piece) {
+						time.Sleep(tt.every)
+						if _, err := client.Write(piece); err != nil {
+							return
+						}
+					}
+				})
+				res, err := http.ReadResponse(bufio.NewReader(client), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				took := time.Since(begin)
+				_, _, _ = res.Body.Close(), client.Close(), server.Close()
+				sending.Wait()
+				if res.StatusCode != tt.status || took < tt.atLeast || took > tt.within {
+					t.Errorf("answered %d after %s", res.StatusCode, took)
+				}
+			})
+		})
+	}
+}
