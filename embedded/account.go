@@ -28,11 +28,11 @@ func lend(dataDir string) (account, error) {
 	}
 	names := []string{"postgres", "nobody"}
 	if uid := owner(dataDir); uid > 0 {
-		u, err := user.LookupId(strconv.Itoa(uid))
-		if err != nil { // the number has no name, and the server needs none
+		name, ok := nameOf(uid)
+		if !ok { // the server needs none
 			return account{name: "number " + strconv.Itoa(uid), uid: uid, gid: group(dataDir), other: true}, nil
 		}
-		names = []string{u.Username}
+		names = []string{name}
 	}
 	for _, name := range names {
 		u, err := user.Lookup(name)
@@ -99,9 +99,18 @@ func explain(err error, dir string) error {
 	return fmt.Errorf("%w: %s belongs to %s: run as that user, or choose another data directory", err, dir, username(owner(dir)))
 }
 
+// nameOf returns the name of a user number, if it has one.
+func nameOf(uid int) (string, bool) {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return "", false
+	}
+	return u.Username, true
+}
+
 func username(uid int) string {
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return "the user " + u.Username
+	if name, ok := nameOf(uid); ok {
+		return "the user " + name
 	}
 	return fmt.Sprintf("user number %d", uid)
 }

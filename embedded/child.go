@@ -40,10 +40,19 @@ func (c *child) end() {
 
 // how says how the process ended.
 func (c *child) how() string {
-	if c.err == nil || errors.Is(c.err, exec.ErrWaitDelay) {
-		return "it was shut down"
+	if err := c.failure(); err != nil {
+		return err.Error()
 	}
-	return c.err.Error()
+	return "it was shut down"
+}
+
+// failure returns the error that the process ended with, or nil if it was shut
+// down in order. That something still had its standard error open is none.
+func (c *child) failure() error {
+	if errors.Is(c.err, exec.ErrWaitDelay) {
+		return nil
+	}
+	return c.err
 }
 
 // errStopping says that no process is started any more.

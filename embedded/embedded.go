@@ -108,7 +108,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	go s.keep(s.keeping, cfg)
+	go s.keep(s.keeping, cfg) //nolint:contextcheck // that of ctx, but that it does not end with it
 	return s, nil
 }
 

@@ -32,7 +32,7 @@ func (s *Server) keep(ctx context.Context, cfg Config) {
 			lasted.Stop()
 		}
 		if ctx.Err() != nil {
-			s.err = s.child.err
+			s.err = s.child.failure()
 			return
 		}
 		s.output.speak(false)

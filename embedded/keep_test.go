@@ -122,7 +122,7 @@ func TestGivesUpReviving(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, s) })
-	if err := os.Chmod(s.dataDir(), 0o755); err != nil { //nolint:gosec // what PostgreSQL refuses
+	if err := os.Chmod(s.dataDir(), 0o755); err != nil { // which PostgreSQL refuses
 		t.Fatal(err)
 	}
 	if err := postmasterOf(s).Kill(); err != nil {

@@ -42,17 +42,20 @@ func (o *output) line(line string) {
 	if line == "" {
 		return
 	}
-	if len(o.last) == keep {
-		o.last = o.last[1:]
-	}
-	o.last = append(o.last, line)
 	severity, message, ok := strings.Cut(line, ":  ")
+	greeting := severity == "FATAL" && strings.HasPrefix(message, "the database system is ") // of whoever comes too early
+	if !greeting {
+		if len(o.last) == keep {
+			o.last = o.last[1:]
+		}
+		o.last = append(o.last, line)
+	}
 	level, known := levels[severity]
 	if !ok || !known {
 		level, message = slog.LevelInfo, line
 	}
-	if !o.loud || severity == "FATAL" && strings.HasPrefix(message, "the database system is ") {
-		level = slog.LevelDebug // whoever comes is told that it starts or recovers; a line for each helps nobody
+	if !o.loud || greeting {
+		level = slog.LevelDebug // a line for each helps nobody
 	}
 	o.log.Log(context.Background(), level, "postgres", "message", message) //nolint:forbidigo // there is no one who asked
 }

@@ -10,9 +10,10 @@ import (
 // errFull says that there is no room left on the disk of the data directory.
 var errFull = errors.New("the disk is full")
 
-// little is how much room there must be on a disk that is not taken for full: a
-// file of the write-ahead log has 16 MB.
-const little = 24 << 20
+// little is how much room there must be on a disk that is not taken for full:
+// four files of the write-ahead log. What PostgreSQL lacked it gives back in part
+// when it ends, and it does not always say in its log what that was.
+const little = 64 << 20
 
 // roomOn returns how much room there is for us on the disk of a directory, in
 // bytes, or a lot if that cannot be told.
@@ -71,7 +72,7 @@ func explainOutput(err error, words, dir string) error {
 
 // explainEnd says why the server ended while it was starting.
 func (s *Server) explainEnd(c *child) error {
-	err := c.err
+	err := c.failure()
 	if err == nil {
 		err = errors.New("somebody has shut it down")
 	}

@@ -26,8 +26,10 @@ func (s *shifted) now() time.Time { return time.Now().Round(0).Add(time.Duration
 func ways(ctx context.Context, w *wall.Wall) map[string]func() error {
 	scope := wall.Scope{Tenant: alice, Duty: wall.Reader}
 	return map[string]func() error{
-		"Pipe":     func() error { return w.Pipe(ctx, scope, func(b *pgx.Batch) { b.Queue(seen) }) },
-		"InTenant": func() error { return w.InTenant(ctx, scope, func(tx wall.Tx) error { _, err := tx.Exec(ctx, seen); return err }) },
+		"Pipe": func() error { return w.Pipe(ctx, scope, func(b *pgx.Batch) { b.Queue(seen) }) },
+		"InTenant": func() error {
+			return w.InTenant(ctx, scope, func(tx wall.Tx) error { _, err := tx.Exec(ctx, seen); return err })
+		},
 		"Sealed": func() error {
 			return w.Sealed(ctx, wall.Access, []domain.TenantID{alice}, func(c wall.Tx, seals []string) error {
 				_, err := c.Exec(ctx, `select sec.tenant($1)`, seals[0])

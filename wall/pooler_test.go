@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,7 +122,7 @@ func relay(from io.Reader, to io.Writer, until ...byte) (byte, error) {
 		if head[0] == 'K' { // BackendKeyData
 			binary.BigEndian.PutUint32(body, 4711)
 		}
-		if _, err := to.Write(append(head, body...)); err != nil {
+		if _, err := to.Write(slices.Concat(head, body)); err != nil {
 			return 0, err
 		}
 		switch {
