@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,7 +203,7 @@ func unreadable(err error) error {
 	if e := translate(err); e.Kind == tooLarge {
 		return e
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return tooSlow.Refusef("body_too_slow", "the body comes too slowly")
 	}
 	return domain.Malformed.Refusef("incomplete_body", "the body ended too early")

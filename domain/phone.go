@@ -44,6 +44,9 @@ func ParsePhoneIn(s string, country Country) (Phone, error) {
 	return "", refusedPhone("is not a telephone number of the country")
 }
 
+// HasPhones reports whether there is a numbering plan for a country.
+func (c Country) HasPhones() bool { return phonenumbers.GetCountryCodeForRegion(string(c)) != 0 }
+
 // planned returns the number that some text is by the numbering plans. It refuses
 // text that is a number of somebody with a zero, and one of somebody else without.
 func planned(text string, country Country) (Phone, bool, error) {

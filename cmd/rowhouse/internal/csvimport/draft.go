@@ -160,7 +160,7 @@ func (d *draft) externalID() {
 func (d *draft) country() string {
 	for _, field := range []string{"address.country", "billing_address.country", "home_address.country", "other_address.country", "shipping_address.country"} {
 		if c, ok := d.column(field); ok {
-			if code := d.plan.atlas.country(d.cell(c)); canCall(code) {
+			if code := d.plan.atlas.country(d.cell(c)); domain.Country(code).HasPhones() {
 				return code
 			}
 		}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/nyaruka/phonenumbers"
-
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -41,9 +39,6 @@ func parsePhone(text, country string) (number, bool) {
 	n.phone = p
 	return n, err == nil
 }
-
-// canCall reports whether there is a numbering plan for a country.
-func canCall(country string) bool { return phonenumbers.GetCountryCodeForRegion(country) != 0 }
 
 // extensionMarks are what people write before an extension.
 var extensionMarks = regexp.MustCompile(`(?i)^(.*[0-9)])[ ,;.(-]*(?:extension|extn|ext|ext\.|x|#|durchwahl|poste|anexo|ramal|int|interno|доб|вн)[ .:=#]*([0-9]*)\)?$`)
