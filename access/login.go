@@ -34,7 +34,7 @@ func (d *Directory) Login(ctx context.Context, from netip.Addr, email, password 
 	if err != nil {
 		return Session{}, errUnauthenticated
 	}
-	user, err := d.checkPassword(ctx, from, address.Normalized(), password)
+	user, err := d.checkPassword(ctx, from, address, password)
 	if err != nil {
 		return Session{}, err
 	}
@@ -52,15 +52,17 @@ func (d *Directory) Login(ctx context.Context, from netip.Addr, email, password 
 }
 
 // checkPassword returns the user whose address and password these are.
-func (d *Directory) checkPassword(ctx context.Context, from netip.Addr, email, password string) (uuid.UUID, error) {
-	guess, err := d.guesses.take(email, from)
+func (d *Directory) checkPassword(ctx context.Context, from netip.Addr, email domain.Email, password string) (uuid.UUID, error) {
+	guess, err := d.guesses.take(email.Normalized(), from)
 	if err != nil {
 		return uuid.Nil, err
 	}
 	var id uuid.UUID
 	var stored string
 	err = d.wall.Outside(ctx, wall.Access, func(tx wall.Tx) error {
-		err := tx.QueryRow(ctx, `select id, password from access.users where email = $1`, email).Scan(&id, &stored)
+		// Users of earlier releases are known by the form of their time.
+		err := tx.QueryRow(ctx, `select id, password from access.users where email in ($1, $2) order by email = $1 desc limit 1`,
+			email.Normalized(), email.Legacy()).Scan(&id, &stored)
 		if noRows(err) {
 			return nil
 		}

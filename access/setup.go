@@ -60,7 +60,7 @@ type Named struct {
 // NewUser is somebody who will be able to log in.
 type NewUser struct {
 	Email    domain.Email `json:"email"`
-	Password string       `json:"password" minLength:"12" maxLength:"128"`
+	Password string       `json:"password" minLength:"12" maxLength:"128" text:"raw"`
 	Name     string       `json:"name" maxLength:"200"`
 }
 

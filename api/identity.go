@@ -47,7 +47,7 @@ func setup(x *exchange) error {
 // login is what a user says to be let in.
 type login struct {
 	Email    string          `json:"email" maxLength:"254"`
-	Password string          `json:"password" maxLength:"128"`
+	Password string          `json:"password" maxLength:"128" text:"raw"`
 	TenantID domain.TenantID `json:"tenant_id,omitzero" doc:"The tenant that the token shall be good for."`
 }
 

@@ -36,7 +36,7 @@ func matches[F, S any, K interface {
 }](members ...string) matcher {
 	return matcher{members, func(data []byte) []domain.Claim {
 		var f F
-		if json.Unmarshal(data, &f) != nil {
+		if json.Unmarshal(data, &f) != nil || domain.Normalize(&f) != nil {
 			return nil // such as a part of a value, which is for a record that has the rest
 		}
 		k := K(new(S))

@@ -61,19 +61,20 @@ type Country string
 func ParseCountry(s string) (Country, error) {
 	region, err := language.ParseRegion(s[:min(len(s), 3)])
 	if err != nil || len(s) != 2 || !region.IsCountry() {
-		return "", &Error{Kind: Invalid, Code: "invalid_country", Detail: "is not a country code of ISO 3166-1, such as GB"}
+		return "", errNotCountry
 	}
 	return Country(strings.ToUpper(region.Canonicalize().String())), nil
 }
 
+var errNotCountry error = &Error{Kind: Invalid, Code: "invalid_country", Detail: "is not a country code of ISO 3166-1, such as GB"}
+
 // Check says what is wrong with the code, if anything is.
 func (c Country) Check() error {
-	_, err := ParseCountry(string(c))
-	return err
+	return asParsed(c, ParseCountry, errNotCountry)
 }
 
+// Normalize brings the value into the form in which it is stored.
+func (c *Country) Normalize() error { return normalize(c, ParseCountry) }
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (c *Country) UnmarshalText(text []byte) (err error) {
-	*c, err = ParseCountry(string(text))
-	return err
-}
+func (c *Country) UnmarshalText(text []byte) error { return keep(c, text, errNotCountry) }

@@ -45,6 +45,17 @@ type Claim struct {
 	Optional bool
 }
 
+// Keyed returns the claims of one thing: by its normalised value and, if that is
+// another one, by the value that earlier releases compared by. So records of
+// their time still keep theirs, give them back, and get them again.
+func Keyed(scope, pointer, key, legacy string) []Claim {
+	claims := []Claim{{Scope: scope, Key: key, Pointer: pointer}}
+	if legacy != key {
+		claims = append(claims, Claim{Scope: scope, Key: legacy, Pointer: pointer})
+	}
+	return claims
+}
+
 // A Lenient command may go ahead although somebody else holds an optional claim
 // it asks for. It then simply does not hold it.
 type Lenient interface {

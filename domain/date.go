@@ -12,8 +12,13 @@ func ParseDate(s string) (Date, error) { return checked(Date(s)) }
 // Check says what is wrong with the date, if anything is.
 func (d Date) Check() error {
 	t, err := time.Parse(time.DateOnly, string(d))
-	return Check(err == nil && t.Year() >= 1, "", "invalid_date", "is not a date such as 2026-03-01")
+	if err != nil || t.Year() < 1 {
+		return errNotDate
+	}
+	return nil
 }
+
+var errNotDate error = &Error{Kind: Invalid, Code: "invalid_date", Detail: "is not a date such as 2026-03-01"}
 
 // Time returns the beginning of the day in UTC.
 func (d Date) Time() time.Time {
@@ -21,8 +26,8 @@ func (d Date) Time() time.Time {
 	return t
 }
 
+// Normalize brings the value into the form in which it is stored.
+func (d *Date) Normalize() error { return normalize(d, ParseDate) }
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (d *Date) UnmarshalText(text []byte) (err error) {
-	*d, err = ParseDate(string(text))
-	return err
-}
+func (d *Date) UnmarshalText(text []byte) error { return keep(d, text, errNotDate) }

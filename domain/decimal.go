@@ -16,11 +16,13 @@ func ParseDecimal(s string) (Decimal, error) {
 	whole, decimals, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
 	ok := whole != "" && len(whole) <= 14 && isDigits(whole) && len(decimals) <= moneyScale && isDigits(decimals) && point == (decimals != "")
 	if !ok {
-		return "", &Error{Kind: Invalid, Code: "invalid_decimal", Detail: "is not a decimal number of at most 14 digits and 4 decimals"}
+		return "", errNotDecimal
 	}
 	d, err := decimal.NewFromString(s)
 	return Decimal(d.String()), err
 }
+
+var errNotDecimal error = &Error{Kind: Invalid, Code: "invalid_decimal", Detail: "is not a decimal number of at most 14 digits and 4 decimals"}
 
 // Check says what is wrong with the number, if anything is.
 func (d Decimal) Check() error {
@@ -37,8 +39,8 @@ func (d Decimal) Value() decimal.Decimal {
 	return v
 }
 
+// Normalize brings the value into the form in which it is stored.
+func (d *Decimal) Normalize() error { return normalize(d, ParseDecimal) }
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (d *Decimal) UnmarshalText(text []byte) (err error) {
-	*d, err = ParseDecimal(string(text))
-	return err
-}
+func (d *Decimal) UnmarshalText(text []byte) error { return keep(d, text, errNotDecimal) }

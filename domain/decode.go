@@ -19,8 +19,17 @@ import (
 // refuses members that the type does not have, and says about what is wrong
 // where it is: unknown members are [Malformed], values are [Invalid]. It tells of
 // [MaxRefusals] mistakes and one more, and takes time in proportion to the JSON,
-// however much is wrong with it.
+// however much is wrong with it. Values are brought into normal form: see
+// [Normalize].
 func Unmarshal(data []byte, v any) error {
+	if err := unmarshal(data, v); err != nil {
+		return err
+	}
+	return Normalize(v)
+}
+
+// unmarshal is Unmarshal without looking at what values say.
+func unmarshal(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
@@ -108,7 +117,11 @@ func (e *explainer) explain(t reflect.Type, data json.RawMessage) {
 		e.dictionary(t, data)
 		return
 	}
-	err := json.Unmarshal(data, reflect.New(t).Interface())
+	v := reflect.New(t).Interface()
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		err = Normalize(v)
+	}
 	switch {
 	case err == nil:
 	case len(Refusals(err)) > 0:

@@ -2,35 +2,78 @@ package domain
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // Hostname is the name of a host or a domain on the internet, such as
-// example.com, in lower case and without a dot at the end.
+// example.com, in lower case and without a dot at the end. A name with letters
+// beyond ASCII is kept as it was given, in letters (U-labels) or in ASCII
+// (A-labels); [Hostname.Normalized] is the same for both.
 type Hostname string
 
-// ParseHostname reads a host name of at least two labels.
+// hostnames is how names are read: mapped by UTS 46 and valid by RFC 5891,
+// without the deviations of 2003, and with hyphens where registries have them.
+var hostnames = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true), idna.BidiRule(),
+	idna.ValidateLabels(true), idna.CheckHyphens(false), idna.CheckJoiners(true), idna.VerifyDNSLength(true))
+
+// ParseHostname reads a host name of at least two labels, of which the last one is
+// no number.
 func ParseHostname(s string) (Hostname, error) {
-	return checked(Hostname(strings.ToLower(strings.TrimSuffix(strings.TrimSpace(s), "."))))
+	given := strings.ToLower(strings.TrimSuffix(Line(s), "."))
+	ascii, err := hostnames.ToASCII(given)
+	if err != nil || strings.ContainsFunc(given, isBlank) {
+		return "", errNotHostname
+	}
+	first, last, ok := cutLast(ascii, '.')
+	if !ok || isDigits(last) || strings.HasPrefix(first, "-") || anyLabel(ascii, hyphenated) {
+		return "", errNotHostname
+	}
+	letters, err := hostnames.ToUnicode(ascii)
+	if err != nil || len(letters) > 253 {
+		return "", errNotHostname
+	}
+	if given == ascii {
+		return Hostname(ascii), nil
+	}
+	return Hostname(letters), nil
 }
 
-// Check says what is wrong with the name, if anything is.
-func (h Hostname) Check() error {
-	labels := strings.Split(string(h), ".")
-	ok := len(h) <= 253 && utf8.ValidString(string(h)) && len(labels) >= 2
-	for _, l := range labels {
-		ok = ok && l != "" && len(l) <= 63 && l[0] != '-' && l[len(l)-1] != '-' && !strings.ContainsFunc(l, notLabelText)
-	}
-	return Check(ok, "", "invalid_domain", "is not a domain name")
+var errNotHostname error = &Error{Kind: Invalid, Code: "invalid_domain", Detail: "is not a domain name"}
+
+// hyphenated reports whether a label has a hyphen at one of its ends.
+func hyphenated(label string) bool {
+	return strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-")
 }
+
+func anyLabel(name string, is func(string) bool) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if is(label) {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says what is wrong with the name, if anything is. It must be as
+// [ParseHostname] returns it.
+func (h Hostname) Check() error { return asParsed(h, ParseHostname, errNotHostname) }
+
+// Normalize brings the name into the form in which it is stored.
+func (h *Hostname) Normalize() error { return normalize(h, ParseHostname) }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (h *Hostname) UnmarshalText(text []byte) (err error) {
-	*h, err = ParseHostname(string(text))
-	return err
-}
+func (h *Hostname) UnmarshalText(text []byte) error { return keep(h, text, errNotHostname) }
 
-func notLabelText(r rune) bool {
-	return r != '-' && !unicode.IsDigit(r) && !unicode.IsMark(r) && (!unicode.IsLetter(r) || unicode.IsUpper(r))
+// Normalized returns the form to compare by: in letters.
+func (h Hostname) Normalized() string {
+	s := strings.ToLower(string(h))
+	if isPlainLine(s) && !strings.Contains(s, "xn--") {
+		return strings.TrimSuffix(s, ".")
+	}
+	letters, err := hostnames.ToUnicode(s)
+	if err != nil {
+		return Folded(s) // of a time when it could be stored
+	}
+	return strings.TrimSuffix(letters, ".")
 }

@@ -12,19 +12,20 @@ const maxLanguage = 35
 func ParseLanguage(s string) (Language, error) {
 	tag, err := language.Parse(s[:min(len(s), maxLanguage+1)])
 	if err != nil || tag == language.Und || len(s) > maxLanguage {
-		return "", &Error{Kind: Invalid, Code: "invalid_language", Detail: "is not a language tag of BCP 47, such as pt-BR"}
+		return "", errNotLanguage
 	}
 	return Language(tag.String()), nil
 }
 
+var errNotLanguage error = &Error{Kind: Invalid, Code: "invalid_language", Detail: "is not a language tag of BCP 47, such as pt-BR"}
+
 // Check says what is wrong with the tag, if anything is.
 func (l Language) Check() error {
-	_, err := ParseLanguage(string(l))
-	return err
+	return asParsed(l, ParseLanguage, errNotLanguage)
 }
 
+// Normalize brings the value into the form in which it is stored.
+func (l *Language) Normalize() error { return normalize(l, ParseLanguage) }
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (l *Language) UnmarshalText(text []byte) (err error) {
-	*l, err = ParseLanguage(string(text))
-	return err
-}
+func (l *Language) UnmarshalText(text []byte) error { return keep(l, text, errNotLanguage) }

@@ -78,24 +78,28 @@ func (m Money) Decimal() decimal.Decimal { return Decimal(m.Amount).Value() }
 // Units returns the amount in 1/10000 of the currency, to sort by.
 func (m Money) Units() int64 { return m.Decimal().Shift(moneyScale).IntPart() }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// Normalize brings it into the form in which it is stored.
+func (m *Money) Normalize() error {
+	parsed, err := ParseMoney(m.Amount, m.Currency)
+	if err == nil {
+		*m = parsed
+	}
+	return err
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. Whatever was recorded as an amount
+// and a currency is one.
 func (m *Money) UnmarshalJSON(data []byte) error {
 	type plain Money
 	var p *plain
-	if err := Unmarshal(data, &p); err != nil {
+	if err := unmarshal(data, &p); err != nil {
 		return err
 	}
 	if p == nil {
 		*m = Money{}
 		return nil
 	}
-	// A merge patch may have taken one of them away.
-	if err := errors.Join(Check(p.Amount != "", "/amount", "required", "is required"), Check(p.Currency != "", "/currency", "required", "is required")); err != nil {
-		return err
-	}
-	checked, err := ParseMoney(p.Amount, p.Currency)
-	if err == nil {
-		*m = checked
-	}
-	return err
+	*m = Money(*p)
+	// A merge patch may have taken one of them away. Neither was ever recorded so.
+	return errors.Join(Check(p.Amount != "", "/amount", "required", "is required"), Check(p.Currency != "", "/currency", "required", "is required"))
 }

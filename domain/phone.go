@@ -186,13 +186,11 @@ func (p Phone) Check() error {
 	return Check(ok, "", "invalid_phone", "is not a telephone number in the form of E.164, such as +4930123456")
 }
 
+// Normalize brings the value into the form in which it is stored.
+func (p *Phone) Normalize() error { return normalize(p, ParsePhone) }
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (p *Phone) UnmarshalText(text []byte) (err error) {
-	if *p = Phone(text); p.Check() != nil {
-		*p, err = ParsePhone(string(text))
-	}
-	return err
-}
+func (p *Phone) UnmarshalText(text []byte) error { return keep(p, text, refusedPhone("is empty")) }
 
 func isDigits(s string) bool {
 	for i := range len(s) {

@@ -21,9 +21,12 @@ import (
 //	minItems, maxItems            of lists
 //	maxProperties                 of maps
 //	prefix                        of an ID: what it must name
+//	text                          of strings: "lines" if there may be several, "raw" for secrets
 //
 // A field is required unless it is tagged omitzero or omitempty; numbers and
-// truth values always are there. Text must be UTF-8 without NUL, times must have
+// truth values always are there. A text that is required, or has a minLength, has a
+// character that can be seen. Text must be UTF-8 without control characters, but
+// for those between lines, and for secrets, which are without NUL; times must have
 // a year of four digits, and values that have a method Check() error must pass it.
 // If a struct is embedded, it is the outer one whose Check counts.
 func CheckShape(v any) error {
@@ -60,6 +63,7 @@ type rules struct {
 	maxProperties        int
 	minimum, maximum     *int64
 	prefix               string
+	text                 how
 }
 
 // shapes remembers what shapeOf found out. It is no state: what is in it follows
@@ -108,7 +112,7 @@ func rulesOf(tag reflect.StructTag, optional bool) rules {
 		minItems: number("minItems"), maxItems: number("maxItems"),
 		maxProperties: number("maxProperties"),
 		minimum:       bound("minimum"), maximum: bound("maximum"),
-		prefix: tag.Get("prefix"),
+		prefix: tag.Get("prefix"), text: how(tag.Get("text")),
 	}
 	if enum := tag.Get("enum"); enum != "" {
 		r.enum = strings.Split(enum, ",")
@@ -136,6 +140,7 @@ func (s *shape) check(v reflect.Value) (errs []error) {
 func (r rules) check(v reflect.Value) []error {
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
+		r.optional = r.optional && r.minLength == 0 // what is there must be something
 	}
 	if v.IsZero() && v.Kind() != reflect.Bool && !v.CanInt() {
 		if r.optional {
@@ -177,6 +182,13 @@ func (r rules) check(v reflect.Value) []error {
 func (r rules) checkText(s string) (errs []error) {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 		return refuse("invalid_text", "must be UTF-8 without NUL")
+	}
+	switch {
+	case r.text == raw:
+	case hasControls(s, map[how]string{lines: "\t\n\r"}[r.text]):
+		return refuse("invalid_text", "must not have control characters")
+	case (!r.optional || r.minLength > 0) && !Visible(s):
+		return refuse("required", "must have a character that can be seen")
 	}
 	n := utf8.RuneCountInString(s)
 	if n < r.minLength {
@@ -231,7 +243,7 @@ func (rules) checkProperties(v reflect.Value) (errs []error) {
 			return errs
 		}
 		name := key.String()
-		for _, err := range append(rules{}.checkText(name), rules{optional: true}.check(v.MapIndex(key))...) {
+		for _, err := range append(rules{optional: true}.checkText(name), rules{optional: true}.check(v.MapIndex(key))...) {
 			errs = append(errs, At("/"+EscapePointer(strings.ToValidUTF8(name, "?")), err))
 		}
 	}

@@ -1,7 +1,6 @@
 package domain_test
 
 import (
-	"encoding"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -23,13 +22,13 @@ func read[T interface {
 	Check() error
 }, P interface {
 	*T
-	encoding.TextUnmarshaler
+	Normalize() error
 }](t *testing.T, code string, readings []reading,
 ) {
 	t.Helper()
 	for _, r := range readings {
 		var v T
-		err := P(&v).UnmarshalText([]byte(r.text))
+		err := from[T, P](r.text, &v)
 		if string(v) != r.want {
 			t.Errorf("%q is read as %q, want %q", r.text, v, r.want)
 		}
@@ -46,16 +45,30 @@ func read[T interface {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]{0,40}`), rapid.StringMatching(`[+a-zA-Z0-9.@-]{0,20}`)).Draw(t, "text")
 		var once, twice T
-		if P(&once).UnmarshalText([]byte(text)) != nil {
+		if from[T, P](text, &once) != nil {
 			if once != "" {
 				t.Fatalf("%q is refused, and comes in as %q", text, once)
 			}
 			return
 		}
-		if err := P(&twice).UnmarshalText([]byte(once)); err != nil || twice != once {
+		if err := from[T, P](string(once), &twice); err != nil || twice != once {
 			t.Fatalf("%q is read as %q, which is read as %q (%v)", text, once, twice, err)
 		}
 	})
+}
+
+// from reads a value as it comes from outside.
+func from[T ~string, P interface {
+	*T
+	Normalize() error
+}](text string, v *T,
+) error {
+	read := T(text)
+	err := P(&read).Normalize()
+	if err == nil {
+		*v = read
+	}
+	return err
 }
 
 func TestEmail(t *testing.T) {
@@ -78,10 +91,52 @@ func TestEmail(t *testing.T) {
 		{`"ada"@example.org`, ""},
 		{"a\x00b@example.org", ""},
 		{strings.Repeat("a", 65) + "@example.org", ""},
+		{strings.Repeat("a", 64) + "@example.org", strings.Repeat("a", 64) + "@example.org"},
+		{"zoe\u0308@example.org", "zoë@example.org"},
+		{"eve@example.org\n", "eve@example.org"},
+		{"eve@xn--bcher-kva.example", "eve@xn--bcher-kva.example"},
+		{"eve@ｅxample.org", "eve@example.org"},
+		{"kim@ example.org", ""},
+		{"kim @example.org", ""},
+		{"kim@example.org.", ""},
+		{"kim@\u00a0example.org", ""},
+		{"kim@exam\u200bple.org", ""},
+		{"kim\u200b@example.org", ""},
+		{"k\u3164m@example.org", ""},
+		{"\u3164@example.org", ""},
+		{"kim\n@example.org", ""},
+		{"kim＠example.org", ""},
+		{"kim＠example.org@example.org", ""},
+		{"kim@[192.0.2.1]", ""},
+		{"kim@192.0.2.1", ""},
+		{"kim(park)@example.org", ""},
+		{"kim@example..org", ""},
+		{"kim.@example.org", ""},
+		{"kim@-example.org", ""},
+		{"kim@exa_mple.org", ""},
+		{"kim@xn--a", ""},
+		{"kim@xn--zz--.example", ""},
+		{"mailto:kim@example.org", ""},
+		{"kim@example.org,eve@example.org", ""},
+		{"\"kim park\"@example.org", ""},
 		{"a@" + strings.Repeat("a.", 130) + "org", ""},
 	})
-	if got := domain.Email("Ada@Example.ORG").Normalized(); got != "ada@example.org" {
-		t.Errorf("normalized = %q", got)
+	for _, same := range [][]string{
+		{"Ada@Example.ORG", "ada@example.org"},
+		{"ada@bücher.example", "ADA@xn--bcher-kva.example", "ada@BU\u0308CHER.example", "ada@XN--BCHER-KVA.example"},
+		{"zoë@example.org", "ZOE\u0308@example.org"},
+		{"σίσυφος@example.org", "ΣΊΣΥΦΟΣ@example.org"},
+	} {
+		want := domain.Email(same[0]).Normalized()
+		for _, s := range same {
+			e, err := domain.ParseEmail(s)
+			if e.Normalized() != want || domain.Email(s).Normalized() != want || err != nil {
+				t.Errorf("%s is compared as %s (%v), want %s", s, e.Normalized(), err, want)
+			}
+		}
+	}
+	if domain.Email("a@faß.example").Normalized() == domain.Email("a@fass.example").Normalized() {
+		t.Error("two domains are one") // since IDNA 2008
 	}
 }
 
@@ -96,6 +151,20 @@ func TestHostname(t *testing.T) {
 		{"example.com/path", ""},
 		{"-a.example", ""},
 		{"a_b.example", ""},
+		{"BU\u0308CHER.example", "bücher.example"},
+		{"bücher。example", "bücher.example"},
+		{"ab--c.example", "ab--c.example"},
+		{"xn--a.example", ""},
+		{"xn--.example", ""},
+		{"1.2.3.4", ""},
+		{"a-.example", ""},
+		{"a .example", ""},
+		{"a\u200b.example", ""},
+		{"a..example", ""},
+		{".example.com", ""},
+		{"example.com..", ""},
+		{strings.Repeat("a", 64) + ".example", ""},
+		{strings.Repeat("a", 63) + ".example", strings.Repeat("a", 63) + ".example"},
 		{"..", ""},
 		{"", ""},
 	})
@@ -183,7 +252,7 @@ func TestMoney(t *testing.T) {
 		{`{"amount":"-99999999999999.9999","currency":"EUR"}`, "-99999999999999.9999", "EUR", -999_999_999_999_999_999},
 	} {
 		var m domain.Money
-		if err := json.Unmarshal([]byte(c.json), &m); err != nil {
+		if err := domain.Unmarshal([]byte(c.json), &m); err != nil {
 			t.Errorf("%s: %v", c.json, err)
 			continue
 		}
@@ -207,11 +276,8 @@ func TestMoney(t *testing.T) {
 		`"1 EUR"`:                                       " wrong_type",
 	} {
 		m := domain.Money{Amount: "7.00", Currency: "EUR"}
-		if got := complaints(json.Unmarshal([]byte(refused), &m)); got != pointers {
+		if got := complaints(domain.Unmarshal([]byte(refused), &m)); got != pointers {
 			t.Errorf("%s is refused with %q, want %q", refused, got, pointers)
-		}
-		if m.Amount != "7.00" {
-			t.Errorf("%s comes in as %v", refused, m)
 		}
 	}
 }
@@ -229,6 +295,44 @@ func TestRoundMoney(t *testing.T) {
 	}
 	if _, err := domain.RoundMoney(decimal.New(1, 1<<30), "EUR"); err == nil {
 		t.Error("an amount out of all bounds is money")
+	}
+}
+
+// What is in the log is read as it is, also if nobody could write it today.
+func TestStoredValues(t *testing.T) {
+	t.Parallel()
+	type record struct {
+		Email    domain.Email    `json:"email,omitzero"`
+		Host     domain.Hostname `json:"host,omitzero"`
+		Phone    domain.Phone    `json:"phone,omitzero"`
+		Money    domain.Money    `json:"money,omitzero"`
+		Country  domain.Country  `json:"country,omitzero"`
+		Language domain.Language `json:"language,omitzero"`
+		Date     domain.Date     `json:"date,omitzero"`
+		Decimal  domain.Decimal  `json:"decimal,omitzero"`
+	}
+	const stored = `{"email":"kim@ fields.example.","host":"xn--a.1","phone":"+49030123456","money":{"amount":"100","currency":"RSD"},` +
+		`"country":"QQ","language":"qq","date":"0000-01-01","decimal":"1.50"}`
+	var r record
+	if err := json.Unmarshal([]byte(stored), &r); err != nil {
+		t.Fatal(err)
+	}
+	if back, err := domain.Marshal(r); err != nil || string(back) != stored {
+		t.Errorf("it is stored again as %s (%v)", back, err)
+	}
+	if got := complaints(domain.Normalize(&r)); got != "/email invalid_email, /host invalid_domain, /country invalid_country, /language invalid_language, /date invalid_date" {
+		t.Errorf("from outside it is refused with %s", got)
+	}
+	if r.Phone != "+4930123456" || r.Money.Amount != "100.00" || r.Decimal != "1.5" {
+		t.Errorf("from outside it is read as %v", r)
+	}
+	for _, name := range []string{"email", "host", "phone", "country", "language", "date", "decimal"} {
+		if err := domain.Unmarshal([]byte(`{"`+name+`":""}`), &record{}); err == nil {
+			t.Errorf("an empty %s is one", name)
+		}
+	}
+	if err := domain.Unmarshal([]byte(`{"money":{"amount":"","currency":""}}`), &record{}); err == nil {
+		t.Error("empty money is money")
 	}
 }
 

@@ -79,15 +79,21 @@ func optional[R, V any](name string, typ query.Type, sqlType string, get func(*R
 	}
 }
 
-// text is a column of text.
+// text is a column of text of one line.
 func text[R any, V ~string](name string, get func(*R) V) column[R] {
-	return scalar(name, query.Text, "text", func(r *R) string { return string(get(r)) })
+	return value(name, query.Text, func(r *R) string { return domain.Line(string(get(r))) })
+}
+
+// value is a column of text that is compared in a form of its own, which get
+// returns and the type reads.
+func value[R any, V ~string](name string, typ query.Type, get func(*R) V) column[R] {
+	return scalar(name, typ, "text", func(r *R) string { return string(get(r)) })
 }
 
 // long is a column of text that may be longer than a cursor has room for. It is
 // sorted by its beginning.
-func long[R any, V ~string](name string, get func(*R) V) column[R] {
-	c := text(name, get)
+func long[R any, V ~string](name string, of query.Type, get func(*R) V) column[R] {
+	c := value(name, of, get)
 	c.query.Prefix = sortedBy
 	return c
 }
@@ -148,15 +154,15 @@ func money[R any](name string, get func(*R) domain.Money) columns[R] {
 		return nil
 	})
 	amount.query.SQL, amount.sql = name, name
-	return columns[R]{amount, text(name+".currency", func(r *R) string { return get(r).Currency })}
+	return columns[R]{amount, value(name+".currency", query.Currency, func(r *R) string { return get(r).Currency })}
 }
 
-// texts is a column of arrays of text. Arrays of different lengths make no array
-// of arrays, so each travels as the text of itself.
-func texts[R any, V ~string](name string, get func(*R) []V) column[R] {
+// texts is a column of arrays of text, of values of a type. Arrays of different
+// lengths make no array of arrays, so each travels as the text of itself.
+func texts[R any, V ~string](name string, of query.Type, get func(*R) []V) column[R] {
 	sql := strings.ReplaceAll(name, ".", "_")
 	return column[R]{
-		query: query.Column{Name: name, SQL: sql, Type: query.TextArray},
+		query: query.Column{Name: name, SQL: sql, Type: query.Array(of)},
 		sql:   sql,
 		array: "text[]",
 		cast:  "::text[]",
@@ -172,7 +178,7 @@ func texts[R any, V ~string](name string, get func(*R) []V) column[R] {
 
 // references is a column of arrays of IDs of other records.
 func references[R any](name, prefix string, get func(*R) []domain.ID) column[R] {
-	c := texts(name, func(r *R) []string {
+	c := texts(name, query.AnyID, func(r *R) []string {
 		var list []string
 		for _, id := range get(r) {
 			list = append(list, id.UUID.String())

@@ -4,6 +4,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/contact"
 	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/projections/query"
 )
 
 // Contact is a row of [Contacts].
@@ -16,12 +17,12 @@ type Contact struct {
 var Contacts = table("contacts", contact.Aggregate,
 	text("first_name", func(c *Contact) string { return c.FirstName }),
 	text("last_name", func(c *Contact) string { return c.LastName }),
-	text("email", (*Contact).email), // the primary one
-	texts("emails", (*Contact).emails),
-	texts("phones", (*Contact).phones),
+	value("email", query.Email, (*Contact).email), // the primary one
+	texts("emails", query.Email, (*Contact).emails),
+	texts("phones", query.Phone, (*Contact).phones),
 	reference("company_id", "cmp", func(c *Contact) domain.ID { return c.CompanyID }),
 	text("job_title", func(c *Contact) string { return c.JobTitle }),
-	text("language", func(c *Contact) domain.Language { return c.Language }),
+	value("language", query.Language, func(c *Contact) domain.Language { return c.Language }),
 	day("birth_date", func(c *Contact) domain.Date { return c.BirthDate }),
 	enum("lifecycle", []contact.Lifecycle{contact.Subscriber, contact.Lead, contact.Opportunity, contact.Customer, contact.Former},
 		func(c *Contact) contact.Lifecycle { return c.Lifecycle }),

@@ -6,6 +6,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/deal"
 	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/projections/query"
 )
 
 // Deal is a row of [Deals].
@@ -35,7 +36,7 @@ var Deals = table("deals", deal.Aggregate,
 	required(number("probability", (*Deal).probability)),
 	day("close_date", func(d *Deal) domain.Date { return d.CloseDate }),
 	moment("closed_at", func(d *Deal) *time.Time { return d.ClosedAt }),
-	long("lost_reason", func(d *Deal) string { return d.LostReason }),
+	long("lost_reason", query.Lines, func(d *Deal) string { return d.LostReason }),
 	reference("company_id", "cmp", func(d *Deal) domain.ID { return d.CompanyID }),
 	reference("primary_contact_id", "con", func(d *Deal) domain.ID { return d.PrimaryContactID }),
 	references("contact_ids", "con", (*Deal).contactIDs), // with the primary one
@@ -53,7 +54,9 @@ var Deals = table("deals", deal.Aggregate,
 		d.PipelineID = e.Data.To
 		d.enter(e.Data.ToStage, e.Data.Probability, e.Data.At)
 	}),
-	on(func(d *Deal, e Event[deal.StageReplaced]) { d.StageKey, d.StageProbability = e.Data.To, e.Data.Probability }),
+	on(func(d *Deal, e Event[deal.StageReplaced]) {
+		d.StageKey, d.StageProbability = e.Data.To, e.Data.Probability
+	}),
 	on(func(d *Deal, e Event[deal.AmountChanged]) { d.apply(e.Data) }),
 	on(func(d *Deal, e Event[deal.LineItemAdded]) { d.apply(e.Data) }),
 	on(func(d *Deal, e Event[deal.LineItemUpdated]) { d.apply(e.Data) }),

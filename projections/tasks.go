@@ -6,6 +6,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/domain/task"
+	"github.com/rowhouse/rowhouse/projections/query"
 )
 
 // Task is a row of [Tasks].
@@ -29,7 +30,7 @@ var Tasks = table("tasks", task.Aggregate,
 	moment("remind_at", func(t *Task) *time.Time { return t.RemindAt }),
 	moment("done_at", func(t *Task) *time.Time { return t.DoneAt }),
 	reference("assignee_id", "usr", func(t *Task) domain.ID { return t.AssigneeID }),
-	texts("related.id", (*Task).related),
+	texts("related.id", query.AnyID, (*Task).related),
 	search(func(t *Task) []string { return []string{t.Title, t.Outcome} }),
 
 	recorded[Task, task.Task](func(t *Task) *task.Fields { return &t.Fields }, func(t *Task) *record.Common { return &t.Common }),

@@ -16,6 +16,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -71,7 +72,7 @@ func newWidgets(explode func(*widgetRow, Event[widgetExploded])) *Table[widgetRo
 	return table("widgets", widgetAggregate,
 		text("name", func(w *widgetRow) string { return w.Name }),
 		money("price", func(w *widgetRow) domain.Money { return w.Price }),
-		texts("tags", func(w *widgetRow) []string { return w.Tags }),
+		texts("tags", query.Text, func(w *widgetRow) []string { return w.Tags }),
 		search(func(w *widgetRow) []string { return []string{w.Name} }),
 		on(func(w *widgetRow, e Event[widgetCreated]) {
 			w.Name, w.Price, w.Tags = e.Data.Name, e.Data.Price, []string{}

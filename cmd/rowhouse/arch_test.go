@@ -48,7 +48,7 @@ var mayUse = map[string][]string{
 	"github.com/alecthomas/kong":      {"cmd"},
 	"github.com/pressly/goose/":       {"migrations"},
 	"github.com/golang-jwt/":          {"access"},
-	"github.com/nyaruka/phonenumbers": {"domain"},
+	"github.com/nyaruka/phonenumbers": {"domain", "cmd"},
 	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "bus", "api", "cmd"},
 }
 

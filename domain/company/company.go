@@ -5,7 +5,6 @@ package company
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
@@ -73,7 +72,7 @@ func (Fields) KindName() string { return "company" }
 // Normal implements [record.Fields].
 func (f Fields) Normal() Fields {
 	f.Common = f.Common.Normal()
-	f.Name = strings.TrimSpace(f.Name)
+	f.Name = domain.Line(f.Name)
 	if len(f.Domains) == 0 {
 		f.Domains = nil
 	}
@@ -85,11 +84,11 @@ func (f Fields) Normal() Fields {
 
 // Check implements [record.Fields].
 func (f Fields) Check() error {
-	seen := map[domain.Hostname]bool{}
+	seen := map[string]bool{}
 	var errs []error
 	for i, d := range f.Domains {
-		errs = append(errs, domain.Check(!seen[d], fmt.Sprintf("/domains/%d", i), "duplicate_item", "is given twice"))
-		seen[d] = true
+		errs = append(errs, domain.Check(!seen[d.Normalized()], fmt.Sprintf("/domains/%d", i), "duplicate_item", "is given twice"))
+		seen[d.Normalized()] = true
 	}
 	errs = append(errs, domain.Check(f.AnnualRevenue.Units() >= 0, "/annual_revenue/amount", "too_small", "must not be less than 0"))
 	return errors.Join(errs...)
@@ -105,9 +104,9 @@ func (f Fields) References() []domain.Ref {
 
 // Claims keeps domains to one company each.
 func (f Fields) Claims() []domain.Claim {
-	claims := make([]domain.Claim, len(f.Domains))
+	claims := make([]domain.Claim, 0, len(f.Domains))
 	for i, d := range f.Domains {
-		claims[i] = domain.Claim{Scope: "company.domain", Key: string(d), Pointer: fmt.Sprintf("/domains/%d", i)}
+		claims = append(claims, domain.Keyed("company.domain", fmt.Sprintf("/domains/%d", i), d.Normalized(), string(d))...)
 	}
 	return claims
 }

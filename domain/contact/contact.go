@@ -127,7 +127,7 @@ func withPrimary[T any](list []T, primary func(*T) *bool) []T {
 
 // Check asks for something to know the contact by, and for one primary address.
 func (f Fields) Check() error {
-	errs := []error{domain.Check(f.FirstName != "" || f.LastName != "" || len(f.Emails) > 0 || len(f.Phones) > 0,
+	errs := []error{domain.Check(domain.Visible(f.FirstName+f.LastName) || len(f.Emails) > 0 || len(f.Phones) > 0,
 		"/last_name", "required", "or a first name, an e-mail address or a telephone number is required")}
 	seen, primary := map[string]bool{}, 0
 	for i, e := range f.Emails {
@@ -160,12 +160,12 @@ func (f Fields) References() []domain.Ref {
 // Claims keeps e-mail addresses to one contact each, unless it was allowed
 // otherwise when they were given.
 func (f Fields) Claims() []domain.Claim {
-	claims := make([]domain.Claim, len(f.Emails))
+	claims := make([]domain.Claim, 0, len(f.Emails))
 	for i, e := range f.Emails {
-		claims[i] = domain.Claim{
-			Scope: "contact.email", Key: e.Address.Normalized(),
-			Pointer: fmt.Sprintf("/emails/%d/address", i), Optional: true,
-		}
+		claims = append(claims, domain.Keyed("contact.email", fmt.Sprintf("/emails/%d/address", i), e.Address.Normalized(), e.Address.Legacy())...)
+	}
+	for i := range claims {
+		claims[i].Optional = true
 	}
 	return claims
 }

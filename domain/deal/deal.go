@@ -7,7 +7,6 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -63,7 +62,7 @@ func (Fields) KindName() string { return "deal" }
 // Normal implements [record.Fields].
 func (f Fields) Normal() Fields {
 	f.Common = f.Common.Normal()
-	f.Name = strings.TrimSpace(f.Name)
+	f.Name = domain.Line(f.Name)
 	return f
 }
 

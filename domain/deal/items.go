@@ -16,7 +16,7 @@ const (
 
 // Line is what a line item says.
 type Line struct {
-	Description string         `json:"description" minLength:"1" maxLength:"500" example:"Tiles, slate grey"`
+	Description string         `json:"description" minLength:"1" maxLength:"500" text:"lines" example:"Tiles, slate grey"`
 	Quantity    domain.Decimal `json:"qty" doc:"More than 0" example:"120"`
 	UnitPrice   domain.Money   `json:"unit_price"`
 	DiscountPct domain.Decimal `json:"discount_pct,omitzero" doc:"0 to 100" example:"5"`

@@ -10,7 +10,7 @@ import (
 // or lost stage wins or loses it.
 type MoveStage struct {
 	StageKey string `json:"stage_key" minLength:"1" maxLength:"50" doc:"The stage to move to" example:"offer"`
-	Reason   string `json:"reason,omitzero" maxLength:"1000" doc:"Why; required to lose the deal"`
+	Reason   string `json:"reason,omitzero" maxLength:"1000" text:"lines" doc:"Why; required to lose the deal"`
 }
 
 // StageChanged says that a deal moved to another stage.
@@ -54,7 +54,7 @@ func currentKey(pipeline domain.Stages, key string) string {
 // enter moves a deal into a stage, and wins or loses it if that is what the
 // stage means.
 func (d *Deal) enter(pipeline domain.Stages, to domain.Stage, pointer, reason string, o domain.Origin) ([]Event, error) {
-	if to.Kind == domain.StageLost && reason == "" {
+	if to.Kind == domain.StageLost && !domain.Visible(reason) {
 		return nil, domain.Check(false, "/reason", "required", "is required to lose a deal")
 	}
 	if err := d.mayEnter(pipeline, to, d.StageKey, pointer); err != nil {
@@ -201,7 +201,7 @@ func (Won) Touches() []string { return []string{"status"} }
 // Lose closes a deal as lost: it goes to the first stage that means that and that
 // may be entered from where it is.
 type Lose struct {
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why the deal was lost" example:"price"`
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" text:"lines" doc:"Why the deal was lost" example:"price"`
 }
 
 // Lost says that a deal was lost, and why.

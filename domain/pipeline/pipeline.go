@@ -49,7 +49,7 @@ func (p Pipeline) Claims() []domain.Claim {
 	if !p.Live() {
 		return nil
 	}
-	return []domain.Claim{{Scope: "pipeline.name", Key: strings.ToLower(p.Name), Pointer: "/name"}}
+	return domain.Keyed("pipeline.name", "/name", domain.Folded(p.Name), strings.ToLower(p.Name))
 }
 
 // Stage implements [domain.Stages].
@@ -96,9 +96,9 @@ func (p Pipeline) mustBeActive(command string) error {
 	}
 }
 
-// checkName returns a name without the blanks around it, if anything is left.
+// checkName returns a name as it is stored, if anything of it can be seen.
 func checkName(name string) (string, error) {
-	name = strings.TrimSpace(name)
+	name = domain.Line(name)
 	return name, domain.Check(name != "", "/name", "required", "is required")
 }
 

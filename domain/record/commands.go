@@ -3,8 +3,11 @@ package record
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
 )
@@ -54,9 +57,12 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 	if err := s.base().MustBeLive(); err != nil {
 		return nil, err
 	}
-	from, to := s.base().Fields, to.Normal()
-	if err := domain.CheckShape(to); err != nil {
-		return nil, err
+	from := s.base().Fields
+	to = normal(from, to)
+	if err := domain.CheckShape(to); err != nil && restoredFrom == 0 { // what goes back to how it was is not asked anew
+		if err := news(from, to, err); err != nil {
+			return nil, err
+		}
 	}
 	changes := diff(from, to)
 	if len(changes) == 0 {
@@ -83,6 +89,30 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 		events = append([]domain.Event[S]{Updated[S, F, K]{changes, restoredFrom}}, events...)
 	}
 	return events, nil
+}
+
+// news returns what is wrong with changed fields. What was there before and was
+// let in by rules of its time is no reason to refuse a change of something else.
+func news[F Fields[F]](from, to F, wrong error) error {
+	type mistake struct{ pointer, code string }
+	was := map[mistake]bool{}
+	for _, err := range domain.Refusals(domain.CheckShape(from)) {
+		if e, ok := errors.AsType[*domain.Error](err); ok {
+			was[mistake{e.Pointer, e.Code}] = true
+		}
+	}
+	a, b := reflect.ValueOf(&from).Elem(), reflect.ValueOf(&to).Elem()
+	var errs []error
+	for _, err := range domain.Refusals(wrong) {
+		e, _ := errors.AsType[*domain.Error](err)
+		name, _, _ := strings.Cut(strings.TrimPrefix(e.Pointer, "/"), "/")
+		x, ok := member(a, name)
+		y, _ := member(b, name)
+		if !was[mistake{e.Pointer, e.Code}] || ok && !equal(x, y) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // allowed asks the other records and the state for their say.
@@ -218,7 +248,7 @@ func (AddTags[S, F, K]) Touches() []string { return []string{tagsField} }
 func (c AddTags[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error) {
 	to := K(&s).base().Fields
 	tags := commonOf(&to)
-	tags.Tags = append(without(tags.Tags, nil), c.Tags...)
+	tags.Tags = append(without(tags.Tags, nil), c.Tags...) // those that it has come first, and stay as they are
 	return Modify[S](K(&s), o, to)
 }
 
@@ -234,7 +264,8 @@ func (RemoveTags[S, F, K]) Touches() []string { return []string{tagsField} }
 func (c RemoveTags[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error) {
 	to := K(&s).base().Fields
 	tags := commonOf(&to)
-	tags.Tags = without(tags.Tags, tagSet(c.Tags))
+	gone := folded(c.Tags)
+	tags.Tags = slices.DeleteFunc(without(tags.Tags, nil), func(t string) bool { return gone[domain.Folded(t)] })
 	return Modify[S](K(&s), o, to)
 }
 

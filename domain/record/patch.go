@@ -85,13 +85,30 @@ func mergeValues(target, patch any) any {
 	return t
 }
 
+// normal returns fields in the form that is stored. Those that are not changed stay
+// as they are, also if today they would be stored in another form.
+func normal[F Fields[F]](from, to F) F {
+	n := to.Normal()
+	a, b, v := reflect.ValueOf(from), reflect.ValueOf(to), reflect.ValueOf(&n).Elem()
+	for _, m := range domain.Members(a.Type()) {
+		if x := a.FieldByIndex(m.Index); equal(x, b.FieldByIndex(m.Index)) {
+			v.FieldByIndex(m.Index).Set(x)
+		}
+	}
+	return n
+}
+
+func equal(x, y reflect.Value) bool {
+	return x.Comparable() && x.Equal(y) || !x.Comparable() && reflect.DeepEqual(x.Interface(), y.Interface())
+}
+
 // diff returns the fields that are not the same.
 func diff[F Fields[F]](from, to F) map[string]Change {
 	changes := map[string]Change{}
 	a, b := reflect.ValueOf(from), reflect.ValueOf(to)
 	for _, m := range domain.Members(a.Type()) {
 		x, y := a.FieldByIndex(m.Index), b.FieldByIndex(m.Index)
-		if x.Comparable() && x.Equal(y) || !x.Comparable() && reflect.DeepEqual(x.Interface(), y.Interface()) {
+		if equal(x, y) {
 			continue
 		}
 		if c := (Change{valueOf(x), valueOf(y)}); !bytes.Equal(c.Old, c.New) {

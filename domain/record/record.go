@@ -25,9 +25,10 @@ type Common struct {
 
 func (c Common) common() Common { return c } //nolint:unused // it makes a struct that embeds it [Fields]
 
-// Normal returns the fields in the form that is stored.
+// Normal returns the fields in the form that is stored. Of tags that are the same
+// when folded (see [domain.Folded]), the first one is kept.
 func (c Common) Normal() Common {
-	c.Tags = tagSet(c.Tags)
+	c.Tags = tagSet(distinct(c.Tags))
 	if len(c.ExternalIDs) == 0 {
 		c.ExternalIDs = nil
 	}
@@ -57,7 +58,30 @@ func tagSet(tags []string) []string {
 	return slices.Compact(set)
 }
 
-// ExternalIDs holds what a record is called in other systems.
+// distinct returns the tags, each once, whatever its case.
+func distinct(tags []string) []string {
+	seen := make(map[string]bool, len(tags))
+	var list []string
+	for _, t := range tags {
+		if key := domain.Folded(t); !seen[key] {
+			seen[key] = true
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// folded returns the tags as they are compared.
+func folded(tags []string) map[string]bool {
+	keys := make(map[string]bool, len(tags))
+	for _, t := range tags {
+		keys[domain.Folded(t)] = true
+	}
+	return keys
+}
+
+// ExternalIDs holds what a record is called in other systems: text that is
+// compared as it is, but for how its letters are composed.
 type ExternalIDs map[string]string
 
 // Check bounds what systems and their IDs may be called.
@@ -140,10 +164,8 @@ func (b *Base[F]) Claims() []domain.Claim {
 	claims := b.Fields.Claims()
 	ids := b.Fields.common().ExternalIDs
 	for _, source := range names(ids) {
-		claims = append(claims, domain.Claim{
-			Scope: b.Fields.KindName() + ".external_id", Key: source + "\x00" + ids[source],
-			Pointer: "/external_ids/" + domain.EscapePointer(source),
-		})
+		claims = append(claims, domain.Keyed(b.Fields.KindName()+".external_id", "/external_ids/"+domain.EscapePointer(source),
+			domain.Line(source)+"\x00"+domain.Line(ids[source]), source+"\x00"+ids[source])...)
 	}
 	return claims
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -66,7 +65,7 @@ func (Fields) KindName() string { return "task" }
 // Normal implements [record.Fields].
 func (f Fields) Normal() Fields {
 	f.Common = f.Common.Normal()
-	f.Title = strings.TrimSpace(f.Title)
+	f.Title = domain.Line(f.Title)
 	if f.Kind == "" {
 		f.Kind = "todo"
 	}
@@ -242,7 +241,7 @@ func (Started) Apply(t *Task)     { t.Status = StatusInProgress }
 
 // Complete says that a task is done.
 type Complete struct {
-	Outcome string `json:"outcome,omitzero" maxLength:"2000" doc:"What came of it" example:"Wants an offer by Friday"`
+	Outcome string `json:"outcome,omitzero" maxLength:"2000" text:"lines" doc:"What came of it" example:"Wants an offer by Friday"`
 }
 
 // Completed says that a task was done, and what came of it.

@@ -45,10 +45,6 @@ const (
 	searchText = "search_text" // text, not null: all that can be searched for, as [SearchText] makes it
 )
 
-// SearchText is the text by which a record is found: what a table keeps in its
-// column search_text, so that the parameter q finds it.
-func SearchText(parts ...string) string { return strings.ToLower(strings.Join(parts, " ")) }
-
 // NewColumns describes a table: the collection's name, which cursors are bound
 // to, and the columns. One of them must be "id", an ID that is never null and
 // can be sorted by, because it makes every order total. It panics if the

@@ -149,6 +149,9 @@ func (c *Columns) leaf(field string, op Op, written []literal) (Filter, error) {
 		return nil, refuse(domain.Invalid, "bad_value", "/value", "is not one value, or a list of up to "+strconv.Itoa(maxValues)+" where the operator takes a list")
 	}
 	leaf := Leaf{col, op, make([]any, len(written))}
+	if op == Contains || op == StartsWith {
+		typ.read = func(s string) (any, bool) { return typ.part(s) }
+	}
 	for i, w := range written {
 		if leaf.Values[i], ok = typ.parse(w); !ok {
 			pointer := "/value"

@@ -93,11 +93,11 @@ func match(how func(text string, c *Column, a *Args, s string) string) func(*Col
 
 // The case is folded by the database on both sides, so that they always agree.
 func contains(text string, c *Column, a *Args, s string) string {
-	return "lower(" + text + ") like lower(" + c.one(a, anywhere(s)) + ")"
+	return "crm.fold(" + text + ") like crm.fold(" + c.one(a, anywhere(s)) + ")"
 }
 
 func startsWith(text string, c *Column, a *Args, s string) string {
-	return "lower(" + text + ") ^@ lower(" + c.one(a, s) + ")"
+	return "crm.fold(" + text + ") ^@ crm.fold(" + c.one(a, s) + ")"
 }
 
 // anywhere returns the pattern of LIKE for whatever contains s.

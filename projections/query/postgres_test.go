@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -294,5 +295,26 @@ func TestIndex(t *testing.T) {
 				t.Errorf("%q has no %q in its plan:\n%s", c.params, want, strings.Join(plan, "\n"))
 			}
 		}
+	}
+}
+
+// TestFold checks that letters that differ in case only are the same to contains
+// and starts_with, in all scripts.
+func TestFold(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.Open(t).Superuser(t)
+	var from, to []string
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if x := unicode.SimpleFold(r); x != r {
+			from, to = append(from, "a"+string(r)), append(to, "a"+string(x))
+		}
+	}
+	for a, b := range map[string]string{"Straße": "STRASSE", "STRAẞE": "strasse", "ﬁne": "FINE", "ΣΊΣΥΦΟΣ": "σίσυφος", "İSTANBUL": "istanbul", "ISPARTA": "ısparta"} {
+		from, to = append(from, a), append(to, b)
+	}
+	var different []string
+	err := conn.QueryRow(t.Context(), `select coalesce(array_agg(a || ' ' || b), '{}') from unnest($1::text[], $2::text[]) as u (a, b) where crm.fold(a) <> crm.fold(b)`, from, to).Scan(&different)
+	if err != nil || len(different) > 0 {
+		t.Errorf("%d of %d are different: %q (%v)", len(different), len(from), different, err)
 	}
 }

@@ -29,7 +29,8 @@ type Query struct {
 	Limit   int
 	Cursor  string // as given, if one is; [Query.Page] checks it
 	Deleted Deleted
-	Words   []string // each of which the record must have, in lower case
+	Words   []string // each of which the record must have, as [SearchText] makes them
+	Number  string   // or else these digits, if what is looked for may be a telephone number
 	Fields  []string // the members of each record to answer with; all if there are none
 	Count   Count
 
@@ -186,6 +187,10 @@ func (c *Columns) equal(col *Column, p param) (Filter, error) {
 	if !p.scalar {
 		written = nil
 	}
+	// A plus sign in a query string is a blank, which no number begins with.
+	if text := p.written.text; p.json == nil && col.Type.expects == Phone.expects && strings.HasPrefix(text, " ") {
+		written = []literal{{text: "+" + text[1:]}}
+	}
 	f, err := c.leaf(col.Name, op, written)
 	if e, ok := errors.AsType[*domain.Error](err); ok {
 		return nil, refuse(e.Kind, e.Code, p.pointer, e.Detail)
@@ -252,6 +257,10 @@ func readSearch(q *Query, p param) error {
 	if q.Words = strings.Fields(SearchText(text)); len(q.Words) > maxWords {
 		return p.wrong("has more than " + strconv.Itoa(maxWords) + " words")
 	}
+	if len(q.Words) == 0 {
+		return p.wrong("has no character that can be seen")
+	}
+	q.Number = numberIn(text)
 	return nil
 }
 
@@ -284,6 +293,19 @@ func oneOf[S ~string](p param, choice ...S) (S, error) {
 	return "", p.wrong("is not one of " + names(choice))
 }
 
+// found returns the condition that a record has what is looked for.
+func (q Query) found(a *Args) string {
+	words := make([]string, len(q.Words))
+	for i, w := range q.Words {
+		words[i] = searchText + " like " + a.add(anywhere(w), "text")
+	}
+	all := strings.Join(words, " and ")
+	if q.Number == "" || len(q.Words) == 1 && q.Words[0] == q.Number {
+		return all
+	}
+	return "(" + all + " or " + searchText + " like " + a.add(anywhere(q.Number), "text") + ")"
+}
+
 // Where returns the condition that a record of the list must meet wherever it
 // stands in the order, such as for counting. It can be joined to others by "and".
 func (q Query) Where(a *Args) string {
@@ -295,8 +317,8 @@ func (q Query) Where(a *Args) string {
 	default:
 		conditions = append(conditions, deletedAt+" is null")
 	}
-	for _, w := range q.Words {
-		conditions = append(conditions, searchText+" like "+a.add(anywhere(w), "text"))
+	if len(q.Words) > 0 {
+		conditions = append(conditions, q.found(a))
 	}
 	if q.Filter != nil {
 		conditions = append(conditions, q.Filter.SQL(a))

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -20,6 +19,7 @@ type Type struct {
 	ops     []Op
 	bare    string // the first letters of JSON literals that are values too; strings always are
 	read    func(string) (any, bool)
+	part    func(string) (string, bool) // reads a part of a value, for contains and starts_with
 	write   func(any) string
 	slice   func([]any) any
 	target  func() any    // a new **T to scan into; nil for arrays, which have no order
@@ -28,8 +28,12 @@ type Type struct {
 
 // The types of columns. A null array is the same as an empty one.
 var (
-	// Text is text of up to 4 kB, in the order of the column's collation.
-	Text = scalar("text", "text of up to 4096 bytes without NUL", "", textOps, readText, func(s string) string { return s })
+	// Text is text of one line and up to 4 kB, in the order of the column's
+	// collation. It is read as records keep it: see [domain.Line].
+	Text = textual("text of up to 4096 bytes without NUL", readLine, readPart)
+
+	// Lines is text that may have several lines: see [domain.Lines].
+	Lines = textual("text of up to 4096 bytes without NUL", readLines, readPart)
 
 	// Int is a bigint or a smaller integer.
 	Int = scalar("bigint", "an integer", digits, orderOps, readInt, formatInt)
@@ -49,7 +53,7 @@ var (
 	Date = scalar("date", "a date, YYYY-MM-DD", "", orderOps, readDate, formatDate)
 
 	// TextArray is a text[].
-	TextArray = array(Text, append(arrayOps, Contains, StartsWith))
+	TextArray = Array(Text)
 )
 
 // ID is a uuid that clients write as an ID with a prefix, such as con_01j….
@@ -110,10 +114,6 @@ func array(of Type, ops []Op) Type {
 
 func (t Type) isArray() bool { return t.target == nil }
 
-func readText(s string) (string, bool) {
-	return s, len(s) <= maxText && utf8.ValidString(s) && !strings.Contains(s, "\x00")
-}
-
 func readInt(s string) (int64, bool) {
 	if len(s) > maxText {
 		return 0, false
@@ -129,14 +129,12 @@ func readDecimal(s string) (int64, bool) {
 	if len(s) > maxText {
 		return 0, false
 	}
-	s = domain.PlainNumber(s)
-	whole, decimals, _ := strings.Cut(s, ".")
-	decimals = strings.TrimRight(decimals, "0")
-	if len(decimals) > 4 || whole == "" || !strings.Contains(digits[1:], whole[len(whole)-1:]) {
-		return 0, false
-	}
-	return readInt(whole + decimals + "0000"[len(decimals):])
+	d, err := domain.ParseDecimal(domain.PlainNumber(s))
+	return d.Value().Shift(decimalScale).IntPart(), err == nil
 }
+
+// decimalScale is how many decimals a column of decimal numbers keeps.
+const decimalScale = 4
 
 func formatDecimal(n int64) string {
 	sign, u := "", uint64(n)
@@ -158,8 +156,8 @@ func readTime(s string) (time.Time, bool) {
 func formatTime(t time.Time) string { return domain.FormatTime(t) }
 
 func readDate(s string) (time.Time, bool) {
-	t, err := time.Parse(time.DateOnly, s)
-	return t, err == nil && t.Year() >= 1
+	d, err := domain.ParseDate(s)
+	return d.Time(), err == nil
 }
 
 func formatDate(t time.Time) string { return t.Format(time.DateOnly) }

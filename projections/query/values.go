@@ -1,0 +1,158 @@
+package query
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// The types of columns of text that is compared in a normal form. What a query
+// says of them is read as it is on writing, and refused if no record can have it.
+// Of a part of a value (contains, starts_with) only the letters are brought into
+// the form of the column: what is around it may be missing.
+var (
+	// Email is an e-mail address, as [domain.Email.Normalized] returns it.
+	Email = textual("an e-mail address", func(s string) (string, bool) {
+		e, err := domain.ParseEmail(s)
+		return e.Normalized(), err == nil
+	}, foldedPart)
+
+	// Hostname is a domain, as [domain.Hostname.Normalized] returns it.
+	Hostname = textual("a domain name", func(s string) (string, bool) {
+		h, err := domain.ParseHostname(s)
+		return h.Normalized(), err == nil
+	}, foldedPart)
+
+	// Phone is a telephone number in the form of E.164.
+	Phone = textual("a telephone number in the form of E.164", func(s string) (string, bool) {
+		p, err := domain.ParsePhone(s)
+		return string(p), err == nil
+	}, phonePart)
+
+	// Language is a language of BCP 47, in canonical form.
+	Language = textual("a language tag of BCP 47", func(s string) (string, bool) {
+		l, err := domain.ParseLanguage(s)
+		return string(l), err == nil
+	}, readPart)
+
+	// Currency is a code of ISO 4217.
+	Currency = textual("a currency code of ISO 4217", func(s string) (string, bool) {
+		code, err := domain.ParseCurrency(s)
+		return code, err == nil
+	}, readPart)
+
+	// Tag is a word that is compared folded: see [domain.Folded].
+	Tag = textual("text that can be seen", func(s string) (string, bool) {
+		s, ok := readLine(s)
+		return domain.Folded(s), ok && s != ""
+	}, foldedPart)
+
+	// ExternalID is what another system calls a record: system:id.
+	ExternalID = textual("the name of a system, a colon, and an id", readExternalID, readPart)
+
+	// AnyID is an ID of a record of any kind.
+	AnyID = textual("an id", func(s string) (string, bool) {
+		id, err := domain.ParseID(s)
+		return id.String(), err == nil
+	}, readPart)
+)
+
+// Array is an array of values of a type of text.
+func Array(of Type) Type { return array(of, append(arrayOps[:4:4], Contains, StartsWith)) }
+
+// textual is a type of text. Read returns a value as columns hold it, and part
+// what a column holds of a part of one.
+func textual(expects string, read, part func(string) (string, bool)) Type {
+	t := scalar("text", expects, "", textOps, func(s string) (string, bool) {
+		v, ok := readText(s)
+		if !ok {
+			return "", false
+		}
+		return read(v)
+	}, func(s string) string { return s })
+	t.part = func(s string) (string, bool) {
+		if s, ok := readText(s); ok {
+			return part(s)
+		}
+		return "", false
+	}
+	return t
+}
+
+func readText(s string) (string, bool) {
+	return s, len(s) <= maxText && utf8.ValidString(s) && !strings.Contains(s, "\x00")
+}
+
+func readLine(s string) (string, bool) {
+	s = domain.Line(s)
+	return s, !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func readLines(s string) (string, bool) { return domain.Lines(s), true }
+
+// readPart reads a part of a text. The blanks at its ends mean something.
+func readPart(s string) (string, bool) { return norm.NFC.String(s), true }
+
+// foldedPart reads a part of what columns hold folded.
+func foldedPart(s string) (string, bool) {
+	folded := domain.Folded(s)
+	if strings.HasPrefix(s, " ") && folded != "" {
+		folded = " " + folded
+	}
+	if strings.HasSuffix(s, " ") && folded != "" {
+		folded += " "
+	}
+	return folded, true
+}
+
+// phonePart reads some digits of a number, and the plus sign, as they stand in E.164.
+func phonePart(s string) (string, bool) {
+	s = digitsOf(strings.ReplaceAll(s, "(0)", ""))
+	return s, strings.Trim(s, "+0123456789") == ""
+}
+
+// digitsOf returns a text without what is written between the digits of telephone
+// numbers.
+func digitsOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cf) || strings.ContainsRune("()[]./", r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func readExternalID(s string) (string, bool) {
+	system, id, ok := strings.Cut(s, ":")
+	system, id = domain.Line(system), domain.Line(id)
+	return system + ":" + id, ok && system != "" && id != ""
+}
+
+// SearchText is the text by which a record is found: what a table keeps in its
+// column search_text, so that the parameter q finds it. It is folded, and i is i
+// with a dot and without one.
+func SearchText(parts ...string) string {
+	return dotless.Replace(domain.Folded(strings.Join(parts, " ")))
+}
+
+// dotless makes one letter of the i of English and those of Turkish, which upper
+// case does not keep apart.
+var dotless = strings.NewReplacer("i\u0307", "i", "\u0131", "i")
+
+// fewestDigits is how many digits make text that is looked for a telephone number.
+const fewestDigits = 4
+
+// numberIn returns the digits of text to look for that is a telephone number or a
+// part of one, without what is dialled within a country only; or nothing.
+func numberIn(text string) string {
+	text = digitsOf(strings.ReplaceAll(text, "(0)", ""))
+	digits := strings.TrimLeft(strings.TrimPrefix(text, "+"), "0")
+	if len(digits) < fewestDigits || strings.Trim(digits, "0123456789") != "" {
+		return ""
+	}
+	return digits
+}
