@@ -52,14 +52,13 @@ type Server struct {
 	React func(ctx context.Context, tenant domain.TenantID, events []eventstore.Recorded) (eventstore.Position, error)
 
 	Version string                          // of this build
-	Ready   func(ctx context.Context) error // whether requests can be served now
+	Ready   func(ctx context.Context) error // whether requests can be served now, such as [wall.Wall.Ready]
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end
 
 	outward  eventstore.Outward // the log as clients see it
 	schemas  *schemas
 	prefixes map[string]string // of IDs, by the kind of what they name
 	bell     *bell
-	outage   outage
 	recent   *recent
 }
 

@@ -41,6 +41,7 @@ type batchOperation struct {
 // batchResults says what became of the commands, in their order.
 type batchResults struct {
 	Results []batchResult `json:"results"`
+	ToRetry int           `json:"to_retry,omitempty" doc:"How many were refused for a reason that may pass, such as an outage. Send the same batch again with the same Idempotency-Key, or those commands alone." example:"2"`
 }
 
 type batchResult struct {
@@ -57,7 +58,8 @@ func (r *resource) batchOperations() []*operation {
 	return []*operation{post(r.path("/batch"), tenant, r.tag(), r.id("batch"), "Give several commands", about,
 		params(idempotencyParam), takes[batch](r.s, example), upTo(maxBatchBody),
 		gives[batchResults](r.s, http.StatusOK, "All were carried out.", headerPosition, headerReplayed),
-		gives[batchResults](r.s, http.StatusMultiStatus, "Some were refused.", headerPosition),
+		gives[batchResults](r.s, http.StatusMultiStatus, "Some were refused. If some of these may be accepted when they are sent again, there is a `Retry-After`.",
+			headerPosition, headerRetryAfter, headerToRetry),
 		refuses(domain.NotFound, domain.Conflict, domain.Stale, domain.Invalid), serve(r.batch))}
 }
 
@@ -197,8 +199,12 @@ func (r *resource) each(x *exchange, items []*item) {
 	}
 }
 
-// answerBatch answers with what became of each item.
+// answerBatch answers with what became of each item. If none was carried out, and
+// that is nobody's fault but ours, the whole is refused as one command would be.
 func (x *exchange) answerBatch(items []*item) error {
+	if err := oursAlone(items); err != nil {
+		return err
+	}
 	out := batchResults{Results: make([]batchResult, len(items))}
 	status, replayed, at := http.StatusOK, true, eventstore.Position(0)
 	left := maxBatchErrors
@@ -207,6 +213,10 @@ func (x *exchange) answerBatch(items []*item) error {
 		left -= shorten(out.Results[i].Problem, max(1, left))
 		if it.err != nil {
 			status = http.StatusMultiStatus
+		}
+		if p := out.Results[i].Problem; p != nil && mayPass(p.Status) {
+			out.ToRetry++
+			x.set(headerRetryAfter, retryAfter(*p))
 		}
 		replayed = replayed && it.result.Outcome.Repeated
 		if it.err == nil {
@@ -220,6 +230,9 @@ func (x *exchange) answerBatch(items []*item) error {
 	if replayed {
 		x.set(headerReplayed, "true")
 	}
+	if out.ToRetry > 0 {
+		x.set(headerToRetry, strconv.Itoa(out.ToRetry))
+	}
 	return x.answerJSON(status, out)
 }
 
@@ -228,6 +241,27 @@ func (x *exchange) answerBatch(items []*item) error {
 // ways must not make an answer that is much larger than the question.
 const maxBatchErrors = 500
 
+// oursAlone returns why none of the items was carried out, if that is no fault of
+// any of them: an outage, or else a fault of ours.
+func oursAlone(items []*item) (why error) {
+	again := false
+	for _, it := range items {
+		if it.err == nil {
+			return nil
+		}
+		p, isFault := problemOf(it.err, "")
+		passes := mayPass(p.Status)
+		if !passes && !isFault {
+			return nil
+		}
+		if why == nil || passes && !again {
+			why = it.err
+		}
+		again = again || passes
+	}
+	return why
+}
+
 // result says what became of one item.
 func (x *exchange) result(i int, it *item) batchResult {
 	if out := it.result.Outcome; it.err == nil {
@@ -235,9 +269,10 @@ func (x *exchange) result(i int, it *item) batchResult {
 	}
 	p, isFault := problemOf(it.err, x.id)
 	if isFault {
-		x.s.Log.ErrorContext(x.ctx(), "operation of a batch failed", "request_id", x.id, "index", i, "error", it.err)
+		x.s.Log.ErrorContext(x.ctx(), "operation of a batch failed for a reason that is not the client's, and was answered with 500",
+			"route", x.route(), "request_id", x.id, "index", i, "error", it.err)
 	}
-	x.s.noteOutage(x.ctx(), it.err)
+	x.s.noteSlow(x.ctx(), x.id, it.err)
 	return batchResult{Index: i, Status: p.Status, Problem: &p}
 }
 

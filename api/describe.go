@@ -138,7 +138,8 @@ var headers = map[string]*huma.Param{
 	"Accept":           {Description: "What Content-Type may be, if it is that which was refused.", Schema: text(), Example: mediaJSON},
 	"Accept-Encoding":  {Description: "What Content-Encoding may be, if it is that which was refused.", Schema: text(), Example: "identity"},
 	"Location":         {Description: "The path of what was made.", Schema: text()},
-	"Retry-After":      {Description: "In how many seconds to try again.", Schema: whole(0, 1<<31), Example: 1},
+	headerToRetry:      {Description: "How many of the results were refused for a reason that may pass.", Schema: whole(1, maxBatch), Example: 2},
+	headerRetryAfter:   {Description: "In how many seconds to try again.", Schema: whole(0, 1<<31), Example: 1},
 	"WWW-Authenticate": {Description: "How to authenticate.", Schema: text(), Example: `Bearer realm="rowhouse"`},
 }
 

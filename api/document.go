@@ -16,6 +16,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // document is the OpenAPI document and the page that shows it. Both are made
@@ -66,7 +67,8 @@ func (s *Server) about(d *document) []*operation {
 			})),
 		get("/livez", everybody, tag, "service.livez", "Whether the process is alive", "It is if it answers.",
 			givesText("text/plain", "It is."), quietly, serve(func(x *exchange) error { return x.answerText("alive\n") })),
-		get("/readyz", everybody, tag, "service.readyz", "Whether requests can be served", "They can if the database answers; otherwise the answer is 503.",
+		get("/readyz", everybody, tag, "service.readyz", "Whether requests can be served",
+			"They can if the database answers, and has stored what it was to store in the last moments. Otherwise, and while the server starts and stops, the answer is 503, with the reason as `reason`.",
 			givesText("text/plain", "They can."), quietly, serve(ready)),
 	}
 }
@@ -89,15 +91,36 @@ func meta(x *exchange) error {
 const readyTime = 2 * time.Second
 
 func ready(x *exchange) error {
+	if x.s.closing() {
+		return notReady("stopping", "the server is stopping")
+	}
 	ctx, cancel := context.WithTimeout(x.ctx(), readyTime)
 	defer cancel()
-	if err := x.s.Ready(ctx); err != nil {
-		if x.s.noteOutage(ctx, err); !isAway(err) {
-			x.s.Log.WarnContext(ctx, "not ready", "request_id", x.id, "error", err)
-		}
-		return domain.Unavailable.Refusef("not_ready", "requests cannot be served now")
+	err := x.s.Ready(ctx)
+	if err == nil {
+		return x.answerText("ready\n")
 	}
-	return x.answerText("ready\n")
+	trouble := wall.TroubleOf(err)
+	if trouble == "" {
+		x.s.Log.WarnContext(ctx, "requests cannot be served, and /readyz says so", "error", err)
+		return notReady("unknown", "requests cannot be served now")
+	}
+	return notReady(string(trouble), trouble.Detail())
+}
+
+// notReady refuses to call the server ready.
+func notReady(reason, detail string) error {
+	return &domain.Error{Kind: domain.Unavailable, Code: "not_ready", Detail: "requests cannot be served now: " + detail, Data: map[string]any{"reason": reason}}
+}
+
+// closing reports whether the server is about to stop.
+func (s *Server) closing() bool {
+	select {
+	case <-s.Closing:
+		return true
+	default:
+		return false
+	}
 }
 
 func (x *exchange) answerText(text string) error {

@@ -76,6 +76,8 @@ const (
 	headerIdempotency = "Idempotency-Key"
 	headerReplayed    = "Idempotent-Replayed"
 	headerPrefer      = "Prefer"
+	headerRetryAfter  = "Retry-After"
+	headerToRetry     = "Results-To-Retry"
 )
 
 func (x *exchange) setPosition(p eventstore.Position) {
@@ -116,9 +118,9 @@ func (x *exchange) refuse(err error) {
 	}
 	p, isFault := problemOf(err, x.id)
 	if isFault {
-		x.s.Log.ErrorContext(x.ctx(), "request failed", "request_id", x.id, "error", err)
+		x.s.Log.ErrorContext(x.ctx(), "request failed for a reason that is not the client's, and was answered with 500", "route", x.route(), "request_id", x.id, "error", err)
 	}
-	x.s.noteOutage(x.ctx(), err)
+	x.s.noteSlow(x.ctx(), x.id, err)
 	if x.begun {
 		panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
 	}
@@ -126,10 +128,7 @@ func (x *exchange) refuse(err error) {
 	case http.StatusUnauthorized:
 		x.set("Www-Authenticate", `Bearer realm="rowhouse"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		x.set("Retry-After", "1")
-		if seconds, ok := p.Data["retry_after"]; ok {
-			x.set("Retry-After", fmt.Sprint(seconds))
-		}
+		x.set(headerRetryAfter, retryAfter(p))
 	}
 	body, err := domain.Marshal(p)
 	if err != nil { // a data member that is no JSON: a mistake of ours
@@ -140,6 +139,22 @@ func (x *exchange) refuse(err error) {
 	x.WriteHeader(p.Status)
 	_, err = x.Write(body)
 	_ = ignoreGone(err)
+}
+
+// retryAfter returns after how many seconds to ask again.
+func retryAfter(p Problem) string {
+	if seconds, ok := p.Data["retry_after"]; ok {
+		return fmt.Sprint(seconds)
+	}
+	return "1"
+}
+
+// route names what was asked for, without what is in the path.
+func (x *exchange) route() string {
+	if x.op == nil {
+		return "none"
+	}
+	return x.op.Method + " " + x.op.Path
 }
 
 // path returns a part of the path.

@@ -235,6 +235,7 @@ func (s *eventStream) wait(news <-chan struct{}) bool {
 			s.beat()
 		}
 	case <-s.x.s.Closing:
+		s.write(": the server is stopping; come back in a second, with the last id\nretry: 1000\n\n")
 		return false
 	case <-s.x.ctx().Done():
 		return false

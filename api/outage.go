@@ -2,48 +2,31 @@ package api
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"time"
+	"net/http"
 
 	"github.com/rowhouse/rowhouse/domain"
-	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// isAway reports whether what keeps our data cannot be reached now.
-func isAway(err error) bool {
-	return errors.Is(err, eventstore.ErrUnavailable) || wall.IsAway(err)
+// troubles says how a trouble of the database is told to clients. What the
+// database was asked for then was not done, except perhaps if it is away.
+var troubles = map[wall.Trouble]*domain.Error{
+	wall.DiskFull:  {Kind: domain.Unavailable, Code: "storage_full", Detail: "there is no room left to store anything; nothing was changed"},
+	wall.Exhausted: {Kind: domain.Unavailable, Code: "storage_overloaded", Detail: "the database has no memory or no connections left now"},
+	wall.IOError:   {Kind: domain.Unavailable, Code: "storage_failing", Detail: "the database cannot use its disk now"},
+	wall.ReadOnly:  {Kind: domain.Unavailable, Code: "storage_read_only", Detail: "the database takes no changes now"},
+	wall.Away:      {Kind: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"},
 }
 
-// remindEvery is how often the log is told that the database is still away.
-const remindEvery = time.Minute
-
-// outage tells the log that the database is away: once, and not for each of the
-// requests that cannot be served meanwhile. The zero value is ready to be used.
-type outage struct {
-	mu   sync.Mutex
-	told time.Time
-}
-
-// due reports whether it is time to tell the log.
-func (o *outage) due(now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.told.IsZero() && now.Sub(o.told) < remindEvery {
-		return false
-	}
-	o.told = now
-	return true
-}
-
-// noteOutage tells the log why requests cannot be served, if that is the
-// database.
-func (s *Server) noteOutage(ctx context.Context, err error) {
+// noteSlow tells the log that the database took too long, if that is why a
+// request was refused. Of the troubles of the database the wall tells by itself.
+func (s *Server) noteSlow(ctx context.Context, requestID string, err error) {
 	if wall.IsTooSlow(err) {
-		s.Log.WarnContext(ctx, "the database took too long", "error", err)
+		s.Log.WarnContext(ctx, "the database took too long, so the request was refused with 503", "request_id", requestID, "error", err)
 	}
-	if _, refused := errors.AsType[*domain.Error](err); !refused && isAway(err) && s.outage.due(s.Now()) {
-		s.Log.WarnContext(ctx, "the database is away, requests are refused until it is back", "error", err)
-	}
+}
+
+// mayPass reports whether what was refused may be accepted if it is sent again.
+func mayPass(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
 }

@@ -68,7 +68,7 @@ func TestOutage(t *testing.T) {
 		WantProblem(http.StatusServiceUnavailable, "storage_unavailable")
 	owner.Get("/contacts").WantProblem(http.StatusServiceUnavailable, "storage_unavailable")
 	s.Nobody().Get("/readyz").WantProblem(http.StatusServiceUnavailable, "not_ready")
-	if told, faults := log.count("the database is away, requests are refused"), log.count("level=ERROR"); told != 1 || faults > 0 {
+	if told, faults := log.count("the database does not do what it is asked for"), log.count("level=ERROR"); told != 1 || faults > 0 {
 		t.Errorf("told %d times, and of %d faults:\n%s", told, faults, &log.text)
 	}
 

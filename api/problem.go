@@ -195,17 +195,20 @@ func translate(err error) *domain.Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &domain.Error{Kind: tooLarge, Detail: "the body is larger than this operation takes"}
 	}
+	trouble := wall.TroubleOf(err)
 	switch {
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return &domain.Error{Kind: tooLarge, Detail: "the change is larger than the log takes"}
 	case errors.Is(err, eventstore.ErrSealed):
 		return &domain.Error{Kind: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
+	case trouble != "" && trouble != wall.Away: // the reason, if it is known
+		return troubles[trouble]
 	case errors.Is(err, eventstore.ErrUnavailable): // before what it may have come of
-		return &domain.Error{Kind: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now"}
+		return &domain.Error{Kind: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now; with an Idempotency-Key it is safe to ask again"}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), wall.IsTooSlow(err):
 		return &domain.Error{Kind: domain.Unavailable, Detail: "the server could not answer in time"}
-	case isAway(err):
-		return &domain.Error{Kind: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"}
+	case trouble != "":
+		return troubles[trouble]
 	}
 	return &domain.Error{Kind: fault, Detail: "the operator will find out with the request_id"}
 }

@@ -116,7 +116,7 @@ func explain(err error, prefix func(kind string) string) error {
 	case errors.Is(err, eventstore.ErrMalformed):
 		return domain.Conflict.Refusef("duplicate", "two of the operations want the same for different records")
 	case errors.Is(err, eventstore.ErrUnavailable):
-		return domain.Unavailable.Refusef("log_unavailable", "the log cannot be reached now; with an Idempotency-Key it is safe to ask again")
+		return err // whoever answers may know why, which makes a difference to the caller
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return domain.Invalid.Refusef("too_large", "the command is larger than the log takes")
 	case errors.Is(err, eventstore.ErrUnknownTenant):

@@ -29,6 +29,7 @@ func TestIsAway(t *testing.T) {
 		{fmt.Errorf("x: %w", &pgconn.PgError{Code: "57P03"}), true},
 		{&pgconn.PgError{Code: "08006"}, true},
 		{&pgconn.PgError{Code: "53300"}, true},
+		{&pgconn.PgError{Code: "53100"}, true},
 		{errors.Join(&pgconn.PgError{Code: "23505"}, io.EOF), false},
 		{fmt.Errorf("x: %w", io.ErrUnexpectedEOF), true},
 		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true},

@@ -34,6 +34,7 @@ func Open(ctx context.Context, cfg Config) (*Wall, error) {
 		pools:  make(map[Duty]*pgxpool.Pool, len(limits)),
 		sealer: sealer{kid: KeyID(cfg.Root), key: Key(cfg.Root)},
 		clock:  &clock{now: cfg.Now},
+		health: newHealth(cfg.Now),
 	}
 	if err := w.open(ctx, cfg); err != nil {
 		w.Close()

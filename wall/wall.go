@@ -7,6 +7,7 @@
 package wall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Wall struct {
 	sealer sealer
 	clock  *clock
 	pooled atomic.Bool // a connection pooler was seen
+	health *health
 }
 
 // Close closes all connections, after those in use were given back.
@@ -37,7 +39,8 @@ func (w *Wall) Close() {
 }
 
 // Ready reports whether requests can be served, by what they do: with a seal, ask
-// who is asking, and look whether the database takes changes.
+// who is asking, and look whether the database takes changes, and did so in the last
+// moments. [TroubleOf] says what is wrong if it did not.
 func (w *Wall) Ready(ctx context.Context) error {
 	for _, d := range []Duty{Access, Reader} {
 		err := w.Pipe(ctx, Scope{Duty: d}, askTenant)
@@ -53,7 +56,7 @@ func (w *Wall) Ready(ctx context.Context) error {
 	if err == nil && standby {
 		return errStandby
 	}
-	return err
+	return cmp.Or(err, w.health.trouble(w.health.now()))
 }
 
 // askTenant queues the least that needs a seal.
@@ -114,8 +117,9 @@ func (w *Wall) inTx(ctx context.Context, d Duty, enter func(*pgx.Batch, uint32, 
 	})
 }
 
-// with runs f on a connection of a duty.
-func (w *Wall) with(ctx context.Context, d Duty, f func(*pgxpool.Conn) error) error {
+// with runs f on a connection of a duty, and takes note of how that ended.
+func (w *Wall) with(ctx context.Context, d Duty, f func(*pgxpool.Conn) error) (err error) {
+	defer func() { w.health.saw(ctx, d, err) }()
 	c, err := w.pools[d].Acquire(ctx)
 	if err != nil {
 		return plain(err)

@@ -68,7 +68,9 @@ func Unused(t testing.TB) *Server {
 func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) *Server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	engine.Wall.Tell(log)
 	s := &Server{t: t, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
+	s.Metrics.MustRegister(engine.Wall)
 
 	// The store tells the others what is new, and they read from the store.
 	var notify func(domain.TenantID, eventstore.Position)

@@ -47,7 +47,8 @@ type serveCmd struct {
 	logFlags
 	busFlags
 
-	Listen string `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	Listen string        `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	Drain  time.Duration `default:"3s" env:"ROWHOUSE_DRAIN" placeholder:"TIME" help:"When the server is told to stop: how long it still takes requests, while /readyz says 503 and each answer is the last on its connection. Ends early when nobody is connected."`
 }
 
 // Run serves until ctx is done, and then answers what is under way.
@@ -67,7 +68,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, c.logFlags, c.busFlags, f)
+	err = serve(ctx, e.log, db, c.logFlags, c.busFlags, f, c.Drain)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -109,6 +110,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	if s.wall, err = db.wall(ctx); err != nil {
 		return nil, err
 	}
+	s.wall.Tell(log)
 	metrics := prometheus.NewRegistry()
 	defer func() {
 		if err != nil {
@@ -170,7 +172,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 	s.react, err = reactions.NewRouter(s.services, eventstore.FollowerConfig{
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now, Away: wall.IsPassing,
 	}, reactions.All)
-	metrics.MustRegister(s.models, s.react,
+	metrics.MustRegister(s.wall, s.models, s.react,
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return err
 }
@@ -244,7 +246,7 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, f *front) error {
+func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, f *front, grace time.Duration) error {
 	s, err := build(ctx, log, db, events, out)
 	if err != nil {
 		return err
@@ -267,9 +269,9 @@ func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 		return fmt.Errorf("the private PostgreSQL has ended for good: %w", db.own.Err())
 	case <-ctx.Done():
 	}
-	log.InfoContext(ctx, "stopping: no new requests are taken, those under way are answered")
+	log.InfoContext(ctx, "stopping: requests are answered for a moment longer, each as the last on its connection; a second signal ends the server at once", "drain", grace)
 	close(s.closing)
-	return f.drain(ctx)
+	return f.drain(ctx, grace)
 }
 
 // offerSetup writes down the token of the first use, until it was used.

@@ -126,11 +126,15 @@ func (r recorder) insist(ctx context.Context, entries []*entry) error {
 			return nil
 		case isHeld(err) || !isAway(err):
 			return fmt.Errorf("append to the log: %w", err)
+		case wall.IsAway(err) && !wall.MayPassSoon(err):
+			// Somebody has to do something first, and the others of the batch
+			// would fare no better by themselves.
+			return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 		case time.Now().Add(wait).After(deadline):
 			return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 		}
 		r.metrics.resent.Inc()
-		r.cfg.Log.WarnContext(ctx, "the database is away, commands are sent again", "commands", len(entries), "error", err)
+		r.cfg.Log.DebugContext(ctx, "commands are sent again because the database did not answer", "commands", len(entries), "error", err)
 		time.Sleep(wait)
 	}
 }
