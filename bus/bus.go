@@ -109,7 +109,7 @@ func (b *Bus) handle(ctx context.Context, batch eventstore.Batch) error {
 		return err
 	}
 	for _, p := range parked {
-		b.cfg.Log.WarnContext(ctx, "record is parked: the broker does not take its events", "tenant", batch.Tenant.String(),
+		b.cfg.Log.WarnContext(ctx, "a record is parked: the broker refuses its next event, so its events wait until somebody replays or skips them", "tenant", batch.Tenant.String(),
 			"kind", p.Stream.Kind, "position", int64(p.Position), "reason", string(p.Reason))
 	}
 	return err

@@ -85,7 +85,7 @@ func (g *gate) succeeded(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.opened != nil {
-		g.log.InfoContext(ctx, "broker is back", "away", g.now().Sub(g.failing).Round(time.Second))
+		g.log.InfoContext(ctx, "the broker is back: it takes messages again", "away", g.now().Sub(g.failing).Round(time.Second))
 		close(g.opened)
 	}
 	g.failing, g.tries, g.opened = time.Time{}, 0, nil
@@ -103,7 +103,7 @@ func (g *gate) failed(ctx context.Context, err error) bool {
 		g.failing = g.now()
 	case g.now().Sub(g.failing) >= patience:
 		g.opened = make(chan struct{})
-		g.log.WarnContext(ctx, "broker is away; what happens meanwhile is published when it is back", "error", err)
+		g.log.WarnContext(ctx, "the broker is away: it takes nothing; events wait in the log, and are published when it does again", "error", err)
 	}
 	return g.opened != nil
 }

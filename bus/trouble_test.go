@@ -223,7 +223,7 @@ func TestPatience(t *testing.T) {
 	h.run(t, cfg)
 	h.record(t, newStream(h.a), 1)
 	began := time.Now()
-	for !strings.Contains(told.String(), "batch failed") {
+	for !strings.Contains(told.String(), "events of a tenant could not be handled") {
 		if time.Since(began) > 20*time.Second {
 			t.Fatal("nobody was told")
 		}

@@ -123,7 +123,8 @@ func (f *Follower) Run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := f.cfg.Tracker.Release(ctx, f.cfg.Group, f.cfg.Owner); err != nil {
-		f.cfg.Log.WarnContext(ctx, "leases will run out by themselves", "group", f.cfg.Group, "error", err)
+		f.cfg.Log.WarnContext(ctx, "leases could not be given back, so other nodes take over only when they have run out",
+			"group", f.cfg.Group, "ttl", f.cfg.TTL, "error", err)
 	}
 }
 
@@ -179,7 +180,7 @@ func (f *Follower) poll(ctx context.Context) {
 // is behind: once until that works again.
 func (f *Follower) lose(ctx context.Context, err error) {
 	if !f.lost {
-		f.cfg.Log.WarnContext(ctx, "readers of the log cannot reach the database, and try again every second", "group", f.cfg.Group, "error", err)
+		f.cfg.Log.WarnContext(ctx, "readers of the log cannot use the database now, and try again every second", "group", f.cfg.Group, "error", err)
 	}
 	f.lost = true
 }
@@ -187,7 +188,7 @@ func (f *Follower) lose(ctx context.Context, err error) {
 // find tells the log that it works again.
 func (f *Follower) find(ctx context.Context) {
 	if f.lost {
-		f.cfg.Log.InfoContext(ctx, "readers of the log reach the database again", "group", f.cfg.Group)
+		f.cfg.Log.InfoContext(ctx, "readers of the log use the database again", "group", f.cfg.Group)
 	}
 	f.lost = false
 }
@@ -220,9 +221,9 @@ func (f *Follower) isAway(err error) bool {
 
 // report says what is wrong with a tenant.
 func (f *Follower) report(ctx context.Context, j job, err error, faults int) {
-	level, msg := slog.LevelWarn, "batch failed"
+	level, msg := slog.LevelWarn, "events of a tenant could not be handled; tried again, with growing pauses"
 	if halts(err) {
-		level, msg = slog.LevelError, "tenant is halted"
+		level, msg = slog.LevelError, "a tenant is halted: its next events cannot be read, and none is skipped; tried again every 30 s"
 	}
 	//nolint:sloglint // one of two static messages
 	f.cfg.Log.Log(ctx, level, msg, "group", f.cfg.Group, "tenant", j.tenant.String(), "head", int64(j.head), "attempts", faults, "error", err)

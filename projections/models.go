@@ -260,7 +260,7 @@ func (s *step) remember() {
 func (s *step) report(ctx context.Context, log *slog.Logger) {
 	for _, set := range s.sets {
 		for _, p := range set.parked() {
-			log.ErrorContext(ctx, "record is parked", "projection", set.name, "tenant", s.tenant.String(),
+			log.ErrorContext(ctx, "a record is parked: an event of it cannot be shown, so its row stays as it is until a rebuild", "projection", set.name, "tenant", s.tenant.String(),
 				"stream", p.event.Stream.ID.String(), "position", int64(p.event.Position), "class", p.class)
 		}
 	}

@@ -8,12 +8,12 @@ package reactions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/commands"
@@ -55,27 +55,42 @@ type Router struct {
 // configuration says what to follow; Group, Handle and Linger come from each
 // reaction.
 func NewRouter(in Services, cfg eventstore.FollowerConfig, all []Reaction) (*Router, error) {
-	logger := watermill.NewSlogLoggerWithLevelMapping(cfg.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
+	// That a handler has failed is for the follower to tell, which knows the tenant
+	// and what happens next.
+	logger := watermill.NewSlogLoggerWithLevelMapping(cfg.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug, slog.LevelError: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, logger)
 	if err != nil {
 		return nil, err
 	}
-	retry := middleware.Retry{MaxRetries: 3, InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second, Multiplier: 3, Logger: logger}
-	router.AddMiddleware(retry.Middleware, middleware.Recoverer)
 	r := &Router{router: router}
 	for _, reaction := range all {
 		cfg.Linger = reaction.Linger
 		s := feed.NewSubscriber(cfg) // one for each, because the router closes it
+		s.Bare = true
 		r.feeds = append(r.feeds, s)
 		router.AddConsumerHandler(reaction.Name, reaction.Name, s, func(m *message.Message) error {
-			b, ok := feed.FromContext(m.Context())
-			if !ok {
-				return errNotOurs
+			err := reaction.handle(m.Context(), in)
+			if err != nil {
+				feed.Refuse(m.Context(), fmt.Errorf("reaction %s: %w", reaction.Name, err))
 			}
-			return reaction.React(m.Context(), in, b)
+			return err // the follower tries again
 		})
 	}
 	return r, nil
+}
+
+// handle reacts to the events of a message. A panic is an error, and no more.
+func (r Reaction) handle(ctx context.Context, in Services) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %T", p) // not p: it may hold what is in the events
+		}
+	}()
+	b, ok := feed.FromContext(ctx)
+	if !ok {
+		return errNotOurs
+	}
+	return r.React(ctx, in, b)
 }
 
 var errNotOurs = errors.New("message does not come from the log")

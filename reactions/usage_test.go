@@ -1,12 +1,14 @@
 package reactions
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +121,7 @@ func TestRouter(t *testing.T) {
 	t.Parallel()
 	w := dbtest.New(t)
 	var router atomic.Pointer[Router]
+	var told bytes.Buffer // only read when the router has ended
 	store := &eventstore.Tail{Store: postgres.New(postgres.Config{Wall: w}), Appended: func(t domain.TenantID, p eventstore.Position) {
 		if r := router.Load(); r != nil {
 			r.Notify(t, p)
@@ -126,7 +129,7 @@ func TestRouter(t *testing.T) {
 	}}
 	cfg := eventstore.FollowerConfig{
 		Store: store, Tracker: postgres.NewTracker(w), Owner: "node", Poll: 50 * time.Millisecond,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(&told, nil)), Now: time.Now,
 	}
 	usage := Usage
 	usage.Linger = time.Millisecond
@@ -169,5 +172,10 @@ func TestRouter(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	for word, want := range map[string]bool{"reaction usage: not now": true, "reaction usage: panic: string": true, "Handler returned error": false, "Error occurred": false} {
+		if strings.Contains(told.String(), word) != want {
+			t.Errorf("%q is told: %t, want %t:\n%s", word, !want, want, &told)
+		}
 	}
 }

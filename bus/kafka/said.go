@@ -67,9 +67,9 @@ func (s *said) Log(level kgo.LogLevel, what string, about ...any) {
 	}
 	log := s.log.With("what", what)
 	if level == kgo.LogLevelError && s.isNew(fmt.Sprint(what, why)) {
-		log.Warn("Kafka client", about...)
+		log.Warn("the Kafka client reports an error; what was not acknowledged is published again", about...)
 	} else {
-		log.Debug("Kafka client", about...)
+		log.Debug("the Kafka client reports", about...)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *said) reported(err error) {
 	}
 	s.complained = err
 	s.mu.Unlock()
-	log("NATS reports an error", "err", err)
+	log("the NATS server or client reports an error; what was not acknowledged is published again", "err", err)
 }
 
 // kind is what an error says, without the subject that it is about.

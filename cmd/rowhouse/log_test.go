@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -97,7 +98,7 @@ func (in *installation) sums(o tenantOf) map[string]projections.Checksum {
 	}
 	flags := databaseFlags{Data: in.nodes[0].dir, DatabaseURL: in.database, RootKeyFile: in.key()}
 	all := make(map[string]projections.Checksum)
-	err := flags.withReadModels(in.Context(), &env{log: logger("text", in.Output())}, logFlags{Events: in.events}, func(m readModels) error {
+	err := flags.withReadModels(in.Context(), &env{log: slog.New(handler("text", in.Output()))}, logFlags{Events: in.events}, func(m readModels) error {
 		head, err := m.store.Head(in.Context(), t)
 		if err != nil {
 			return err

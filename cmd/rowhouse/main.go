@@ -105,7 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e.log = logger(c.LogFormat, stderr)
+	lines := withoutRepeats(handler(c.LogFormat, stderr))
+	defer lines.flush()
+	e.log = slog.New(lines)
 	return command.Run(e)
 }
 
@@ -132,11 +134,11 @@ func describe(v *kong.Value) string {
 	return strings.TrimSuffix(text, ".") + ". Default: " + v.Default + "."
 }
 
-func logger(format string, w io.Writer) *slog.Logger {
+func handler(format string, w io.Writer) slog.Handler {
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
+		return slog.NewJSONHandler(w, nil)
 	}
-	return slog.New(slog.NewTextHandler(w, nil))
+	return slog.NewTextHandler(w, nil)
 }
 
 type helpCmd struct{}

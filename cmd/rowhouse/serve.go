@@ -77,6 +77,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		return nil, errors.New("say where to listen with --listen HOST:PORT, or leave it out")
 	}
 	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // its listeners know no filters: see turnAway
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use: stop what listens there, or give another address with --listen", addr)
@@ -161,7 +162,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) {
 	tracker := postgres.NewTracker(s.wall)
 	if s.node, err = takeIdentity(db.dir); err != nil {
-		return err
+		return fmt.Errorf("keep the name of this node in the data directory: %w", err)
 	}
 	s.models = projections.New(projections.Config{
 		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All,
@@ -197,7 +198,7 @@ func (s *server) follow(ctx context.Context) {
 	wg.Go(func() { s.models.Run(ctx) })
 	wg.Go(func() {
 		if err := s.react.Run(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "reactions have stopped", "error", err)
+			s.log.ErrorContext(ctx, "reactions have stopped; usage is not counted until the server is started again", "error", err)
 		}
 	})
 	wg.Go(func() { s.bus.run(ctx) })
@@ -215,7 +216,7 @@ func (s *server) forget(ctx context.Context) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if _, err := s.logs.here.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "old commands are still remembered", "error", err)
+			s.log.WarnContext(ctx, "old commands could not be forgotten, so they take room a little longer; tried again in an hour", "error", err)
 		}
 		select {
 		case <-tick.C:
@@ -231,17 +232,17 @@ func (s *server) close(ctx context.Context) {
 	defer cancel()
 	if s.bus != nil {
 		if err := s.bus.close(); err != nil {
-			s.log.WarnContext(ctx, "brokers were not left in order", "error", err)
+			s.log.WarnContext(ctx, "connections to brokers could not be closed in order; what was not acknowledged is published again at the next start", "error", err)
 		}
 	}
 	if s.logs != nil {
 		if err := s.logs.close(ctx); err != nil {
-			s.log.ErrorContext(ctx, "appends were cut off", "error", err)
+			s.log.ErrorContext(ctx, "the log could not be closed in time; commands without an answer may have been recorded", "error", err)
 		}
 	}
 	s.wall.Close()
 	if err := s.node.close(); err != nil {
-		s.log.ErrorContext(ctx, "node name was not given back", "error", err)
+		s.log.ErrorContext(ctx, "the lock on the name of this node could not be given back; the next start takes another name", "error", err)
 	}
 }
 

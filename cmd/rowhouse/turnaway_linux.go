@@ -22,7 +22,11 @@ func turnAway(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(conn.Control(func(fd uintptr) { err = attach(int(fd)) }), err)
+	var filter error
+	if err := conn.Control(func(fd uintptr) { filter = attach(int(fd)) }); err != nil {
+		return err
+	}
+	return filter
 }
 
 // attach has the kernel drop each segment that has SYN and no ACK (RFC 9293).

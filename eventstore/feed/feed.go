@@ -4,6 +4,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,10 @@ const (
 // comes after it was acknowledged. A message that was refused comes again, a
 // little later, perhaps with more events in it.
 type Subscriber struct {
+	// Bare messages have no payload, for handlers that take the events from
+	// [FromContext]. It must be set before the first subscription.
+	Bare bool
+
 	cfg    eventstore.FollowerConfig
 	closed chan struct{}
 
@@ -59,7 +64,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	cfg := s.cfg
 	cfg.Group = topic
 	cfg.Handle = eventstore.OneByOne(func(ctx context.Context, b eventstore.Batch) error {
-		if err := deliver(ctx, b, out); err != nil {
+		if err := s.deliver(ctx, b, out); err != nil {
 			return err
 		}
 		return cfg.Tracker.Move(ctx, topic, b.Tenant, b.From, b.To())
@@ -124,15 +129,16 @@ func (s *Subscriber) Close() error {
 	return nil
 }
 
-var errRefused = errors.New("message was refused")
+var errRefused = errors.New("the handler refused the events without a reason")
 
 // deliver hands out a message and waits for the answer.
-func deliver(ctx context.Context, b eventstore.Batch, out chan<- *message.Message) error {
-	m, err := newMessage(b)
+func (s *Subscriber) deliver(ctx context.Context, b eventstore.Batch, out chan<- *message.Message) error {
+	m, err := newMessage(b, s.Bare)
 	if err != nil {
 		return err
 	}
-	m.SetContext(context.WithValue(ctx, batchKey{}, b))
+	h := &handover{batch: b}
+	m.SetContext(context.WithValue(ctx, handoverKey{}, h))
 	select {
 	case out <- m:
 	case <-ctx.Done():
@@ -142,15 +148,21 @@ func deliver(ctx context.Context, b eventstore.Batch, out chan<- *message.Messag
 	case <-m.Acked():
 		return nil
 	case <-m.Nacked():
-		return errRefused
+		return cmp.Or(h.why, errRefused)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
 // newMessage makes a message of a batch. Its UUID follows from what is in it.
-func newMessage(b eventstore.Batch) (*message.Message, error) {
+func newMessage(b eventstore.Batch, bare bool) (*message.Message, error) {
 	first, last := strconv.FormatInt(int64(b.From.Position)+1, 10), strconv.FormatInt(int64(b.To()), 10)
+	id := uuid.NewSHA1(b.Tenant.UUID, []byte(first+"-"+last))
+	m := message.NewMessage(id.String(), nil)
+	m.Metadata = message.Metadata{Tenant: b.Tenant.String(), First: first, Last: last}
+	if bare {
+		return m, nil
+	}
 	events := make([]Event, len(b.Events))
 	for i, e := range b.Events {
 		var err error
@@ -162,18 +174,33 @@ func newMessage(b eventstore.Batch) (*message.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("feed: events %s to %s: %w", first, last, err)
 	}
-	id := uuid.NewSHA1(b.Tenant.UUID, []byte(first+"-"+last))
-	m := message.NewMessage(id.String(), payload)
-	m.Metadata = message.Metadata{Tenant: b.Tenant.String(), First: first, Last: last}
+	m.Payload = payload
 	return m, nil
 }
 
-type batchKey struct{}
+// handover is what the two sides of a message share that are in this process.
+type handover struct {
+	batch eventstore.Batch
+	why   error // it was refused
+}
+
+type handoverKey struct{}
 
 // FromContext returns the events that the message of a context was made from, so
 // that handlers in this process need not decode its payload. They must not
 // change them, nor keep them after they have returned.
 func FromContext(ctx context.Context) (eventstore.Batch, bool) {
-	b, ok := ctx.Value(batchKey{}).(eventstore.Batch)
-	return b, ok
+	h, ok := ctx.Value(handoverKey{}).(*handover)
+	if !ok {
+		return eventstore.Batch{}, false
+	}
+	return h.batch, true
+}
+
+// Refuse says why the message of a context will be refused, so that the log can
+// tell. It must be called before that, and not at the same time.
+func Refuse(ctx context.Context, why error) {
+	if h, ok := ctx.Value(handoverKey{}).(*handover); ok {
+		h.why = why
+	}
 }

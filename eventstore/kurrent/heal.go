@@ -46,7 +46,7 @@ func (w *Witness) heal(ctx context.Context) {
 			continue // others say so
 		}
 		if err := w.healSome(ctx); err != nil && ctx.Err() == nil {
-			w.log.WarnContext(ctx, "cannot look for events that are not in the event store yet", "error", err)
+			w.log.WarnContext(ctx, "cannot read which decided events are not in the event store yet; tried again in a moment", "error", err)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (w *Witness) canHeal(ctx context.Context) bool {
 func (w *Witness) complain(ctx context.Context, t domain.TenantID, err error) {
 	if text := err.Error(); w.healing.told[t].what != text {
 		w.healing.told[t] = told{text, time.Now()}
-		w.log.WarnContext(ctx, "events that were decided are not in the event store yet", "tenant", t.String(), "error", err)
+		w.log.WarnContext(ctx, "events that were decided could not be appended to the event store; they are kept, and tried again", "tenant", t.String(), "error", err)
 	}
 }
 

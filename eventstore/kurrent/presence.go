@@ -112,7 +112,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) back(ctx context.Context) {
 	if s.presence.away.CompareAndSwap(true, false) {
 		s.presence.setStuck(nil)
-		s.log.InfoContext(ctx, "the event store answers again")
+		s.log.InfoContext(ctx, "the event store does again what it is asked for; commands are accepted")
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *Store) failed(ctx context.Context, err error, a *stuck) error {
 		s.presence.setStuck(a)
 	}
 	if s.presence.away.CompareAndSwap(false, true) {
-		s.log.WarnContext(ctx, "the event store does not do what it is asked for; nothing is accepted until it does", "error", err)
+		s.log.WarnContext(ctx, "the event store does not do what it is asked for; commands of its tenants get 503 until it does", "error", err)
 	}
 	return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 }

@@ -88,7 +88,7 @@ func (w *Witness) Run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := w.cfg.Tracker.Release(ctx, Group, w.cfg.Owner); err != nil {
-		w.log.WarnContext(ctx, "leases will run out by themselves", "group", Group, "error", err)
+		w.log.WarnContext(ctx, "leases could not be given back, so other nodes take over only when they have run out", "group", Group, "error", err)
 	}
 }
 
@@ -109,7 +109,7 @@ func (w *Witness) lease(ctx context.Context, leased *time.Time) {
 	held, err := w.cfg.Tracker.Lease(ctx, Group, w.cfg.Owner, w.cfg.TTL)
 	if err != nil {
 		if ctx.Err() == nil {
-			w.log.WarnContext(ctx, "leases cannot be renewed", "group", Group, "error", err)
+			w.log.WarnContext(ctx, "leases could not be renewed; this node tries again, and stops watching the event store if it fails for long", "group", Group, "error", err)
 		}
 		if now.Sub(*leased) < w.cfg.TTL*2/3 {
 			return
@@ -143,7 +143,7 @@ func (w *Witness) watch(ctx context.Context) {
 			return
 		case errors.Is(err, eventstore.ErrMoved): // somebody else watches, too: both go on from where they are
 		default:
-			w.log.WarnContext(ctx, "the event store cannot be watched", "error", err)
+			w.log.WarnContext(ctx, "the event store cannot be watched: its log cannot be followed; tried again in a moment, and meanwhile what was decided stays pending", "error", err)
 		}
 		if time.Since(began) > 10*time.Second {
 			wait = 50 * time.Millisecond
@@ -160,7 +160,7 @@ func (w *Witness) follow(ctx context.Context) error {
 		return err
 	}
 	if lost {
-		w.log.ErrorContext(ctx, "the event store is behind what was seen of it: was it restored from a backup?", "place", at)
+		w.log.ErrorContext(ctx, "the event store ends before what was seen of it, as after a restore from a backup; its log is followed again from the start", "place", at)
 		start := from.String()
 		if err := w.testify(ctx, at, start, nil); err != nil {
 			return err
@@ -258,7 +258,7 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 	w.report(ctx, seen, strange)
 	w.mourn(ctx, ended)
 	if foreign > 0 {
-		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else", "events", foreign)
+		w.log.ErrorContext(ctx, "events in streams of tenants were written by somebody else; they are ignored", "events", foreign)
 	}
 	w.store.metrics.strange.Add(float64(foreign))
 	return nil
@@ -268,7 +268,7 @@ func (w *Witness) testify(ctx context.Context, from, to string, events []esdb.Re
 func (w *Witness) report(ctx context.Context, seen []postgres.Sighting, strange []int) {
 	const enough = 10 // lines about one batch
 	for _, i := range strange[:min(len(strange), enough)] {
-		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided",
+		w.log.ErrorContext(ctx, "an event in the event store is not as it was decided; what was decided counts",
 			"tenant", seen[i].Stream.Tenant.String(), "stream", seen[i].Stream.ID, "version", int(seen[i].Version))
 	}
 	w.store.metrics.strange.Add(float64(len(strange)))

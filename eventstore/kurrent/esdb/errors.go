@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,16 +121,27 @@ func translate(err error, trailer metadata.MD) error {
 }
 
 // broken says whether a status is the way in which a connection that was cut,
-// or an election, shows.
+// an election, or a disk that takes nothing shows.
 func broken(s *status.Status) bool {
 	switch s.Code() {
 	case codes.Internal:
-		return strings.Contains(s.Message(), "RST_STREAM")
-	case codes.Unknown:
-		return strings.Contains(s.Message(), "No leader info available")
+		return says(s, "RST_STREAM") || says(s, disk...)
+	case codes.Unknown, codes.FailedPrecondition, codes.DataLoss:
+		return says(s, "No leader info available") || says(s, disk...)
 	default:
 		return false
 	}
+}
+
+// disk is what .NET says of a disk that is full, fails, or takes no writes, on
+// Linux and on Windows. The server has no status of its own for that.
+var disk = []string{
+	"No space left on device", "There is not enough space on the disk", "Disk quota exceeded",
+	"Read-only file system", "The media is write protected", "Input/output error", "I/O error",
+}
+
+func says(s *status.Status, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s.Message(), w) })
 }
 
 func first(md metadata.MD, key string) string {

@@ -94,7 +94,7 @@ type subscription struct {
 func (s *subscription) report(ctx context.Context, err error) {
 	text := err.Error()
 	if text != s.reported {
-		s.client.cfg.Log.WarnContext(ctx, "subscription is interrupted", "position", s.at.String(), "error", err)
+		s.client.cfg.Log.WarnContext(ctx, "the subscription to the event store was interrupted; it goes on from this position when a node answers", "position", s.at.String(), "error", err)
 	}
 	s.reported = text
 }
@@ -203,7 +203,7 @@ func (s *subscription) addEvent(ctx context.Context, m *Message, r Recorded) {
 	case m.Position == (Position{}) || r.Position.After(m.Position):
 		m.Position = r.Position
 	case r.Position.After(s.event): // and behind a position that was told
-		s.client.cfg.Log.WarnContext(ctx, "server has sent an event behind its own checkpoint: it is late",
+		s.client.cfg.Log.WarnContext(ctx, "the event store has sent an event after a checkpoint that is past it; the event is taken all the same",
 			"event", r.Position.String(), "position", m.Position.String())
 	default: // it was sent before
 		return
