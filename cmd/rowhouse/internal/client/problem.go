@@ -72,6 +72,10 @@ func (p *Problem) Transient() bool {
 	return false
 }
 
+// After returns how long the server asks to wait before the same request is sent
+// again; 0 if it does not say.
+func (p *Problem) After() time.Duration { return p.retryAfter }
+
 // problemFrom reads a refusal. What stands between us and the server may have
 // refused in words of its own, which are not repeated.
 func problemFrom(resp *http.Response, body []byte) *Problem {
@@ -83,15 +87,20 @@ func problemFrom(resp *http.Response, body []byte) *Problem {
 		p.Title = http.StatusText(resp.StatusCode)
 	}
 	p.Status = resp.StatusCode
-	if after := resp.Header.Get("Retry-After"); after != "" {
-		p.hasRetryAfter = true
-		if seconds, err := strconv.Atoi(after); err == nil && seconds >= 0 {
-			p.retryAfter = time.Duration(min(seconds, 3600)) * time.Second
-		} else if at, err := http.ParseTime(after); err == nil {
-			p.retryAfter = max(0, min(time.Until(at), time.Hour))
-		}
-	}
+	p.retryAfter, p.hasRetryAfter = retryAfter(resp.Header)
 	return p
+}
+
+// retryAfter reads how long the server asks to wait, which is never more than an
+// hour to us.
+func retryAfter(h http.Header) (d time.Duration, ok bool) {
+	after := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(after); err == nil && seconds >= 0 {
+		d = time.Duration(min(seconds, 3600)) * time.Second
+	} else if at, err := http.ParseTime(after); err == nil {
+		d = max(0, min(time.Until(at), time.Hour))
+	}
+	return d, after != ""
 }
 
 // LostError says that no answer arrived. The server may have done what it was

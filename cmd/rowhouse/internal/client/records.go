@@ -97,6 +97,7 @@ func (t Tenant) Batch(ctx context.Context, collection, key string, ops []Operati
 		return nil, answer, err
 	}
 	results := make([]Result, len(ops))
+	after, _ := retryAfter(answer.Header)
 	for _, r := range out.Results {
 		if r.Index < 0 || r.Index >= len(ops) || results[r.Index].Status != 0 {
 			return nil, answer, fmt.Errorf("the server answers operation %d of %d, or answers it twice", r.Index, len(ops))
@@ -106,6 +107,9 @@ func (t Tenant) Batch(ctx context.Context, collection, key string, ops []Operati
 		}
 		if r.Problem == nil && r.Status > 299 {
 			r.Problem = &Problem{Status: r.Status, Title: http.StatusText(r.Status)}
+		}
+		if r.Problem != nil && r.Problem.Transient() {
+			r.Problem.retryAfter = after // the server says it of the whole
 		}
 		results[r.Index] = r
 	}

@@ -93,6 +93,11 @@ func (s *sender) persist(ctx context.Context, b *batch) ([]client.Result, error)
 		if len(again) == 0 || time.Now().After(deadline) {
 			return results, nil
 		}
+		for _, r := range results {
+			if r.Problem != nil {
+				delay = max(delay, r.Problem.After())
+			}
+		}
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
