@@ -13,7 +13,7 @@ import (
 // So equal sums of money are equal with ==. The zero Money is none at all.
 type Money struct {
 	Amount   string `json:"amount" pattern:"^-?[0-9]{1,14}(\\.[0-9]{1,4})?$" maxLength:"20" doc:"A decimal number of up to 14 digits and 4 decimals" example:"1250.00"`
-	Currency string `json:"currency" pattern:"^[A-Za-z]{3}$" maxLength:"3" doc:"ISO 4217" example:"EUR"`
+	Currency string `json:"currency" pattern:"^[A-Za-z]{3}$" maxLength:"3" doc:"ISO 4217, in either case" example:"EUR"`
 }
 
 // moneyScale is how many decimals an amount may have, and maxMoney what it must

@@ -34,6 +34,7 @@ type cli struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database to the current schema, and stop."`
 	Doctor      doctorCmd      `cmd:"" help:"Check that the wall between tenants stands, and say what is wrong."`
 	Projections projectionsCmd `cmd:"" help:"Look at the read models, or build them again from the log."`
+	Claims      claimsCmd      `cmd:"" help:"Renew what keeps things unique, after an upgrade that compares them in another form."`
 	Log         logCmd         `cmd:"" help:"Look after the logs of tenants: where they are kept, and move them."`
 	Bus         busCmd         `cmd:"" help:"Look at what is published to brokers, and at what they do not take."`
 	Import      importCmd      `cmd:"" help:"Import a CSV file through the API of a running server."`

@@ -45,7 +45,7 @@ type (
 type Fields struct {
 	FirstName string           `json:"first_name,omitzero" maxLength:"100" example:"Ada"`
 	LastName  string           `json:"last_name,omitzero" maxLength:"100" example:"Lovelace"`
-	Emails    []EmailAddress   `json:"emails,omitzero" maxItems:"20" doc:"E-mail addresses. If none of them is marked as primary, the first one is. No two contacts have the same, unless it is allowed when it is given."`
+	Emails    []EmailAddress   `json:"emails,omitzero" maxItems:"20" doc:"E-mail addresses. If none of them is marked as primary, the first one is. No two contacts have the same, whatever its case, unless it is allowed when it is given."`
 	Phones    []PhoneNumber    `json:"phones,omitzero" maxItems:"20" doc:"Telephone numbers. If none of them is marked as primary, the first one is."`
 	Addresses []domain.Address `json:"addresses,omitzero" maxItems:"10"`
 	CompanyID domain.ID        `json:"company_id,omitzero" prefix:"cmp" doc:"The company that the contact works for" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
@@ -66,7 +66,7 @@ type EmailAddress struct {
 
 // PhoneNumber is a telephone number of a contact.
 type PhoneNumber struct {
-	Number  domain.Phone `json:"number" maxLength:"40" doc:"E.164" example:"+4930123456"`
+	Number  domain.Phone `json:"number" maxLength:"40" doc:"With its country code. It is stored in the form of E.164, by the numbering plan of its country." example:"+4930123456"`
 	Kind    string       `json:"kind,omitzero" enum:"work,home,mobile,fax,other"`
 	Primary bool         `json:"primary" required:"false" doc:"The number to call"`
 }
