@@ -105,6 +105,10 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // all of them have to retu
 		{"broken filter", "GET", con + "?filter=((", "", 400, "filter_syntax", nil},
 		{"SQL in a filter", "GET", con + "?filter=" + url.QueryEscape(`first_name = "'; drop table crm.contacts; --"`), "", 0, "", nil},
 		{"an unknown field to sort by", "GET", con + "?sort=naem", "", 422, "unknown_field", nil},
+		{"too many members to show", "POST", con + "/query", `{"fields":"id` + strings.Repeat(",id", 100) + `"}`, 422, "bad_value", []string{"/fields bad_value"}},
+		{"many conditions", "POST", con + "/query", `{"filter":{"or":[` + strings.Repeat(`{"and":[{"field":"id","op":"is_null"}]},`, 50) + `{}]}}`, 422, "filter_too_large", []string{"/filter filter_too_large"}},
+		{"many items", "POST", con, `{"emails":[` + strings.Repeat("1,", 200_000) + `1]}`, 422, "too_many", []string{"/emails too_many"}},
+		{"many members that are not known", "POST", con, "{" + manyMembers(900) + "}", 400, "unknown_member", nil},
 		{"an unknown member to show", "GET", con + "?fields=naem", "", 422, "unknown_field", nil},
 		{"after the end", "GET", "/events?after=99999999", "", 409, "position_ahead", []string{"after position_ahead"}},
 		{"before the beginning", "GET", "/events?after=-1", "", 422, "bad_value", nil},
@@ -139,6 +143,15 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // all of them have to retu
 	if after := head(t, s, w); after != before {
 		t.Errorf("bad input wrote events %d to %d", before+1, after)
 	}
+}
+
+// manyMembers returns so many members, none of which is known anywhere.
+func manyMembers(n int) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"a%d":1`, i)
+	}
+	return strings.Join(members, ",")
 }
 
 // TestNoFault asks for things at random. Whatever is asked for, nothing breaks,

@@ -3,6 +3,7 @@ package ijson_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -120,6 +121,43 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %#v, want %#v", got, want)
 		}
 	})
+}
+
+// TestParsePlain bounds how many values there are, wherever they are, and says
+// where there is one too many.
+func TestParsePlain(t *testing.T) {
+	t.Parallel()
+	names := make([]string, ijson.MaxMembers+1)
+	for i := range names {
+		names[i] = fmt.Sprintf(`"%d":1`, i)
+	}
+	for _, tt := range []struct{ in, pointer string }{
+		{`[1,2,3,4]`, ""},
+		{`{"a":{"b":[{"c":1},2]}}`, "/a/b/0"},
+		{`{"a":[],"b":[],"c":{"d":4}}`, "/c"},
+		{`{"a":[[[[]]]]}`, "/a/0/0"},
+	} {
+		_, _, err := ijson.ParsePlain([]byte(tt.in), 3)
+		if e, ok := errors.AsType[*ijson.Error](err); !ok || e.Code != ijson.TooMany || e.Pointer != tt.pointer {
+			t.Errorf("%s: %v", tt.in, err)
+		}
+		if _, _, err := ijson.ParsePlain([]byte(tt.in), 6); err != nil {
+			t.Errorf("%s: %v", tt.in, err)
+		}
+	}
+	for n, ok := range map[int]bool{ijson.MaxMembers: true, ijson.MaxMembers + 1: false} {
+		if _, _, err := ijson.ParsePlain([]byte("{"+strings.Join(names[:n], ",")+"}"), 1<<20); (err == nil) != ok {
+			t.Errorf("%d members: %v", n, err)
+		}
+	}
+	got, rewritten, err := ijson.ParsePlain([]byte(`[40.0,{"a":4e1},-0,1.5]`), 10)
+	want := []any{json.Number("40"), map[string]any{"a": json.Number("40")}, json.Number("0"), json.Number("1.5")}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil || !rewritten {
+		t.Errorf("%t, %v\n%s", rewritten, err, diff)
+	}
+	if _, rewritten, err := ijson.ParsePlain([]byte(`[40,1.5,-1]`), 10); err != nil || rewritten {
+		t.Errorf("%t, %v", rewritten, err)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {
