@@ -203,11 +203,15 @@ func TestRecord(t *testing.T) {
 		{Name: "but not into the future", Given: in(), When: version{2}, Err: domain.Invalid, At: "/version"},
 		{Name: "and not before the beginning", Given: in(), When: version{0}, Err: domain.Invalid, At: "/version"},
 		{Name: "nor to what is no more", Given: in(change("inside_id", `null`, `"`+bin.String()+`"`), change("inside_id", `"`+bin.String()+`"`, `null`)), Found: found, When: version{2}, Err: domain.Invalid, Code: "reference_not_found", At: "/inside_id"},
-		{Name: "what was let in once is no reason to refuse another change", Given: events{created{fields{Label: "\u200b", Price: domain.Money{Amount: "5", Currency: "ZZZ"}}}},
-			When: patch(`{"fragile":true}`), Then: events{change("fragile", `false`, `true`)}},
+		{
+			Name: "what was let in once is no reason to refuse another change", Given: events{created{fields{Label: "\u200b", Price: domain.Money{Amount: "5", Currency: "ZZZ"}}}},
+			When: patch(`{"fragile":true}`), Then: events{change("fragile", `false`, `true`)},
+		},
 		{Name: "but it is not let in again", Given: events{created{fields{Label: "\u200b"}}}, When: patch(`{"label":"\u3164"}`), Err: domain.Invalid, At: "/label"},
-		{Name: "and stays in its form", Given: events{created{fields{Label: "e\u0301", Common: record.Common{Tags: []string{"VIP", "vip"}}}}},
-			When: patch(`{"fragile":true}`), Then: events{change("fragile", `false`, `true`)}},
+		{
+			Name: "and stays in its form", Given: events{created{fields{Label: "e\u0301", Common: record.Common{Tags: []string{"VIP", "vip"}}}}},
+			When: patch(`{"fragile":true}`), Then: events{change("fragile", `false`, `true`)},
+		},
 		{Name: "a tag that is there in another case is no new one", Given: in(), When: addTags{Tags: []string{"NEW"}}},
 		{Name: "and goes in each case", Given: in(), When: removeTags{Tags: []string{"NEW"}}, Then: events{tagsChanged{Removed: []string{"new"}}}},
 	})
