@@ -109,7 +109,9 @@ func (in Services) dealsIn(ctx context.Context, tenant domain.TenantID, move dea
 	}
 	ops := make([]commands.Operation, len(page.Documents))
 	for i, doc := range page.Documents {
-		var row struct{ ID domain.ID }
+		var row struct {
+			ID domain.ID `json:"id"`
+		}
 		if err := json.Unmarshal(doc, &row); err != nil {
 			return nil, fmt.Errorf("row of a deal: %w", err)
 		}
