@@ -178,7 +178,7 @@ func TestMetrics(t *testing.T) {
 			values[family.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 		}
 	}
-	if len(values) != 9 || values["rowhouse_projection_parked_streams widgets"] != 1 || values["rowhouse_follower_lag_events read_models"] != 0 {
+	if len(values) != 10 || values["rowhouse_projection_parked_streams widgets"] != 1 || values["rowhouse_follower_lag_events read_models"] != 0 {
 		t.Errorf("metrics = %v", values)
 	}
 }
