@@ -48,7 +48,9 @@ func TestDiskFull(t *testing.T) {
 	if told, faults := log.count("the database does not do what it is asked for"), log.count("level=ERROR"); told != 1 || faults > 0 {
 		t.Errorf("told %d times, and of %d faults:\n%s", told, faults, &log.text)
 	}
-	if n := strings.Count(log.text.String(), "\n"); n > 3 {
+	// Those who follow the log try again each second; how often depends on the
+	// machine, and the server writes what repeats once a minute.
+	if n := strings.Count(log.text.String(), "\n") - strings.Count(log.text.String(), "readers of the log"); n > 3 {
 		t.Errorf("%d lines:\n%s", n, &log.text)
 	}
 	families, err := s.Metrics.Gather()
