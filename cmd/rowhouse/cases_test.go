@@ -26,24 +26,24 @@ const casesDir = "testdata/cases"
 var notYet = map[string]bool{}
 
 type caseStep struct {
-	Send    string
-	Body    json.RawMessage // JSON; or a text: as it is, or the bytes of the file behind an @
-	Headers map[string]string
-	Needs   string // a name without which the step is left out
+	Send    string            `json:"send"`
+	Body    json.RawMessage   `json:"body"` // JSON; or a text: as it is, or the bytes of the file behind an @
+	Headers map[string]string `json:"headers"`
+	Needs   string            `json:"needs"` // a name without which the step is left out
 
-	Import string // a kind of record
-	File   string
-	Args   []string
+	Import string   `json:"import"` // a kind of record
+	File   string   `json:"file"`
+	Args   []string `json:"args"`
 
-	Status     []int
+	Status     []int    `json:"status"`
 	OrStatus   []int    `json:"or_status"` // other good ones, after which nothing else is checked
-	Has        any      // what the answer contains
-	List       []string // the names of the records that a list has
-	First      any      // what the first record of a list contains
+	Has        any      `json:"has"`       // what the answer contains
+	List       []string `json:"list"`      // the names of the records that a list has
+	First      any      `json:"first"`     // what the first record of a list contains
 	OrEmpty    bool     `json:"or_empty"`
-	Lacks      string   // a text that must not be in the answer
+	Lacks      string   `json:"lacks"` // a text that must not be in the answer
 	HasPointer string   `json:"has_pointer"`
-	Save       string   // the name for the ID in the answer
+	Save       string   `json:"save"` // the name for the ID in the answer
 	SaveFirst  string   `json:"save_first"`
 	SaveCursor string   `json:"save_cursor"`
 }
@@ -62,7 +62,9 @@ func TestCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var c struct{ Steps []caseStep }
+			var c struct {
+				Steps []caseStep `json:"steps"`
+			}
 			dec := json.NewDecoder(bytes.NewReader(data))
 			if err := dec.Decode(&c); err != nil || len(c.Steps) == 0 {
 				t.Fatal("no steps", err)

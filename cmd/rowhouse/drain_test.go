@@ -135,7 +135,7 @@ func TestStopping(t *testing.T) {
 	n.env = []string{"ROWHOUSE_DRAIN=1m"}
 	n.start()
 	n.setUp()
-	req, err := http.NewRequest("GET", "http://"+n.addr+n.tenant+"/events/stream", nil)
+	req, err := http.NewRequest(http.MethodGet, "http://"+n.addr+n.tenant+"/events/stream", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestStopping(t *testing.T) {
 	n.want(http.StatusCreated, "POST", n.tenant+"/contacts", `{"last_name":"Late"}`, nil)
 	began := time.Now()
 	_ = n.process.Process.Signal(syscall.SIGTERM)
-	_ = n.process.Wait() //nolint:errcheck // the signal ends it
+	_ = n.process.Wait() // the signal ends it
 	n.process = nil
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the second signal ended it after %s", took)

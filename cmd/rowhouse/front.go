@@ -32,7 +32,7 @@ func newFront(log *slog.Logger, l net.Listener) *front {
 	f := &front{gate: newGate(api.Starting(newID)), log: log, listener: l, served: make(chan error, 1), addr: "http://" + l.Addr().String()}
 	f.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			f.gate.ServeHTTP(&answer{ResponseWriter: w, last: &f.stopping}, r)
+			f.ServeHTTP(&answer{ResponseWriter: w, last: &f.stopping}, r)
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,

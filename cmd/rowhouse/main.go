@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	lines := withoutRepeats(handler(c.LogFormat, stderr))
-	defer lines.flush()
+	defer lines.flush() //nolint:contextcheck // what was counted is told when the context has ended as well
 	e.log = slog.New(lines)
 	return command.Run(e)
 }

@@ -65,7 +65,7 @@ func (r *repeats) WithGroup(name string) slog.Handler {
 
 // Handle implements [slog.Handler].
 func (r *repeats) Handle(ctx context.Context, line slog.Record) error {
-	if line.Level >= slog.LevelWarn && r.state.counts(r, line) {
+	if line.Level >= slog.LevelWarn && r.state.counts(r, line) { //nolint:contextcheck // it is told of later, when the context may have ended
 		return nil
 	}
 	return r.Handler.Handle(ctx, line)
