@@ -109,7 +109,7 @@ func TestSickTenant(t *testing.T) {
 	}
 	m, out := n.told(nil)
 	m.watch("node")
-	out.wait(t, "level=WARN msg=\"events that were decided are not in the event store yet\" tenant="+h.tenant.String())
+	out.wait(t, "level=WARN msg=\"events that were decided could not be appended to the event store; they are kept, and tried again\" tenant="+h.tenant.String())
 	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // nobody tells
 		left, _, err := m.ledger.Backlog(t.Context())
 		if err != nil || time.Now().After(until) {
@@ -122,7 +122,7 @@ func TestSickTenant(t *testing.T) {
 	time.Sleep(time.Second) // for more of the same
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if times := strings.Count(out.text.String(), "events that were decided are not in the event store yet"); times != 1 {
+	if times := strings.Count(out.text.String(), "events that were decided could not be appended to the event store; they are kept, and tried again"); times != 1 {
 		t.Errorf("it says so %d times:\n%s", times, &out.text)
 	}
 }

@@ -215,12 +215,12 @@ func restored(t *testing.T, watched bool) {
 	if !watched {
 		n.watchLike(impatient)
 	}
-	out.wait(t, "was it restored from a backup?")
+	out.wait(t, "as after a restore from a backup")
 	for range 3 {
 		n.do(h.one())
 	}
 	n.settled()
-	if times := strings.Count(out.text.String(), "was it restored"); times != 1 {
+	if times := strings.Count(out.text.String(), "as after a restore from a backup"); times != 1 {
 		t.Errorf("it says so %d times", times)
 	}
 }
