@@ -160,9 +160,9 @@ func (l *lines) count(what string) int {
 // TestStopWhileReviving stops a server that is not there.
 func TestStopWhileReviving(t *testing.T) {
 	t.Parallel()
-	for name, when := range map[string]func(*Server){
-		"at once":        func(*Server) {},
-		"while it tries": func(s *Server) { <-s.child.ended; time.Sleep(30 * time.Millisecond) },
+	for name, when := range map[string]func(ended <-chan struct{}){
+		"at once":        func(<-chan struct{}) {},
+		"while it tries": func(ended <-chan struct{}) { <-ended; time.Sleep(30 * time.Millisecond) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,10 +171,11 @@ func TestStopWhileReviving(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			ended := s.child.ended // of the process that is killed here, not of the one after it
 			if err := postmasterOf(s).Kill(); err != nil {
 				t.Fatal(err)
 			}
-			when(s)
+			when(ended)
 			if err := s.Stop(t.Context()); err != nil && !strings.Contains(err.Error(), "killed") {
 				t.Error(err)
 			}

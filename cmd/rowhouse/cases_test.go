@@ -21,10 +21,6 @@ import (
 // members of a step mean.
 const casesDir = "testdata/cases"
 
-// notYet names the cases that still come out wrong. A case that is in it and
-// passes is a mistake too.
-var notYet = map[string]bool{}
-
 type caseStep struct {
 	Send    string            `json:"send"`
 	Body    json.RawMessage   `json:"body"` // JSON; or a text: as it is, or the bytes of the file behind an @
@@ -69,13 +65,7 @@ func TestCases(t *testing.T) {
 			if err := dec.Decode(&c); err != nil || len(c.Steps) == 0 {
 				t.Fatal("no steps", err)
 			}
-			wrong := runCase(t, c.Steps)
-			switch {
-			case notYet[name] && wrong == "":
-				t.Error("comes out right now: take it out of notYet")
-			case notYet[name]:
-				t.Skip("not yet: " + wrong)
-			case wrong != "":
+			if wrong := runCase(t, c.Steps); wrong != "" {
 				t.Error(wrong)
 			}
 		})
