@@ -20,4 +20,6 @@ var Tasks = policy(task.Aggregate,
 	allow(task.Complete{}, "task:update"),
 	allow(task.Reopen{}, "task:update"),
 	allow(task.Cancel{}, "task:update"),
+	allow(task.BecomeOverdue{}, "task:update"),
+	allow(task.Remind{}, "task:update"),
 )

@@ -116,6 +116,8 @@ var lives = map[string][]any{
 		task.Assigned{To: id("usr", 3)},
 		task.Rescheduled{To: new(noon.Add(24 * time.Hour))},
 		task.Started{},
+		task.Reminded{RemindAt: noon},
+		task.BecameOverdue{DueAt: noon},
 		task.Cancelled{},
 		task.Reopened{},
 		task.Deleted{},
@@ -177,7 +179,7 @@ func shape(t *testing.T, doc []byte) []byte {
 	if err := json.Unmarshal(doc, &members); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"created_at", "updated_at", "done_at"} {
+	for _, name := range []string{"created_at", "updated_at", "done_at", "reminded_at"} {
 		if members[name] != nil {
 			members[name] = "some time"
 		}

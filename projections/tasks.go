@@ -17,6 +17,9 @@ type Task struct {
 	Status  task.Status `json:"status" enum:"open,in_progress,done,cancelled"`
 	Outcome string      `json:"outcome,omitzero" doc:"What came of it"`
 	DoneAt  *time.Time  `json:"done_at,omitzero" doc:"When it was completed"`
+
+	Overdue    bool       `json:"overdue,omitzero" doc:"True if it was not done in time and still is not; left out otherwise"`
+	RemindedAt *time.Time `json:"reminded_at,omitzero" doc:"When its last reminder was given"`
 }
 
 // Tasks lists the tasks of a tenant.
@@ -28,6 +31,7 @@ var Tasks = table("tasks", task.Aggregate,
 		func(t *Task) task.Status { return t.Status })),
 	moment("due_at", func(t *Task) *time.Time { return t.DueAt }),
 	moment("remind_at", func(t *Task) *time.Time { return t.RemindAt }),
+	boolean("overdue", func(t *Task) bool { return t.Overdue }),
 	moment("done_at", func(t *Task) *time.Time { return t.DoneAt }),
 	reference("assignee_id", "usr", func(t *Task) domain.ID { return t.AssigneeID }),
 	texts("related.id", query.AnyID, (*Task).related),
@@ -36,13 +40,20 @@ var Tasks = table("tasks", task.Aggregate,
 	recorded[Task, task.Task](func(t *Task) *task.Fields { return &t.Fields }, func(t *Task) *record.Common { return &t.Common }),
 	on(func(t *Task, e Event[task.Created]) { t.Fields, t.Status = e.Data.Fields, task.StatusOpen }),
 	on(func(t *Task, e Event[task.Assigned]) { e.Data.Set(&t.Fields) }),
-	on(func(t *Task, e Event[task.Rescheduled]) { e.Data.Set(&t.Fields) }),
+	on(func(t *Task, e Event[task.Rescheduled]) {
+		e.Data.Set(&t.Fields)
+		t.Overdue = false
+	}),
 	on(func(t *Task, _ Event[task.Started]) { t.Status = task.StatusInProgress }),
 	on(func(t *Task, e Event[task.Completed]) {
-		t.Status, t.Outcome, t.DoneAt = task.StatusDone, e.Data.Outcome, new(e.Time.UTC())
+		t.Status, t.Outcome, t.DoneAt, t.Overdue = task.StatusDone, e.Data.Outcome, new(e.Time.UTC()), false
 	}),
-	on(func(t *Task, _ Event[task.Reopened]) { t.Status, t.Outcome, t.DoneAt = task.StatusOpen, "", nil }),
-	on(func(t *Task, _ Event[task.Cancelled]) { t.Status = task.StatusCancelled }),
+	on(func(t *Task, _ Event[task.Reopened]) {
+		t.Status, t.Outcome, t.DoneAt, t.Overdue = task.StatusOpen, "", nil, false
+	}),
+	on(func(t *Task, _ Event[task.Cancelled]) { t.Status, t.Overdue = task.StatusCancelled, false }),
+	on(func(t *Task, _ Event[task.BecameOverdue]) { t.Overdue = true }),
+	on(func(t *Task, e Event[task.Reminded]) { t.RemindedAt = new(e.Time.UTC()) }),
 )
 
 // related are of several kinds, so they are filtered by as text.

@@ -16,6 +16,7 @@ import (
 // what can happen to every record.
 var Aggregate = record.Aggregate[Task, Fields]("task",
 	Created{}, Assigned{}, Rescheduled{}, Started{}, Completed{}, Reopened{}, Cancelled{},
+	BecameOverdue{}, Reminded{},
 )
 
 // Event is a fact about a task.
@@ -110,7 +111,9 @@ func (f Fields) References() (refs []domain.Ref) {
 type Task struct {
 	record.Base[Fields]
 
-	Status Status
+	Status     Status
+	Overdue    bool      // it was found not to be done in time, and was neither ended nor rescheduled since
+	RemindedOf time.Time // the remind_at of the last reminder
 }
 
 // Status says how far a task has come.
@@ -211,7 +214,10 @@ func (c Reschedule) Decide(t Task, o domain.Origin) ([]Event, error) {
 }
 
 func (Rescheduled) EventType() string { return "task.rescheduled" }
-func (e Rescheduled) Apply(t *Task)   { e.Set(&t.Fields) }
+func (e Rescheduled) Apply(t *Task) {
+	e.Set(&t.Fields)
+	t.Overdue = false
+}
 
 // Set changes the fields accordingly.
 func (e Rescheduled) Set(f *Fields) { f.DueAt = e.To }
@@ -220,7 +226,7 @@ func (e Rescheduled) Set(f *Fields) { f.DueAt = e.To }
 func (Reschedule) Touches() []string { return []string{"due_at"} }
 
 // Touches implements [domain.Toucher].
-func (Rescheduled) Touches() []string { return []string{"due_at"} }
+func (Rescheduled) Touches() []string { return []string{"due_at", overdueField} }
 
 // Start begins a task.
 type Start struct{}
@@ -258,7 +264,7 @@ func (c Complete) Decide(t Task, _ domain.Origin) ([]Event, error) {
 }
 
 func (Completed) EventType() string { return "task.completed" }
-func (Completed) Apply(t *Task)     { t.Status = StatusDone }
+func (Completed) Apply(t *Task)     { t.Status, t.Overdue = StatusDone, false }
 
 // Reopen takes a task up again.
 type Reopen struct{}
@@ -275,7 +281,7 @@ func (Reopen) Decide(t Task, _ domain.Origin) ([]Event, error) {
 }
 
 func (Reopened) EventType() string { return "task.reopened" }
-func (Reopened) Apply(t *Task)     { t.Status = StatusOpen }
+func (Reopened) Apply(t *Task)     { t.Status, t.Overdue = StatusOpen, false }
 
 // Cancel says that a task need not be done.
 type Cancel struct{}
@@ -292,10 +298,10 @@ func (Cancel) Decide(t Task, _ domain.Origin) ([]Event, error) {
 }
 
 func (Cancelled) EventType() string { return "task.cancelled" }
-func (Cancelled) Apply(t *Task)     { t.Status = StatusCancelled }
+func (Cancelled) Apply(t *Task)     { t.Status, t.Overdue = StatusCancelled, false }
 
 // What commands about the status touch.
-var statusFields = []string{"status", "outcome"}
+var statusFields = []string{"status", "outcome", overdueField}
 
 // Touches implements [domain.Toucher].
 func (Started) Touches() []string { return statusFields }

@@ -42,6 +42,10 @@ func TestTask(t *testing.T) {
 	in := func(more ...task.Event) events { return append(events{call}, more...) }
 	rescheduled := task.Rescheduled{To: &noon}
 	completed := task.Completed{Outcome: "She will sign"}
+	later := noon.Add(2 * time.Hour)
+	at := func(t time.Time) domain.Origin { return domain.Origin{Time: t} }
+	reminder := task.Updated{Changes: map[string]record.Change{"remind_at": {Old: json.RawMessage("null"), New: json.RawMessage(`"2026-03-01T12:00:00Z"`)}}}
+	remindLater := task.Updated{Changes: map[string]record.Change{"remind_at": {Old: json.RawMessage(`"2026-03-01T12:00:00Z"`), New: json.RawMessage(`"2026-03-01T14:00:00Z"`)}}}
 
 	domaintest.Run(t, task.Aggregate, []domaintest.Case[task.Task]{
 		{Name: "a task is created", When: task.Create{Fields: call.Fields}, Then: in()},
@@ -77,6 +81,28 @@ func TestTask(t *testing.T) {
 		{Name: "what is open is not reopened", Given: in(), When: task.Reopen{}, Err: domain.Conflict, Code: "state_conflict"},
 		{Name: "nothing cannot be done", When: task.Complete{}, Err: domain.NotFound},
 		{Name: "nor what is deleted", Given: in(task.Deleted{}), When: task.Start{}, Err: domain.Conflict, Code: "deleted"},
+
+		{Name: "a task becomes overdue when the time has come", Given: in(rescheduled), When: task.BecomeOverdue{}, As: at(noon), Then: events{task.BecameOverdue{DueAt: noon}}},
+		{Name: "not before", Given: in(rescheduled), When: task.BecomeOverdue{}, As: at(noon.Add(-1))},
+		{Name: "once", Given: in(rescheduled, task.BecameOverdue{DueAt: noon}), When: task.BecomeOverdue{}, As: at(noon.Add(time.Hour))},
+		{Name: "also when somebody is at it", Given: in(rescheduled, task.Started{}), When: task.BecomeOverdue{}, As: at(noon), Then: events{task.BecameOverdue{DueAt: noon}}},
+		{Name: "not when it is done", Given: in(rescheduled, completed), When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "nor called off", Given: in(rescheduled, task.Cancelled{}), When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "nor in the bin", Given: in(rescheduled, task.Deleted{}), When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "nor gone", Given: in(rescheduled, task.Deleted{}, task.Purged{}), When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "nor if it can wait", Given: in(), When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "nor if it was never there", When: task.BecomeOverdue{}, As: at(noon)},
+		{Name: "again after it was rescheduled", Given: in(rescheduled, task.BecameOverdue{DueAt: noon}, task.Rescheduled{From: &noon, To: &later}), When: task.BecomeOverdue{}, As: at(later), Then: events{task.BecameOverdue{DueAt: later}}},
+		{Name: "and after it was reopened", Given: in(rescheduled, task.BecameOverdue{DueAt: noon}, completed, task.Reopened{}), When: task.BecomeOverdue{}, As: at(later), Then: events{task.BecameOverdue{DueAt: noon}}},
+
+		{Name: "a task is reminded of when the time has come", Given: in(reminder), When: task.Remind{}, As: at(noon), Then: events{task.Reminded{RemindAt: noon}}},
+		{Name: "also a little late", Given: in(reminder), When: task.Remind{}, As: at(noon.AddDate(0, 0, 7)), Then: events{task.Reminded{RemindAt: noon}}},
+		{Name: "but not when nobody wants to know any more", Given: in(reminder), When: task.Remind{}, As: at(noon.AddDate(0, 0, 7).Add(1))},
+		{Name: "nor too early", Given: in(reminder), When: task.Remind{}, As: at(noon.Add(-1))},
+		{Name: "nor twice", Given: in(reminder, task.Reminded{RemindAt: noon}), When: task.Remind{}, As: at(later)},
+		{Name: "nor when it is done", Given: in(reminder, completed), When: task.Remind{}, As: at(noon)},
+		{Name: "nor if nobody asked for it", Given: in(), When: task.Remind{}, As: at(noon)},
+		{Name: "again for another time", Given: in(reminder, task.Reminded{RemindAt: noon}, remindLater), When: task.Remind{}, As: at(later), Then: events{task.Reminded{RemindAt: later}}},
 
 		{Name: "a task has an owner", Given: in(), When: task.AssignOwner{OwnerID: bob}, Then: events{task.OwnerAssigned{To: bob}}},
 		{Name: "a task is tagged", Given: in(), When: task.AddTags{Tags: []string{"x"}}, Then: events{task.TagsChanged{Added: []string{"x"}}}},
