@@ -221,7 +221,7 @@ func (n *node) survive(disturb func()) {
 	n.start()
 	n.setUp()
 
-	const batches, rows, writers = 240, 10, 4
+	const batches, rows, writers = 120, 10, 4
 	var (
 		mu    sync.Mutex
 		acked int
@@ -241,7 +241,7 @@ func (n *node) survive(disturb func()) {
 				}
 				n.insist(batch, rows)
 				mu.Lock()
-				if acked++; acked == 40 || acked == 90 || acked == 150 {
+				if acked++; acked == 20 || acked == 45 || acked == 75 {
 					kill <- struct{}{}
 				}
 				mu.Unlock()

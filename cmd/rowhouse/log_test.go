@@ -179,6 +179,7 @@ func (in *installation) keepWriting(o tenantOf) (stop func() (made, refused int)
 			switch {
 			case err == nil && status == http.StatusCreated:
 				made++
+				time.Sleep(10 * time.Millisecond) // the log must not outgrow the test
 			case err == nil && status == http.StatusServiceUnavailable && bytes.Contains(data, []byte(`"tenant_sealed"`)):
 				refused++
 				time.Sleep(20 * time.Millisecond) // as a client does
