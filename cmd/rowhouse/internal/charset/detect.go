@@ -151,17 +151,21 @@ func (d *Detector) Verdict() Verdict {
 		return Verdict{Encoding: UTF8}
 	}
 	ranked := d.rank()
-	asian, sure := d.eastern()
+	fit := d.eastern()
 	var best *scored
 	if len(ranked) > 0 {
 		best = &ranked[0]
 	}
 	switch {
-	case asian != nil && (best == nil || best.odd > 0.2 || best.mean < unlikely):
-		if sure {
-			return Verdict{Encoding: *asian, Guessed: true, Samples: d.samples(*asian)}
+	case len(fit) > 0 && (best == nil || best.odd > 0.2 || best.mean < unlikely):
+		var next *asian
+		if len(fit) > 1 {
+			next = &fit[1]
 		}
-		return d.doubt(append(d.easternChoices(), choices(d, ranked, 2)...))
+		if fit[0].sure(next) {
+			return Verdict{Encoding: fit[0].Encoding, Guessed: true, Samples: d.samples(fit[0].Encoding)}
+		}
+		return d.doubt(append(d.easternChoices(fit), choices(d, ranked, 2)...))
 	case best == nil || best.odd > 0.2:
 		// Nothing makes sense of it: the lines are broken, whatever the file is in.
 		return Verdict{Encoding: UTF8}
@@ -172,13 +176,24 @@ func (d *Detector) Verdict() Verdict {
 		margin = best.score - next.score
 	}
 	enough := surely
-	if best.name == "windows-1252" {
+	if best.name == "windows-1252" && !onlyByHabit(ranked) {
 		enough = likely
 	}
-	if margin < enough || best.mean < unlikely {
-		return d.doubt(append(choices(d, ranked, 4), d.easternChoices()...))
+	if margin < enough || best.mean < unlikely || len(fit) > 0 && fit[0].rivals(best) {
+		return d.doubt(append(choices(d, ranked, 4), d.easternChoices(fit)...))
 	}
 	return Verdict{Encoding: best.Encoding, Guessed: true, Samples: d.samples(best.Encoding)}
+}
+
+// onlyByHabit reports whether the first encoding is ahead only because most files
+// are in it: the letters themselves fit another one of Windows better. Those of
+// Iceland are where the Baltic has its commonest ones: Þemaitijos is Žemaitijos.
+func onlyByHabit(ranked []scored) bool {
+	const clearly = 2.0
+	first := ranked[0]
+	return strings.ContainsAny(first.text, "ÞþÐð") || slices.ContainsFunc(ranked[1:], func(r scored) bool {
+		return strings.HasPrefix(r.name, "windows-") && r.odd <= 0.2 && r.text != first.text && r.score+r.rare > first.score+first.rare+clearly
+	})
 }
 
 // How much likelier, as a logarithm, an encoding must be than the next one that
@@ -356,9 +371,11 @@ func signsIn(word string) (sum float64) {
 	for i, r := range runes {
 		switch {
 		case r < 0x80 || unicode.IsLetter(r) || unicode.IsMark(r):
+		case r == '¤': // which nobody writes: it is where ISO 8859-15 has the euro
+			sum += beside
 		case i > 0 && i < len(runes)-1 && unicode.IsLetter(runes[i-1]) && unicode.IsLetter(runes[i+1]) && r != '’':
 			sum += inside
-		case len(runes) == 1: // of money, of an angle
+		case len(runes) == 1, isDegrees(runes, i): // of money, of an angle
 			sum += alone
 		case i > 0 && unicode.IsLetter(runes[i-1]) && !strings.ContainsRune(quotes, r), i < len(runes)-1 && unicode.IsLetter(runes[i+1]) && !strings.ContainsRune(quotes, r):
 			sum += beside
@@ -370,6 +387,12 @@ func signsIn(word string) (sum float64) {
 }
 
 const quotes = "“”„‘’‚«»‹›…\u00a0"
+
+// isDegrees reports whether the sign at i is that of degrees before the letter
+// of a scale: °C, °F, °K.
+func isDegrees(runes []rune, i int) bool {
+	return i == 0 && len(runes) == 2 && runes[0] == '°' && strings.ContainsRune("CFK", runes[1])
+}
 
 func isNoLetter(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
 

@@ -1,163 +1,236 @@
 package charset
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/wlynxg/chardet"
-	"github.com/wlynxg/chardet/consts"
 )
 
-// eastern returns the East Asian encoding that makes sense of the file, if one
-// does, and whether no other does as well.
-func (d *Detector) eastern() (*Encoding, bool) {
-	var fit []Encoding
-	for _, e := range eastern {
-		if d.fits(e) {
-			fit = append(fit, e)
-		}
-	}
-	if len(fit) == 0 {
-		return nil, false
-	}
-	slices.SortStableFunc(fit, func(a, b Encoding) int { return cmp.Compare(d.common(b), d.common(a)) })
-	if len(fit) == 1 || d.common(fit[0])-d.common(fit[1]) > 0.15 {
-		return &fit[0], true
-	}
-	u := chardet.NewUniversalDetector(consts.CjkLangFilter)
-	u.Feed(bytes.Join(d.lines, []byte{'\n'}))
-	r := u.GetResult()
-	for _, e := range fit {
-		if found, err := Named(r.Encoding); err == nil && sameCode(found, e) {
-			const confident = 0.8
-			return &e, r.Confidence >= confident
-		}
-	}
-	return &fit[0], false
+// asian is what an East Asian encoding makes of the file.
+type asian struct {
+	Encoding
+	score     float64 // logarithm of the likelihood
+	mean      float64 // for each letter of Asia
+	different int     // letters of Asia that are not the same
+	syllables bool    // many of them belong to one language only
+	text      string
 }
 
-func sameCode(a, b Encoding) bool {
-	chinese := func(e Encoding) bool { return strings.HasPrefix(e.name, "gb") }
-	return a.code == b.code || chinese(a) && chinese(b)
+// Bounds of what an East Asian encoding must make of a file to be taken without
+// asking. A sign of degrees in a file of the West is one letter of Asia.
+const (
+	fewLetters = 4     // different ones
+	likelier   = 9.0   // than the next encoding, as a logarithm
+	oftenSeen  = -10.2 // the mean of letters that are common ones
+	oftenUsed  = -8.0  // the mean of letters most of which are in names
+	syllabic   = -8.6  // the same where there are kana or hangul among them
+)
+
+// sure reports whether the encoding can be taken without asking, next to the one that
+// comes after it.
+func (a asian) sure(next *asian) bool {
+	enough := a.mean > oftenSeen
+	if a.syllables {
+		enough = a.mean > syllabic
+	}
+	return a.different >= fewLetters && enough && (next == nil || a.score-next.score > likelier)
 }
 
-func (d *Detector) easternChoices() (all []Choice) {
+// rivals reports whether an encoding of eight bits that makes sense of the file is
+// not to be taken without asking, because this one makes sense of it, too.
+func (a asian) rivals(best *scored) bool {
+	if best.name == "windows-1252" {
+		return a.different >= fewLetters && a.mean > oftenUsed
+	}
+	return a.mean > oftenSeen
+}
+
+// eastern returns the East Asian encodings that make sense of the file, the
+// likeliest first.
+func (d *Detector) eastern() (fit []asian) {
 	for _, e := range eastern {
-		if d.fits(e) {
-			all = append(all, Choice{e.name, d.line(e)})
+		if a, ok := d.read(e); ok && !slices.ContainsFunc(fit, func(b asian) bool { return b.text == a.text }) {
+			fit = append(fit, a)
 		}
+	}
+	slices.SortStableFunc(fit, func(a, b asian) int { return cmp.Compare(b.score, a.score) })
+	return fit
+}
+
+func (d *Detector) easternChoices(fit []asian) (all []Choice) {
+	for _, a := range fit {
+		all = append(all, Choice{a.name, d.line(a.Encoding)})
 	}
 	return all
 }
 
-// fits reports whether nearly all lines are text of the languages that an East
-// Asian encoding is for.
-func (d *Detector) fits(e Encoding) bool {
+// kinds counts the characters of a text.
+type kinds struct {
+	hangul, kana, narrow, han int
+
+	symbols  int // punctuation and signs
+	other    int // letters of other scripts, and signs that are rare
+	touching int // letters of ASCII and of Asia side by side
+}
+
+func (k *kinds) asian() int { return k.hangul + k.kana + k.narrow + k.han }
+
+// read reports what an encoding makes of the file, and whether that can be text of
+// the languages that the encoding is for.
+func (d *Detector) read(e Encoding) (a asian, ok bool) {
+	a = asian{Encoding: e}
+	usual := commonLetters(e)
+	var all kinds
+	var text strings.Builder
 	good := 0
+	sum := 0.0
+	seen := map[rune]bool{}
 	for _, line := range d.lines {
-		if isEastern(line, e) {
-			good++
+		decoded, err := e.code.NewDecoder().String(string(line))
+		if err != nil || strings.ContainsRune(decoded, utf8.RuneError) {
+			continue
 		}
-	}
-	return good > 0 && good*20 >= len(d.lines)*19
-}
-
-func isEastern(line []byte, e Encoding) bool {
-	text, err := e.code.NewDecoder().String(string(line))
-	if err != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return false
-	}
-	var before rune
-	kinds := map[string]int{}
-	touching := 0 // letters of ASCII and of Asia side by side
-	for _, r := range text {
-		switch {
-		case r < 0x80:
-			if unicode.IsLetter(r) && before >= 0x80 {
-				touching++
+		good++
+		text.WriteString(decoded)
+		text.WriteByte('\n')
+		var before rune
+		for _, r := range decoded {
+			cost := all.count(r, before, e, usual)
+			a.score += cost
+			if isAsian(r) {
+				seen[r] = true
+				sum += cost
 			}
-		case unicode.Is(unicode.Hangul, r):
-			kinds["hangul"]++
-		case unicode.In(r, unicode.Hiragana, unicode.Katakana) && r < 0xFF00:
-			kinds["kana"]++
-		case r >= 0xFF61 && r < 0xFFA0:
-			kinds["narrow"]++
-		case unicode.Is(unicode.Han, r):
-			kinds["han"]++
-		case r >= 0x2000 && r < 0x3040 || r >= 0xFF00 && r < 0xFFF0: // their punctuation
-		default:
-			kinds["other"]++
+			before = r
 		}
-		if r >= 0x80 && before < 0x80 && unicode.IsLetter(before) {
-			touching++
-		}
-		before = r
 	}
-	asian := kinds["hangul"] + kinds["kana"] + kinds["han"] + kinds["narrow"]
+	n := all.asian()
+	a.different, a.mean, a.text = len(seen), sum/float64(max(n, 1)), text.String()
+	a.syllables = (all.kana+all.hangul)*10 > n
 	switch {
-	case asian == 0 || touching*2 > asian || kinds["other"] > 0:
-		return false
+	case good == 0 || good*20 < len(d.lines)*19: // nearly all lines must be text
+	case n == 0:
+		return a, all.symbols > 0 && all.other == 0
+	case all.touching*2 > n || all.other*4 > n:
 	case e.script == "ko":
-		return kinds["hangul"]*2 >= asian && kinds["kana"]+kinds["narrow"] == 0
+		return a, all.hangul*2 >= n && all.kana+all.narrow == 0
 	case e.script == "zh":
-		return kinds["hangul"]+kinds["kana"]+kinds["narrow"] == 0
+		return a, all.hangul+all.kana+all.narrow == 0
+	default:
+		return a, all.hangul == 0
 	}
-	return kinds["hangul"] == 0 && kinds["narrow"]*2 <= asian
+	return asian{}, false
 }
 
-// common returns the share of the characters of Asia that are in the part of
-// the encoding that has the common ones.
-func (d *Detector) common(e Encoding) float64 {
-	all, good, kana := 0, 0, 0
-	encoder := e.code.NewEncoder()
-	for _, line := range d.lines {
-		text, _ := e.Line(line)
-		for _, r := range text {
-			if scriptOf(r) != "Asian" {
-				continue
-			}
-			if unicode.In(r, unicode.Hiragana, unicode.Katakana) && r < 0xFF00 {
-				kana++
-			}
-			all++
-			b, err := encoder.String(string(r))
-			if err != nil || len(b) != 2 {
-				continue
-			}
-			switch lead := b[0]; e.name {
-			case "shift_jis":
-				if lead >= 0x82 && lead <= 0x97 || lead == 0x81 {
-					good++
-				}
-			case "euc-jp":
-				if lead >= 0xA4 && lead <= 0xCF {
-					good++
-				}
-			case "gb18030":
-				if lead >= 0xB0 && lead <= 0xD7 && b[1] >= 0xA1 {
-					good++
-				}
-			case "big5":
-				if lead >= 0xA4 && lead <= 0xC6 {
-					good++
-				}
-			case "euc-kr":
-				if lead >= 0xB0 && lead <= 0xC8 && b[1] >= 0xA1 {
-					good++
-				}
-			}
+// What a character costs: the logarithm of how likely it is.
+const (
+	plain     = -4.5  // of ASCII
+	beforeOne = -2.0  // more, where a letter of ASCII touches one of Asia
+	aKana     = -5.2  //
+	aNarrow   = -6.2  // kana of half the width
+	aMark     = -6.5  // punctuation of Asia
+	aSymbol   = -9.0  // a middle dot, a sign of degrees
+	usualHan  = -6.6  // one of those that names are written with
+	usualSyll = -5.8  // the same, of hangul
+	plainHan  = -9.6  // one of those that schools teach
+	rareHan   = -13.5 // any other
+	strange   = -14.0 // what is no letter of Asia
+)
+
+// count counts a character, and returns what it costs.
+func (k *kinds) count(r, before rune, e Encoding, usual map[rune]bool) float64 {
+	cost := 0.0
+	if r >= utf8.RuneSelf && before < utf8.RuneSelf && unicode.IsLetter(before) && isAsian(r) ||
+		before >= utf8.RuneSelf && r < utf8.RuneSelf && unicode.IsLetter(r) && isAsian(before) {
+		k.touching++
+		cost = beforeOne
+	}
+	switch {
+	case r < utf8.RuneSelf:
+		return cost + plain
+	case unicode.Is(unicode.Hangul, r):
+		k.hangul++
+		return cost + letterCost(r, e, usual, usualSyll)
+	case isKana(r):
+		k.kana++
+		return cost + aKana
+	case isNarrow(r):
+		k.narrow++
+		return cost + aNarrow
+	case unicode.Is(unicode.Han, r):
+		k.han++
+		return cost + letterCost(r, e, usual, usualHan)
+	case strings.ContainsRune("　、。・「」『』（）－ー～〜＆．，：／０１２３４５６７８９々〇", r), r >= 0xFF21 && r <= 0xFF3A, r >= 0xFF41 && r <= 0xFF5A:
+		k.symbols++
+		return cost + aMark
+	case isSymbol(r):
+		k.symbols++
+		return cost + aSymbol
+	}
+	k.other++
+	return cost + strange
+}
+
+func letterCost(r rune, e Encoding, usual map[rune]bool, asUsual float64) float64 {
+	switch {
+	case usual[r]:
+		return asUsual
+	case isTaught(r, e):
+		return plainHan
+	}
+	return rareHan
+}
+
+// isKana reports whether a character is one of Hiragana or Katakana, with the long vowel
+// and the middle dot, which Unicode has as common to several scripts.
+func isKana(r rune) bool { return r >= 0x3040 && r <= 0x30FF }
+
+// isNarrow reports whether a character is a kana of half the width.
+func isNarrow(r rune) bool { return r >= 0xFF61 && r <= 0xFF9F }
+
+func isAsian(r rune) bool {
+	return isKana(r) || isNarrow(r) || unicode.In(r, unicode.Hangul, unicode.Han)
+}
+
+// isSymbol reports whether a sign may be in a text of East Asia: punctuation, numbers in
+// circles, ㈱, and what all encodings there have of the signs of the West.
+func isSymbol(r rune) bool {
+	return r >= 0x2010 && r < 0x3040 || r >= 0x3200 && r < 0x3400 || r >= 0xFF00 && r < 0xFFF0 || strings.ContainsRune("·×°±÷§¶´¨¬¥£®©™²³", r)
+}
+
+// isTaught reports whether a letter is in the part of the encoding that has the
+// common ones.
+func isTaught(r rune, e Encoding) bool {
+	b, err := e.code.NewEncoder().String(string(r))
+	if err != nil || len(b) != 2 {
+		return false
+	}
+	lead, trail := b[0], b[1]
+	switch e.name {
+	case "shift_jis":
+		return lead >= 0x88 && lead <= 0x97
+	case "euc-jp":
+		return lead >= 0xB0 && lead <= 0xCF
+	case "gb18030":
+		return lead >= 0xB0 && lead <= 0xD7 && trail >= 0xA1
+	case "big5":
+		return lead >= 0xA4 && lead <= 0xC6
+	case "euc-kr":
+		return lead >= 0xB0 && lead <= 0xC8 && trail >= 0xA1
+	}
+	return false
+}
+
+// commonLetters returns the letters that names in the languages of an encoding are
+// mostly written with.
+func commonLetters(e Encoding) map[rune]bool {
+	usual := map[rune]bool{}
+	for _, r := range easternNames[e.name] {
+		if isAsian(r) {
+			usual[r] = true
 		}
 	}
-	if e.script == "ja" && kana*10 > all { // nothing else looks like it
-		return 1.2
-	}
-	const many = 12
-	if e.script == "ko" && all >= many && good == all { // other text has half of its bytes elsewhere
-		return 1.2
-	}
-	return float64(good) / float64(max(all, 1))
+	return usual
 }

@@ -157,6 +157,9 @@ func oddities(word string, edges bool) int {
 			switch {
 			case i == 0 || !hasLetter(runes[:i]):
 				signs = opening
+				if isDegrees(runes, i) {
+					signs = "°"
+				}
 			case i == len(runes)-1 || !hasLetter(runes[i+1:]):
 				signs = closing
 				if len(runes) <= 3 {

@@ -5,7 +5,7 @@ package charset
 // of them: hardly one ends in ò.
 var typical = map[string]string{
 	"de": "Müller Möller Größe Straße Jäger Schröder König Kühn Krämer Löwe Grün Thüringen Österreich Übersee Äpfel Voß Strauß Bühler Fröhlich Hübner Käfer Tübingen",
-	"fr": "château hôtel forêt fête maître théâtre bâtiment Adèle Michèle Irène Agnès Barthélemy Gérard Frédéric Stéphane Noël Joël Maëlle Citroën Gaëtan Lafrenière Rivière " +
+	"fr": "château Châteauroux bâton gâteau pâtisserie grâce âge câble château-fort châtaignier Châtenay tâche île dîner Benoîte abîme aîné hôtel forêt fête maître théâtre bâtiment Adèle Michèle Irène Agnès Barthélemy Gérard Frédéric Stéphane Noël Joël Maëlle Citroën Gaëtan Lafrenière Rivière " +
 		"Béranger Côté Thérèse Châtillon Périgueux Dôle Chambéry Sète Lunéville Épinal Évian garçon leçon façade cœur sœur",
 	"es": "niño señor año mañana Muñiz Zúñiga Castañeda Peñalver Piñeiro Cataluña Martín Sánchez Pérez López Jiménez Hernández Rodríguez García Díaz Ramírez Álvarez Gutiérrez Vázquez " +
 		"Domínguez Suárez Ángel Óscar Íñiguez",
