@@ -6,7 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -163,44 +162,6 @@ func unarmoured(text string) (string, bool) {
 	}
 	return text, false
 }
-
-// decodedTwice returns the text of what is UTF-8 that was taken for another
-// encoding and encoded once more: ü became Ã¼. If only a part of it is, it is left
-// as it is, and reported.
-func decodedTwice(text string) (once string, partly bool) {
-	suspect := strings.IndexFunc(text, func(r rune) bool {
-		return r >= 'Â' && r <= 'ô' || r >= 'А' && r <= 'я' || strings.ContainsRune("ĂÄĹĐ├╨╤√", r)
-	})
-	if suspect < 0 {
-		return text, false
-	}
-	for _, m := range []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1, charmap.Windows1250, charmap.Windows1251, charmap.CodePage437, charmap.CodePage850, charmap.CodePage866, charmap.Macintosh} {
-		raw, err := m.NewEncoder().String(text)
-		if err != nil || !utf8.ValidString(raw) {
-			continue
-		}
-		beyond := 0
-		for _, r := range raw {
-			if r >= utf8.RuneSelf {
-				beyond++
-			}
-		}
-		if (m == charmap.Windows1251 || m == charmap.CodePage866) && !hasASCIILetter(text) { // a word of two letters may be so by chance
-			beyond--
-		}
-		if beyond > 0 {
-			return raw, false
-		}
-	}
-	return text, mixedUp.MatchString(text)
-}
-
-func hasASCIILetter(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool { return r < utf8.RuneSelf && unicode.IsLetter(r) })
-}
-
-// mixedUp is a letter of two bytes in UTF-8 that was taken for Windows-1252.
-var mixedUp = regexp.MustCompile(`Ã[\x{80}-\x{9f}¡-¨ª¬-º¼-¿€‚ƒ„†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ][a-z]`)
 
 // Numbers that a spreadsheet made of digits.
 var (

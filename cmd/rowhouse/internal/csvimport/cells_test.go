@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"golang.org/x/text/encoding/charmap"
 )
@@ -58,6 +59,35 @@ func TestDecodedTwice(t *testing.T) {
 	}
 	if _, partly := decodedTwice("Jörg MÃ¼ller"); !partly {
 		t.Error("a part of it was encoded twice")
+	}
+}
+
+// Correct text is never decoded once more, whatever letter stands before whatever
+// sign; what was encoded twice is, in all languages.
+func TestCorrectTextIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	texts := []string{"NESCAFÉ®", "JOSÉ’S GRILL", "ANDRÉ’S", "Weiß™ GmbH", "“IRMÔ", "„BÄ“", "MAÇÃ®", "Groß–Enzersdorf", "ßƒ", "Ö…", "SÃO PAULO®", "L’ÎLE®", "CAFÉ©", "É®", "Ο Γιώργος’", "ÀÉ®", "Ñ™"}
+	for r := 'À'; r <= 'ž'; r++ {
+		for _, sign := range "®™©’”“»›…–—·•" {
+			up, low := string(unicode.ToUpper(r)), string(unicode.ToLower(r))
+			texts = append(texts, "CAF"+up+string(sign), "Caf"+low+string(sign), "CAF"+up+string(sign)+" BAR", strings.ReplaceAll(up, "Â", "Ä")+string(sign)) // no word is Â
+			if sign == '’' {
+				texts = append(texts, "ANDR"+up+"’S BAR", "Andr"+low+"’s Bar", "ANDR"+up+"’S")
+			}
+		}
+	}
+	for _, text := range texts {
+		if got, partly := decodedTwice(text); got != text || partly {
+			t.Errorf("%q is right, and was %q %v", text, got, partly)
+		}
+	}
+	for was, want := range map[string]string{
+		"MÃ¼ller": "Müller", "Ã‰mile": "Émile", "Ã“scar": "Óscar", "CAFÃ‰": "CAFÉ", "MÃœLLER": "MÜLLER", "BucureÈ™ti": "București", "donâ€™t": "don’t", "10 â‚¬": "10 €", "Acmeâ„¢": "Acme™", "Acme Â®": "Acme ®",
+		"Nguyá»…n": "Nguyễn", "MÉ™mmÉ™dov": "Məmmədov", "Å“uvre": "œuvre", "NICOLÃ’ CANTÃ™": "NICOLÒ CANTÙ", "æ±äº¬": "", "DvoÅ™Ã¡k": "Dvořák", "ÅŸ": "ş", "Â£5": "£5",
+	} {
+		if got, _ := decodedTwice(was); want != "" && got != want {
+			t.Errorf("%q is %q, and not %q", was, got, want)
+		}
 	}
 }
 
