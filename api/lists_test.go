@@ -40,9 +40,27 @@ func TestListsThatAreAddedTo(t *testing.T) {
 			`"addresses":[{"line1":"1 HIGH st","city":"Bath","postal_code":"BA1"},{"kind":"home","city":"York"},{"city":"Leeds"}]`,
 			`"addresses":[{"line1":"1 HIGH st","city":"Bath","postal_code":"BA1"},{"city":"Leeds"}]`,
 		},
-		"tags":         {"companies", `"name":"C","tags":["a","b"]`, `"tags":["c","a"]`, `"tags":["a","b","c"]`, `"tags":["a","c"]`},
-		"domains":      {"companies", `"name":"C","domains":["a.example","b.example"]`, `"domains":["c.example","A.example"]`, `"domains":["a.example","b.example","c.example"]`, `"domains":["c.example","a.example"]`},
-		"external_ids": {"companies", `"name":"C"`, `"external_ids":{"erp":"9"}`, `"external_ids":{"erp":"9","test":"external_ids"}`, `"external_ids":{"erp":"9","test":"external_ids"}`},
+		"addresses of which only the country is known": {
+			"contacts", `"addresses":[{"country":"DE"}]`, `"addresses":[{"country":"de"},{"country":"FR"}]`,
+			`"addresses":[{"country":"DE"},{"country":"FR"}]`, `"addresses":[{"country":"DE"},{"country":"FR"}]`,
+		},
+		"addresses with other parts alone": {
+			"companies", `"name":"C","addresses":[{"region":"Kent"},{"kind":"billing","line2":"3rd floor"}]`, `"addresses":[{"kind":"billing","line2":" 3rd floor "},{"region":"Kent"},{"kind":"work","country":"GB"}]`,
+			`"addresses":[{"region":"Kent"},{"kind":"billing","line2":"3rd floor"},{"kind":"work","country":"GB"}]`,
+			`"addresses":[{"kind":"billing","line2":"3rd floor"},{"region":"Kent"},{"kind":"work","country":"GB"}]`,
+		},
+		"domains in letters and in ASCII": {
+			"companies", `"name":"C","domains":["müller.example","xn--grn-ioa.example"]`, `"domains":["grün.example","xn--mller-kva.example","new.example"]`,
+			`"domains":["müller.example","xn--grn-ioa.example","new.example"]`, `"domains":["grün.example","xn--mller-kva.example","new.example"]`,
+		},
+		"emails at hosts in letters and in ASCII": {
+			"contacts", `"emails":[{"address":"a@müller.example"}]`, `"emails":[{"address":"a@xn--mller-kva.example","kind":"work"}]`,
+			`"kind":"work","primary":true}]`, `"kind":"work","primary":true}]`,
+		},
+		"tags in another case": {"companies", `"name":"C","tags":["a"]`, `"tags":["A","b"]`, `"tags":["a","b"]`, `"tags":["A","b"]`},
+		"tags":                 {"companies", `"name":"C","tags":["a","b"]`, `"tags":["c","a"]`, `"tags":["a","b","c"]`, `"tags":["a","c"]`},
+		"domains":              {"companies", `"name":"C","domains":["a.example","b.example"]`, `"domains":["c.example","A.example"]`, `"domains":["a.example","b.example","c.example"]`, `"domains":["c.example","a.example"]`},
+		"external_ids":         {"companies", `"name":"C"`, `"external_ids":{"erp":"9"}`, `"external_ids":{"erp":"9","test":"external_ids"}`, `"external_ids":{"erp":"9","test":"external_ids"}`},
 		"related": {
 			"tasks", `"title":"T","related":[{"type":"contact","id":"` + one + `"}]`, `"related":[{"type":"contact","id":"` + two + `"},{"type":"contact","id":"` + one + `"}]`,
 			`"related":[{"type":"contact","id":"` + one + `"},{"type":"contact","id":"` + two + `"}]`, `"related":[{"type":"contact","id":"` + two + `"},{"type":"contact","id":"` + one + `"}]`,

@@ -65,6 +65,13 @@ func (h *Hostname) Normalize() error { return normalize(h, ParseHostname) }
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (h *Hostname) UnmarshalText(text []byte) error { return keep(h, text, errNotHostname) }
 
+// SameItem reports whether another name is that of the same host, in letters or in
+// ASCII.
+func (h Hostname) SameItem(other any) bool {
+	o, ok := other.(Hostname)
+	return ok && h.Normalized() == o.Normalized()
+}
+
 // Normalized returns the form to compare by: in letters.
 func (h Hostname) Normalized() string {
 	s := strings.ToLower(string(h))

@@ -10,8 +10,8 @@ import (
 )
 
 // Item is implemented by items of lists that are known by a part of them: an
-// e-mail address by the address, whatever it is used for. Other items are the
-// same if they are equal.
+// e-mail address by the address, whatever it is used for. Items that are equal are
+// the same in any case.
 type Item interface {
 	// SameItem reports whether another item of such a list, of the same type, is
 	// about the same thing.
@@ -32,6 +32,8 @@ func joined(list reflect.Value, patch json.RawMessage) (json.RawMessage, error) 
 	if err := domain.Unmarshal(patch, given.Interface()); err != nil {
 		return nil, err
 	}
+	// Items are compared as they are stored. One that cannot be is refused later.
+	_ = domain.Normalize(given.Interface())
 	added, err := itemsOf(patch)
 	if err != nil {
 		return nil, domain.Malformed.Refusef("invalid_json", "is not JSON")
@@ -43,6 +45,9 @@ func joined(list reflect.Value, patch json.RawMessage) (json.RawMessage, error) 
 	chosen := map[int]bool{} // which the patch makes primary ones
 	for i, item := range added {
 		at := position(list, given.Elem().Index(i))
+		if _, known := item.(map[string]any); at >= 0 && !known {
+			continue // it is there, however it is written
+		}
 		if at < 0 {
 			at = len(all)
 			all = append(all, nil)
@@ -74,11 +79,17 @@ func itemsOf(data json.RawMessage) ([]any, error) {
 	return slices.Clone(items), err
 }
 
-// position returns where in a list an item is, or -1.
+// position returns where in a list an item is, or -1. One that is equal is it
+// before one that is about the same thing.
 func position(list, item reflect.Value) int {
+	wanted := item.Interface()
 	for i := range list.Len() {
-		have := list.Index(i).Interface()
-		if known, ok := have.(Item); ok && known.SameItem(item.Interface()) || !ok && reflect.DeepEqual(have, item.Interface()) {
+		if reflect.DeepEqual(list.Index(i).Interface(), wanted) {
+			return i
+		}
+	}
+	for i := range list.Len() {
+		if known, ok := reflect.TypeAssert[Item](list.Index(i)); ok && known.SameItem(wanted) {
 			return i
 		}
 	}

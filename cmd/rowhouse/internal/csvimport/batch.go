@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
+	"github.com/rowhouse/rowhouse/domain"
 )
 
 // entry is a row on its way through the importer.
@@ -152,13 +153,18 @@ func (d *draft) claims() []string {
 	}
 	if list, ok := d.data["emails"].([]any); ok {
 		for _, e := range list {
-			keys = append(keys, "email\x00"+nameKey(e.(map[string]any)["address"].(string))) //nolint:forcetypeassert // it was made so
+			keys = append(keys, emailClaim(e.(map[string]any)["address"].(string))) //nolint:forcetypeassert // it was made so
 		}
 	}
 	if list, ok := d.data["domains"].([]string); ok {
 		for _, host := range list {
-			keys = append(keys, "domain\x00"+host)
+			keys = append(keys, domainClaim(host))
 		}
 	}
 	return keys
 }
+
+// emailClaim and domainClaim are claims by the form that the server compares by.
+func emailClaim(address string) string { return "email\x00" + domain.Email(address).Normalized() }
+
+func domainClaim(host string) string { return "domain\x00" + domain.Hostname(host).Normalized() }

@@ -40,7 +40,7 @@ type Options struct {
 	DateOrder     string        `enum:"auto,mdy,dmy,ymd" default:"auto" help:"How to read 03/04/2026, or 26/03/04 (${enum}). Found out by default; if nothing in the file tells, it has to be said."`
 	TimeZone      string        `placeholder:"ZONE" help:"The zone of times that name none, such as Europe/Berlin. UTC by default."`
 	Decimal       string        `enum:"auto,point,comma" default:"auto" help:"What stands before decimals in amounts such as 1.250 (${enum}). Found out by default."`
-	Currency      string        `placeholder:"CODE" help:"The currency of amounts that name none (ISO 4217). USD by default."`
+	Currency      string        `placeholder:"CODE" help:"The currency of amounts that name none (ISO 4217). USD by default, and with --update the one that a record has."`
 	Country       string        `placeholder:"CODE" help:"The country of telephone numbers without a country code, if the row names none (ISO 3166)."`
 	Pipeline      string        `placeholder:"NAME" help:"The pipeline of deals that name none."`
 	Won           []string      `sep:"none" placeholder:"STAGE" help:"A stage of a new pipeline that is for deals that are won, if its name does not say so. May be repeated."`

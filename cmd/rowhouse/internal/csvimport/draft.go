@@ -24,6 +24,8 @@ type draft struct {
 	bad    map[int]string // columns that it cannot be imported because of, and why
 	losses []fault        // it can, without these values
 
+	assumed map[string]string // sums of money that name no currency, nor does an option: the amounts as they were read
+
 	changes []changed // values that are stored in another form than the file has them
 
 	news   []*newCompany // to be made before
@@ -258,6 +260,12 @@ func (d *draft) money(field, currencyField string) {
 		}
 		from = column
 	case code == "", isShared(code, d.plan.currency), code == "USD" && !strings.Contains(strings.ToUpper(text), "US") && isDollar(d.plan.currency), code == "JPY" && d.plan.currency == "CNY":
+		if code == "" && d.plan.options.Currency == "" {
+			if d.assumed == nil {
+				d.assumed = map[string]string{}
+			}
+			d.assumed[field] = amount
+		}
 		code = d.plan.currency // there are many dollars
 	}
 	if shared[code] != "" {

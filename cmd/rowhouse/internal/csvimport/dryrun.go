@@ -107,10 +107,10 @@ func (f *forecast) read(ctx context.Context) (map[string]string, error) {
 			held["id\x00"+source+"\x00"+id] = r.ID
 		}
 		for _, e := range r.Emails {
-			held["email\x00"+nameKey(e.Address)] = r.ID
+			held[emailClaim(e.Address)] = r.ID
 		}
 		for _, host := range r.Domains {
-			held["domain\x00"+host] = r.ID
+			held[domainClaim(host)] = r.ID
 		}
 	}
 	return held, nil

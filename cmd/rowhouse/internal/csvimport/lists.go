@@ -135,6 +135,7 @@ func appendNew(list []string, item string) []string {
 // domains are host names, also out of URLs.
 func (d *draft) domains(field string) {
 	var list []string
+	seen := map[string]bool{} // in letters and in ASCII it is the same host
 	for _, c := range d.plan.columns[field] {
 		for _, item := range splitList(d.cell(c)) {
 			if isNothing(item) {
@@ -145,8 +146,11 @@ func (d *draft) domains(field string) {
 				d.refuse(c, "invalid_domain", "is not a domain name or the URL of a web site")
 				continue
 			}
-			list = appendNew(list, string(host))
-			d.from[fmt.Sprintf("/%s/%d", field, len(list)-1)] = c
+			if !seen[host.Normalized()] {
+				seen[host.Normalized()] = true
+				d.from[fmt.Sprintf("/%s/%d", field, len(list))] = c
+				list = append(list, string(host))
+			}
 		}
 	}
 	if len(list) > 0 {

@@ -37,7 +37,7 @@ type state struct {
 type Tally struct {
 	Rows     int `json:"rows"`     // all of them, whatever became of them
 	Imported int `json:"imported"` // made now
-	Present  int `json:"present"`  // were there already, from an earlier import of the same row
+	Present  int `json:"present"`  // were there already, from an earlier import of the same row, or had the values of the file already
 	Updated  int `json:"updated"`  // were there already, and have the values of the file now
 	Refused  int `json:"refused"`  // are not there; the errors file says why
 	Partial  int `json:"partial"`  // are there, but for a value; the errors file says which. They count above, too
