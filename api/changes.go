@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -185,8 +186,12 @@ func (x *exchange) noBody() error {
 		return nil
 	}
 	// How long it is may not be known yet; whatever it is that ends it.
-	if n, _ := x.r.Body.Read(make([]byte, 1)); n > 0 || x.r.ContentLength > 0 {
+	n, err := io.ReadFull(x.r.Body, make([]byte, 1))
+	switch {
+	case n > 0 || x.r.ContentLength > 0:
 		return domain.Malformed.Refusef("unexpected_body", "this operation takes no body")
+	case !errors.Is(err, io.EOF):
+		return unreadable(err)
 	}
 	return nil
 }

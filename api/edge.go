@@ -47,7 +47,8 @@ func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
 		}
 	}()
-	e.next.ServeHTTP(x, r)
+	x.r = x.paced(r)
+	e.next.ServeHTTP(x, x.r)
 }
 
 // requestID takes over the name that a request came with, if it is harmless, and

@@ -36,6 +36,7 @@ type exchange struct {
 	caller access.Principal // who asks, unless anybody may
 	origin domain.Origin
 
+	coming *paced // the body as it comes; nil if there is none
 	status int
 	bytes  int64
 	begun  bool
@@ -47,6 +48,9 @@ func (x *exchange) ctx() context.Context { return x.r.Context() }
 func (x *exchange) WriteHeader(status int) {
 	if !x.begun {
 		x.status, x.begun = status, status >= http.StatusOK
+		if x.begun {
+			x.coming.leave()
+		}
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -113,8 +117,10 @@ const statusGone = 499
 // logged, and told of only by the request's ID.
 func (x *exchange) refuse(err error) {
 	if errors.Is(err, context.Canceled) && errors.Is(x.ctx().Err(), context.Canceled) {
-		x.status, x.begun = statusGone, true // there is nobody to answer
-		return
+		// There is nobody to answer, or somebody who has only said that no more
+		// requests come: to end without a word would tell them that all went well.
+		x.status, x.begun = statusGone, true
+		panic(http.ErrAbortHandler)
 	}
 	p, isFault := problemOf(err, x.id)
 	if isFault {

@@ -69,7 +69,7 @@ func (op *operation) handler() http.HandlerFunc {
 			_ = http.NewResponseController(x).SetWriteDeadline(x.s.Now().Add(2 * maxTime))
 		}
 		x.r = r
-		r.Body = newPaced(x, http.MaxBytesReader(x.ResponseWriter, r.Body, op.maxBody()))
+		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, op.maxBody())
 		if err := x.do(); err != nil { //nolint:contextcheck // the exchange has it
 			x.refuse(err) //nolint:contextcheck // likewise
 		}

@@ -2,7 +2,7 @@ package api
 
 import (
 	"bufio"
-	"fmt"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"net"
@@ -16,6 +16,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/keys"
 )
 
 // piped is a listener of one connection, which is only in memory, so that time
@@ -35,6 +38,37 @@ func (p piped) Accept() (net.Conn, error) {
 }
 func (p piped) Close() error { close(p.done); return nil }
 func (piped) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dribble sends a head, and then a body of 100 kB in pieces, to a server, and
+// returns the answer and how long it took. It runs in a bubble.
+func dribble(t *testing.T, h http.Handler, head string, piece int, every time.Duration) (*http.Response, time.Duration) {
+	t.Helper()
+	listener := piped{make(chan net.Conn, 1), make(chan struct{})}
+	server := &http.Server{Handler: h, ReadTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	client, conn := net.Pipe()
+	listener.conns <- conn
+	begin := time.Now()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		_, _ = io.WriteString(client, head)
+		piece := []byte(strings.Repeat("x", piece))
+		for sent := 0; sent < 100_000 && len(piece) > 0; sent += len(piece) {
+			time.Sleep(every)
+			if _, err := client.Write(piece); err != nil {
+				return
+			}
+		}
+	})
+	res, err := http.ReadResponse(bufio.NewReader(client), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(begin)
+	_, _, _ = res.Body.Close(), client.Close(), server.Close()
+	sending.Wait()
+	return res, took
+}
 
 // TestSlowBody sends a body at several rates. Too slow a one is refused within
 // seconds, and not when all the time for a request is over.
@@ -76,34 +110,58 @@ func TestSlowBody(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				listener := piped{make(chan net.Conn, 1), make(chan struct{})}
-				server := &http.Server{Handler: h, ReadTimeout: time.Minute}
-				go func() { _ = server.Serve(listener) }()
-				client, conn := net.Pipe()
-				listener.conns <- conn
-				begin := time.Now()
-				var sending sync.WaitGroup
-				sending.Go(func() {
-					_, _ = fmt.Fprintf(client, "POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
-					piece := []byte(strings.Repeat("x", tt.piece))
-					for sent := 0; sent < 100_000 && len(piece) > 0; sent += len(piece) {
-						time.Sleep(tt.every)
-						if _, err := client.Write(piece); err != nil {
-							return
-						}
-					}
-				})
-				res, err := http.ReadResponse(bufio.NewReader(client), nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				took := time.Since(begin)
-				_, _, _ = res.Body.Close(), client.Close(), server.Close()
-				sending.Wait()
+				res, took := dribble(t, h, "POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", tt.piece, tt.every)
 				if res.StatusCode != tt.status || took < tt.atLeast || took > tt.within {
 					t.Errorf("answered %d after %s", res.StatusCode, took)
 				}
 			})
 		})
+	}
+}
+
+// Whatever is refused before its body is read is answered at once, and does not
+// keep the connection for as long as the body takes: at each route, and where
+// there is none.
+func TestSlowBodyOfNoInterest(t *testing.T) {
+	t.Parallel()
+	directory, err := access.New(access.Config{Root: keys.Root{}, Now: time.Now, Random: rand.Reader, NewID: uuid.New})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Access: directory, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: uuid.New}
+	h, err := s.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type question struct {
+		h      http.Handler
+		head   string // of the request, without its end
+		status int    // 0 for any refusal
+	}
+	cases := []question{
+		{h, "POST /nowhere HTTP/1.1", 404},
+		{h, "PUT /v1/auth/login HTTP/1.1", 405},
+		{h, "POST /v1/auth/login?x=1 HTTP/1.1", 400},
+		{h, "POST /v1/auth/login HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Type: application/json", 415},
+		{Starting(uuid.New), "POST /v1/auth/login HTTP/1.1", 503},
+	}
+	for _, r := range s.resources() {
+		for _, op := range r.operations() {
+			cases = append(cases, question{h, op.Method + " " + op.Path + " HTTP/1.1", 401})
+		}
+	}
+	for _, c := range cases {
+		for _, framing := range []string{"Content-Length: 100000", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
+			synctest.Test(t, func(t *testing.T) {
+				piece := 1
+				if framing == "Transfer-Encoding: chunked" {
+					piece = 0 // a chunk would have to be one
+				}
+				res, took := dribble(t, c.h, c.head+"\r\nHost: x\r\n"+framing+"\r\n\r\n", piece, time.Second)
+				if res.StatusCode != c.status || took > time.Second || !res.Close {
+					t.Errorf("%s, %s: answered %d after %s, closing: %t", c.head, framing, res.StatusCode, took, res.Close)
+				}
+			})
+		}
 	}
 }
