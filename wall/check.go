@@ -137,7 +137,7 @@ func (s *server) findings(now time.Time) (all []Finding) {
 }
 
 // leastConns is one for each duty and a few for those who look after it.
-const leastConns = 8
+const leastConns = 10
 
 // mostConns is how many connections a node uses at most, with those of the
 // commands that look after it.

@@ -24,10 +24,12 @@ const (
 	Projector  Duty = "projector"  // makes the read models of one tenant
 	Dispatcher Duty = "dispatcher" // sees positions of all tenants, and no content
 	Access     Duty = "access"     // knows users, keys and memberships
+	Worker     Duty = "worker"     // does the jobs of one tenant
+	Queue      Duty = "queue"      // hands out turns to do jobs, and sees no row of any tenant
 )
 
 // Duties lists all of them.
-func Duties() []Duty { return []Duty{Reader, Writer, Projector, Dispatcher, Access} }
+func Duties() []Duty { return []Duty{Reader, Writer, Projector, Dispatcher, Access, Worker, Queue} }
 
 // Role returns the name of the database role for a duty.
 func (d Duty) Role() string { return "rowhouse_" + string(d) }
@@ -70,4 +72,6 @@ var limits = map[Duty]struct {
 	Projector:  {6, 30 * time.Second},
 	Dispatcher: {2, 10 * time.Second},
 	Access:     {4, 5 * time.Second},
+	Worker:     {4, 10 * time.Second},
+	Queue:      {3, 10 * time.Second},
 }

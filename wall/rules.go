@@ -22,6 +22,8 @@ var overlooks = []overlook{
 	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
 	{"es.bus_parked", "rowhouse_dispatcher", "target,at"},
+	{"jobs.head", "rowhouse_dispatcher", "tenant_id,next_at,turn,turn_until"},
+	{"jobs.job", "rowhouse_dispatcher", "name,parked_at"},
 	{"access.membership", "rowhouse_directory", "tenant_id,user_id"},
 }
 
@@ -40,6 +42,7 @@ func each(f func(overlook) string) []string {
 // crossIndexes are the indexes that find rows of all tenants.
 var crossIndexes = []string{
 	"es.command_at",          // whoever is let to ask can tell when anybody's last command was
+	"jobs.head_next_at",      // whoever is let to ask can tell when anybody's next job is due
 	"access.membership_user", // rowhouse_access finds a user's tenants anyway
 }
 

@@ -52,9 +52,10 @@ func dutySettings(d Duty) map[string]string {
 	switch d {
 	case Reader:
 		set["default_transaction_read_only"] = "on"
-	case Projector:
+	case Projector, Worker, Queue:
 		// What a crash takes from a read model is read from the log again,
-		// because its checkpoint is lost with it.
+		// because its checkpoint is lost with it; and a job that was done, but is
+		// there again, is done once more, which must be the same as once.
 		set["synchronous_commit"] = "off"
 	}
 	return set

@@ -197,6 +197,11 @@ func (w *Wall) Sealed(ctx context.Context, d Duty, tenants []domain.TenantID, f 
 	})
 }
 
+// Turns returns the connections of [Queue], for the library that hands out turns,
+// which takes nothing else. They lead to its own tables only. They must not be used
+// for anything else, nor closed.
+func (w *Wall) Turns() *pgxpool.Pool { return w.pools[Queue] }
+
 // IsDenied reports whether the database refused because of the wall.
 func IsDenied(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)

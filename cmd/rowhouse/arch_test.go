@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"access":      {"domain", "keys", "wall"},
 	"commands":    {"domain", "domain/*", "eventstore"},
 	"projections": {"domain", "domain/*", "eventstore", "wall"},
-	"reactions":   {"domain", "domain/*", "eventstore", "eventstore/feed", "commands", "projections", "projections/query", "wall"},
+	"jobs":        {"domain", "eventstore", "wall"},
+	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "eventstore/feed", "commands", "projections", "projections/query", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
 	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
 	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},
@@ -40,7 +41,8 @@ var mayUse = map[string][]string{
 	"os":                              {"cmd", "embedded", "keys", "migrations/dbtest", "eventstore/kurrent/esdb"},
 	"github.com/go-chi/chi/":          {"api", "cmd/bench"},
 	"github.com/danielgtaylor/huma/":  {"api"},
-	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "bus", "access", "migrations", "embedded", "cmd"},
+	"github.com/jackc/pgx/":           {"wall", "eventstore/postgres", "projections", "reactions", "jobs", "bus", "access", "migrations", "embedded", "cmd"},
+	"github.com/riverqueue/":          {"jobs"},
 	"google.golang.org/grpc":          {"eventstore/kurrent/esdb"},
 	"github.com/EventStore/":          {"eventstore/kurrent/esdb"},
 	"github.com/jackc/pgx/v5/pgxpool": {"wall", "cmd/bench"}, // nobody else may get around the wall
@@ -49,7 +51,7 @@ var mayUse = map[string][]string{
 	"github.com/pressly/goose/":       {"migrations"},
 	"github.com/golang-jwt/":          {"access"},
 	"github.com/nyaruka/phonenumbers": {"domain", "cmd"},
-	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "bus", "api", "cmd"},
+	module + "wall":                   {"eventstore/postgres", "migrations", "access", "projections", "reactions", "jobs", "bus", "api", "cmd"},
 }
 
 // testOnly are packages that only tests may import.
