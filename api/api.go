@@ -11,8 +11,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -62,30 +60,20 @@ type Server struct {
 	recent   *recent
 }
 
-// resources is the index of the kinds of records that are served.
-func (s *Server) resources() []*resource {
-	return []*resource{
-		s.companies(),
-		s.contacts(),
-		s.deals(),
-		s.pipelines(),
-		s.tasks(),
-	}
-}
-
 // Handler returns what serves the whole API. It fails if the metrics of the API
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.bell, s.prefixes, s.recent = newSchemas(), newBell(), map[string]string{}, newRecent(s.Now)
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
-	resources, d := s.resources(), new(document)
-	if err := allListed(resources); err != nil {
+	resources, err := s.resources()
+	if err != nil {
 		return nil, err
 	}
+	d := new(document)
 	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()] = r.view.Prefix()
-		d.tag(r.tag(), r.about)
+		d.tag(r.tag(), r.kind.About())
 		ops = append(ops, r.operations()...)
 	}
 	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d))
@@ -100,20 +88,6 @@ func (s *Server) Handler() (http.Handler, error) {
 		}
 	}
 	return s.edge(r)
-}
-
-// allListed makes sure that each command that is served takes a permission, so that
-// none is there which nobody, or anybody, may give.
-func allListed(resources []*resource) error {
-	var errs []error
-	for _, r := range resources {
-		for _, v := range r.verbs {
-			if v.takes == "" {
-				errs = append(errs, fmt.Errorf("the command %s has no permission: it is missing in the policy of its kind, in the package commands", r.id(v.name)))
-			}
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // nowhere answers where nothing is served.

@@ -55,7 +55,7 @@ type batchResult struct {
 func (r *resource) batchOperations() []*operation {
 	about := "Up to 1,000 commands, each by itself, or with `atomic` up to 100, all or none. Those for one record are carried out in their order."
 	example := `{"operations":[{"op":"delete","id":"` + r.exampleID() + `"}]}`
-	return []*operation{post(r.path("/batch"), tenant, r.tag(), r.id("batch"), "Give several commands", about,
+	return []*operation{post(r.path("/batch"), tenant, r.tag(), r.id("batch"), "Give several commands to "+r.many(), about,
 		params(idempotencyParam), takes[batch](r.s, example), upTo(maxBatchBody),
 		gives[batchResults](r.s, http.StatusOK, "All were carried out.", headerPosition, headerReplayed),
 		gives[batchResults](r.s, http.StatusMultiStatus, "Some were refused. If some of these may be accepted when they are sent again, there is a `Retry-After`.",
@@ -158,7 +158,7 @@ func (r *resource) order(in batchOperation, tree any, name identity, m match) (o
 	if tree == nil {
 		tree, data = map[string]any{}, []byte("{}")
 	}
-	if v.name == toCreate {
+	if v.Name == commands.Create {
 		o.status = http.StatusCreated
 		o.op, o.err = r.prepareNew(v, name, tree, data)
 		return o

@@ -50,7 +50,10 @@ func newCosts(t testing.TB) costs {
 		t.Fatal(err)
 	}
 	c := costs{s: s}
-	resources := s.resources()
+	resources, err := s.resources()
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := slices.Concat(s.identity(), s.tenants(), s.door(resources))
 	for _, r := range resources {
 		all = append(all, r.operations()...)

@@ -40,7 +40,7 @@ func TestDocument(t *testing.T) {
 		}
 	}
 
-	page := s.Nobody().Get("/docs").Want(http.StatusOK, `id="deal.win"`, "Move it to another stage", `id="not_found"`).
+	page := s.Nobody().Get("/docs").Want(http.StatusOK, `id="deals.win"`, "Move a deal to another stage", `id="not_found"`).
 		WantHeader("Content-Type", "text/html; charset=utf-8")
 	if policy := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy: %s", policy)

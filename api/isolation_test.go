@@ -61,6 +61,7 @@ func head(t *testing.T, s *apitest.Server, w world) eventstore.Position {
 // operation is what the document says about one.
 type operation struct {
 	ID          string `json:"operationId"`
+	Command     string `json:"x-command"`
 	Summary     string
 	Description string
 	Tags        []string
@@ -302,7 +303,7 @@ func (matrix) path(op operation, ids map[string]string) string {
 		"{org_id}", "org_01jh2xk3v8e4t9p5w7y0z2b4d6").Replace(op.Path)
 }
 
-var typeID = regexp.MustCompile(`\b(con|cmp|pip|deal|task)_[0-9a-z]{26}\b`)
+var typeID = regexp.MustCompile(`\b(` + strings.Join(slices.Sorted(maps.Keys(collections)), "|") + `)_[0-9a-z]{26}\b`)
 
 // body returns the example of a body, about records of mine.
 func (m matrix) body(op operation) string {

@@ -13,16 +13,6 @@ import (
 	"github.com/rowhouse/rowhouse/api/apitest"
 )
 
-// lives has, by the prefix of IDs, the body that makes a record which can be
-// given any command of its kind. {id} is replaced by the ID that it shall have.
-var lives = map[string]string{
-	"cmp":  `{"id":"{id}","name":"Acme"}`,
-	"con":  `{"id":"{id}","first_name":"Ada"}`,
-	"pip":  `{"id":"{id}","name":"Sales {id}","stages":[{"key":"lead","name":"Lead","kind":"open"},{"key":"offer","name":"Offer","kind":"open"},{"key":"won","name":"Won","kind":"won"},{"key":"lost","name":"Lost","kind":"lost"}]}`,
-	"deal": `{"id":"{id}","name":"Roof","pipeline_id":"{pip}"}`,
-	"task": `{"id":"{id}","title":"Call"}`,
-}
-
 // common are the commands that every command is raced with, where the kind has
 // them, each with other data than its example as well, so that it changes
 // something one time and nothing the next.

@@ -39,20 +39,20 @@ func (r *resource) readOperations() []*operation {
 	list := givesSchema(http.StatusOK, "A page of the list.", r.listOf(r.row), headerPosition)
 	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, and any field with a value that it must have."}
 	return []*operation{
-		get(r.path(""), tenant, tag, r.id("list"), "List them", "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
+		get(r.path(""), tenant, tag, r.id("list"), "List "+r.many(), "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
 			r.mayRead(), params(listParams...), params(r.columnParams()...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
-		post(r.path("/query"), tenant, tag, r.id("query"), "List them, asking in JSON", "The same as the list, for filters that are too long for a URL.",
+		post(r.path("/query"), tenant, tag, r.id("query"), "List "+r.many()+" by a query in JSON", "The same as the list, for filters that are too long for a URL.",
 			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"version","op":"gte","value":1},"sort":["-updated_at"],"limit":10}`),
 			list, refuses(domain.Invalid), serve(r.query)),
-		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get several by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others. If they are large, some may be left to ask for again.",
+		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get "+r.many()+" by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others. If they are large, some may be left to ask for again.",
 			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
 			givesSchema(http.StatusOK, "Those that are there.", r.foundOf(r.row), headerPosition), refuses(domain.Invalid), serve(r.batchGet)),
-		get(r.path("/{id}"), tenant, tag, r.id("get"), "Get one", "Also one that is deleted: it has `deleted_at`.",
+		get(r.path("/{id}"), tenant, tag, r.id("get"), "Get "+r.one(), "Also one that is deleted: it has `deleted_at`.",
 			r.mayRead(), params(asOfParam, ifMatchParam, ifNoneMatchParam, minPositionParam),
 			givesSchema(http.StatusOK, "The record.", r.row, stored...), refuses(domain.NotFound, domain.Stale, domain.Invalid), serve(r.get)),
-		get(r.path("/{id}/history"), tenant, tag, r.id("history"), "What happened to it", "What each event changed, who caused it and how, from the first on.",
+		get(r.path("/{id}/history"), tenant, tag, r.id("history"), "Show the history of "+r.one(), "What each event changed, who caused it and how, from the first on.",
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[projections.Entry](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.history)),
-		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "Its events", "The events that the "+of+" follows from, as they are in the log, from the first on.",
+		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "List the events of "+r.one(), "The events that the "+of+" follows from, as they are in the log, from the first on.",
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[Event](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.events)),
 	}
 }

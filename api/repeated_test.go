@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/api/apitest"
+	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -18,7 +19,7 @@ import (
 var givers = map[string]func(*racer, apitest.Client, operation) apitest.Response{
 	"route": func(r *racer, c apitest.Client, op operation) apitest.Response { return r.give(c, op, "") },
 	"door": func(r *racer, c apitest.Client, op operation) apitest.Response {
-		return c.Post("/commands", fmt.Sprintf(`{"type":"%s","id":"%s","data":%s}`, op.ID, r.id, orEmpty(r.body(op))))
+		return c.Post("/commands", fmt.Sprintf(`{"type":"%s","id":"%s","data":%s}`, op.Command, r.id, orEmpty(r.body(op))))
 	},
 }
 
@@ -33,8 +34,10 @@ func orEmpty(body string) string {
 func newRacer(m matrix, ops map[string]operation, op operation, word string) *racer {
 	r := &racer{matrix: m, prefix: prefixOf(op), ops: ops}
 	r.id = domain.ID{Prefix: r.prefix, UUID: uuid.Must(uuid.NewV7())}.String()
-	body := strings.NewReplacer("{id}", r.id, "{pip}", m.mine.ids["pip"], "Acme", word, "Ada", word, "Sales", word, "Roof", word, "Call", word).Replace(lives[r.prefix])
-	m.mine.Post("/"+collections[r.prefix], body).Want(http.StatusCreated)
+	i := slices.IndexFunc(commands.All, func(k commands.AnyPolicy) bool { return k.Prefix() == r.prefix })
+	unique := word + strings.ReplaceAll(r.id, "_", "") // others have the word as well
+	body := filled(recipe(m.t, commands.All[i]), unique, m.mine.ids)
+	m.mine.Post("/"+collections[r.prefix], `{"id":"`+r.id+`",`+body[1:]).Want(http.StatusCreated)
 	return r
 }
 

@@ -19,20 +19,17 @@ import (
 // what can be done to it.
 type resource struct {
 	s     *Server
-	about string // for people
+	kind  commands.AnyPolicy
 	view  projections.Projection
 	row   *huma.Schema // of a record
 	verbs []*verb
-	match matcher
 }
 
-// A verb is a command, as clients give it.
+// A verb is a command that clients can give, and how its data is read.
 type verb struct {
-	name    string // "create", "update", "delete" and "restore" are the same for all kinds
-	summary string
-	example string
-	takes   domain.Permission // "" if the command is on no policy: then the server does not start
-	schema  *huma.Schema      // of its data
+	commands.Offer
+
+	schema *huma.Schema // of its data
 
 	// prepare reads the data of the command. The tree is what it was parsed into.
 	prepare func(to commands.Target, tree any, data []byte) (commands.Operation, error)
@@ -61,84 +58,75 @@ func (v *verb) preparing(lists string) (func(to commands.Target, tree any, data 
 const toAdd = "add"
 
 // adder is implemented by patches that can add to lists.
-type adder[C any] interface{ Adding() C }
-
-// The commands that are not served like all others.
-const (
-	toCreate = "create"
-	toUpdate = "update"
-	toDelete = "delete"
-	toPurge  = "purge" // after which there is nothing to answer with
-)
-
-// line is one line of the description of a resource: a command.
-type line[S any] func(*Server, *commands.Policy[S]) *verb
-
-// command serves a command. The example is of its data.
-func command[C domain.Command[S], S any](name, summary, example string) line[S] {
-	return func(s *Server, p *commands.Policy[S]) *verb {
-		var none C
-		v := &verb{name: name, summary: summary, example: example, schema: s.schemas.of(reflect.TypeFor[C]())}
-		v.takes, _ = p.Permission(none)
-		read := func(tree any, data []byte) (cmd C, err error) { return cmd, s.schemas.read(v.schema, tree, data, &cmd) }
-		if shaped, ok := any(none).(shaper); ok {
-			v.schema = s.schemas.partial(shaped.Shape())
-			read = func(tree any, data []byte) (cmd C, err error) {
-				return cmd, s.schemas.readPatch(v.schema, tree, data, shaped.Shape(), &cmd)
-			}
-		}
-		loose := s.schemas.partial(reflect.TypeFor[C]())
-		v.check = func(tree any, data []byte) error {
-			return s.schemas.readAs(loose, tree, data, func(data []byte) error { return domain.CheckPatch(data, reflect.TypeFor[C]()) })
-		}
-		v.prepare = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
-			cmd, err := read(tree, data)
-			if err != nil {
-				return nil, err
-			}
-			return p.Prepare(to, cmd), nil
-		}
-		if _, ok := any(none).(adder[C]); ok {
-			v.adding = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
-				cmd, err := read(tree, data)
-				if err != nil {
-					return nil, err
-				}
-				return p.Prepare(to, any(cmd).(adder[C]).Adding()), nil //nolint:forcetypeassert // it was looked at
-			}
-		}
-		return v
-	}
-}
+type adder interface{ Adding() any }
 
 // shaper is implemented by commands whose JSON is a merge patch: Shape returns
 // the type that has the members that may be in it.
 type shaper interface{ Shape() reflect.Type }
 
-func create[C domain.Command[S], S any](example string) line[S] {
-	return command[C](toCreate, "Make one", example)
-}
-
-func update[C domain.Command[S], S any](example string) line[S] {
-	return command[C](toUpdate, "Change some of its fields", example)
-}
-
-func deletes[C domain.Command[S], S any]() line[S] {
-	return command[C](toDelete, "Delete it", "")
-}
-
-// records describes a resource: a line for each of its commands.
-func records[S, R any](s *Server, about string, p *commands.Policy[S], view *projections.Table[R], lines ...line[S]) *resource {
-	r := &resource{s: s, about: about, view: view, row: s.schemas.of(reflect.TypeFor[R]())}
-	for _, l := range lines {
-		r.verbs = append(r.verbs, l(s, p))
+// verb returns what serves a command.
+func (s *Server) verb(o commands.Offer) *verb {
+	v := &verb{Offer: o, schema: s.schemas.of(o.Type)}
+	none := reflect.Zero(o.Type).Interface()
+	read := func(tree any, data []byte) (any, error) {
+		cmd := reflect.New(o.Type)
+		err := s.schemas.read(v.schema, tree, data, cmd.Interface())
+		return cmd.Elem().Interface(), err
 	}
-	return r
+	if shaped, ok := none.(shaper); ok {
+		v.schema = s.schemas.partial(shaped.Shape())
+		read = func(tree any, data []byte) (any, error) {
+			cmd := reflect.New(o.Type)
+			err := s.schemas.readPatch(v.schema, tree, data, shaped.Shape(), cmd.Interface())
+			return cmd.Elem().Interface(), err
+		}
+	}
+	loose := s.schemas.partial(o.Type)
+	v.check = func(tree any, data []byte) error {
+		return s.schemas.readAs(loose, tree, data, func(data []byte) error { return domain.CheckPatch(data, o.Type) })
+	}
+	v.prepare = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
+		cmd, err := read(tree, data)
+		if err != nil {
+			return nil, err
+		}
+		return o.Prepare(to, cmd), nil
+	}
+	if _, ok := none.(adder); ok {
+		v.adding = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
+			cmd, err := read(tree, data)
+			if err != nil {
+				return nil, err
+			}
+			return o.Prepare(to, cmd.(adder).Adding()), nil //nolint:forcetypeassert // it was looked at
+		}
+	}
+	return v
+}
+
+// resources returns every kind of record that has a policy, with its table.
+func (s *Server) resources() (all []*resource, err error) {
+	tables := map[string]projections.Projection{}
+	for _, t := range projections.All {
+		tables[t.Kind()] = t
+	}
+	if err := incomplete(commands.All, tables); err != nil {
+		return nil, err
+	}
+	for _, kind := range commands.All {
+		view := tables[kind.Kind()]
+		r := &resource{s: s, kind: kind, view: view, row: s.schemas.of(view.Row())}
+		for _, o := range kind.Offers() {
+			r.verbs = append(r.verbs, s.verb(o))
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func (r *resource) verb(name string) *verb {
 	for _, v := range r.verbs {
-		if v.name == name {
+		if v.Name == name {
 			return v
 		}
 	}
@@ -147,7 +135,7 @@ func (r *resource) verb(name string) *verb {
 
 // tag names the resource in the document: "Deals".
 func (r *resource) tag() string {
-	name := r.view.Name()
+	name := r.many()
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
@@ -162,7 +150,12 @@ func (r *resource) path(rest string) string {
 	return "/v1/tenants/{tenant_id}/" + r.view.Name() + rest
 }
 
-func (r *resource) id(action string) string { return r.view.Kind() + "." + action }
+// id names an operation in the document: "deals.list".
+func (r *resource) id(action string) string { return r.view.Name() + "." + action }
+
+// one and many say what the records are called: "a deal" and "deals".
+func (r *resource) one() string  { return commands.One(r.view.Kind()) }
+func (r *resource) many() string { return strings.ReplaceAll(r.view.Name(), "_", " ") }
 
 // stored is the headers of an answer that is a record.
 var stored = []string{"ETag", headerPosition}
@@ -177,34 +170,35 @@ func (r *resource) writeOperations() (ops []*operation) {
 // writeOperation returns what gives a command.
 func (r *resource) writeOperation(v *verb) *operation {
 	changed := append([]string{headerCommandID, headerReplayed}, stored...)
-	about := "Takes the permission `" + string(v.takes) + "`."
-	if v.name == toCreate {
-		return post(r.path(""), tenant, r.tag(), r.id(v.name), v.summary, about,
-			params(idempotencyParam), takesSchema(r.s, r.withID(v.schema), v.example),
+	about := "Takes the permission `" + string(v.Permission) + "`."
+	gives := func(op *operation) { op.Extensions = map[string]any{"x-command": r.view.Kind() + "." + v.Name} }
+	if v.Name == commands.Create {
+		return post(r.path(""), tenant, r.tag(), r.id(v.Name), v.Summary, about,
+			params(idempotencyParam), takesSchema(r.s, r.withID(v.schema), v.Example),
 			givesSchema(http.StatusCreated, "The new record.", r.row, append(changed, "Location")...),
-			refuses(domain.Conflict, gone, domain.Invalid), serve(func(x *exchange) error { return r.create(x, v) }))
+			refuses(domain.Conflict, gone, domain.Invalid), gives, serve(func(x *exchange) error { return r.create(x, v) }))
 	}
 	parts := []part{
-		params(ifMatchParam, preferParam, idempotencyParam),
+		gives, params(ifMatchParam, preferParam, idempotencyParam),
 		refuses(domain.NotFound, domain.Conflict, gone, domain.Stale, domain.Invalid),
 		serve(func(x *exchange) error { return r.change(x, v) }),
 	}
-	if v.name == toPurge {
+	if v.Name == commands.Purge {
 		parts = append(parts, givesNothing("The record is gone.", headerCommandID, headerReplayed, headerPosition))
 	} else {
 		parts = append(parts, givesSchema(http.StatusOK, "The record as it is then.", r.row, changed...))
 	}
-	if v.name == toUpdate {
+	if v.Name == commands.Update {
 		about += " The body is a merge patch (RFC 7396): what it does not mention stays, null removes."
-		return patch(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about, append(parts, takesSchema(r.s, v.schema, v.example, mediaPatch))...)
+		return patch(r.path("/{id}"), tenant, r.tag(), r.id(v.Name), v.Summary, about, append(parts, takesSchema(r.s, v.schema, v.Example, mediaPatch))...)
 	}
 	if len(r.s.schemas.resolve(v.schema).Properties) > 0 {
-		parts = append(parts, takesSchema(r.s, v.schema, v.example))
+		parts = append(parts, takesSchema(r.s, v.schema, v.Example))
 	}
-	if v.name == toDelete {
-		return remove(r.path("/{id}"), tenant, r.tag(), r.id(v.name), v.summary, about+" It can be restored.", parts...)
+	if v.Name == commands.Delete {
+		return remove(r.path("/{id}"), tenant, r.tag(), r.id(v.Name), v.Summary, about+" It can be restored.", parts...)
 	}
-	return post(r.path("/{id}/"+v.name), tenant, r.tag(), r.id(v.name), v.summary, about, parts...)
+	return post(r.path("/{id}/"+v.Name), tenant, r.tag(), r.id(v.Name), v.Summary, about, parts...)
 }
 
 // withID returns a schema with one more member: an ID that the client chooses.

@@ -20,44 +20,14 @@ type upsert struct {
 	Data    json.RawMessage `json:"data" doc:"What it shall have: the body of create, or of update."`
 }
 
-// matchers lists the members by which records can be found, because no two have
-// the same.
-type matcher struct {
-	members []string
-	claims  func(data []byte) []domain.Claim // of a record with this data, which is in order
-}
-
-// matches lets clients find records by these members, which a record of its kind
-// claims for itself.
-func matches[F, S any, K interface {
-	*S
-	Begin(F)
-	domain.Claimer
-}](members ...string) matcher {
-	return matcher{members, func(data []byte) []domain.Claim {
-		var f F
-		if json.Unmarshal(data, &f) != nil || domain.Normalize(&f) != nil {
-			return nil // such as a part of a value, which is for a record that has the rest
-		}
-		k := K(new(S))
-		k.Begin(f)
-		return k.Claims()
-	}}
-}
-
-// matching lets clients find records of the resource by what they have.
-func (r *resource) matching(m matcher) *resource {
-	r.match = m
-	return r
-}
-
 func (r *resource) upsertOperations() []*operation {
-	if r.match.members == nil {
+	by := r.kind.Matches()
+	if len(by) == 0 {
 		return nil
 	}
-	about := "Finds the record by what it alone can have, `" + strings.Join(r.match.members, "` or `") + "`, and changes it by merge patch, or makes it if there is none. If several are found, nothing is done."
-	example := `{"match_on":["` + r.match.members[0] + `"],"data":` + r.verb(toCreate).example + `}`
-	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Make one, or change it", about,
+	about := "Finds the record by what it alone can have, `" + strings.Join(by, "` or `") + "`, and changes it by merge patch, or makes it if there is none. If several are found, nothing is done."
+	example := `{"match_on":["` + by[0] + `"],"data":` + r.verb(commands.Create).Example + `}`
+	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Create or update "+r.one(), about,
 		params(idempotencyParam), takes[upsert](r.s, example),
 		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),
 		givesSchema(http.StatusCreated, "The new record.", r.row, append(stored, headerCommandID, headerReplayed, "Location")...),
@@ -134,22 +104,22 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 		if err != nil {
 			return order{err: err}
 		}
-		prepare, err := r.verb(toUpdate).preparing(in.Lists)
+		prepare, err := r.verb(commands.Update).preparing(in.Lists)
 		if err != nil {
 			return order{err: err}
 		}
 		op, err := prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, data)
 		return order{op: op, err: err}
 	}
-	op, err := r.prepareNew(r.verb(toCreate), name, tree, in.Data)
+	op, err := r.prepareNew(r.verb(commands.Create), name, tree, in.Data)
 	return order{op: op, err: err}
 }
 
 // checkMatch refuses what records cannot be found by.
 func (r *resource) checkMatch(members []string) error {
-	known := func(m string) bool { return slices.Contains(r.match.members, m) }
+	known := func(m string) bool { return slices.Contains(r.kind.Matches(), m) }
 	unknown := slices.ContainsFunc(members, func(m string) bool { return !known(m) })
-	return domain.Check(!unknown, "", "unknown_match", "can be found only by "+strings.Join(r.match.members, " or "))
+	return domain.Check(!unknown, "", "unknown_match", "can be found only by "+strings.Join(r.kind.Matches(), " or "))
 }
 
 // checkUpsert says what is wrong with the data of an upsert, as far as that is the
@@ -157,14 +127,14 @@ func (r *resource) checkMatch(members []string) error {
 // looked for by it: what cannot be read finds nothing.
 func (r *resource) checkUpsert(tree any, data []byte) error {
 	_, tree, data, err := r.takeID(tree, data)
-	return errors.Join(err, r.verb(toCreate).check(tree, data))
+	return errors.Join(err, r.verb(commands.Create).check(tree, data))
 }
 
 // changeable takes out of the data what only counts when a record is made, such
 // as the pipeline that a deal begins in.
 func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
 	members, _ := tree.(map[string]any)
-	made, changed := r.s.schemas.resolve(r.verb(toCreate).schema), r.verb(toUpdate).schema
+	made, changed := r.s.schemas.resolve(r.verb(commands.Create).schema), r.verb(commands.Update).schema
 	rest := maps.Clone(members)
 	maps.DeleteFunc(rest, func(name string, _ any) bool {
 		return changed.Properties[name] == nil && (made.Properties[name] != nil || name == "id")
@@ -188,7 +158,7 @@ func (r *resource) holders(ctx context.Context, tenant domain.TenantID, on []str
 		return nil, err
 	}
 	looked := false
-	for _, c := range r.match.claims(data) {
+	for _, c := range r.kind.Claims(data) {
 		looked = true
 		s, ok, err := r.s.Store.Holder(ctx, tenant, c.Scope, c.Key)
 		if err != nil {

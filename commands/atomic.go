@@ -33,7 +33,7 @@ func (r *Runner) Atomic(ctx context.Context, o domain.Origin, id uuid.UUID, hash
 		if len(hash) > 0 {
 			rc, ok, err := r.store.Recall(ctx, o.Tenant, id, hash)
 			if err != nil {
-				return nil, explain(err, nil)
+				return nil, r.explain(err)
 			}
 			if ok {
 				return r.repeatedAll(ctx, o, id, ops, rc)
@@ -89,7 +89,7 @@ func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, h
 		c.Note, err = note(ops, decisions)
 	}
 	if err != nil {
-		return nil, false, explain(err, prefixOf(ops))
+		return nil, false, r.explain(err)
 	}
 	var rc eventstore.Receipt
 	if len(c.Writes) > 0 || len(hash) > 0 {
@@ -98,24 +98,13 @@ func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, h
 			return nil, true, nil
 		}
 		if res.Err != nil {
-			return nil, false, explain(res.Err, prefixOf(ops))
+			return nil, false, r.explain(res.Err)
 		}
 		if rc = res.Receipt; rc.Repeated && len(hash) > 0 {
 			return nil, true, nil // somebody else was faster: see what was noted then
 		}
 	}
 	return r.outcomes(ops, decisions, c, rc), false, nil
-}
-
-func prefixOf(ops []Operation) func(string) string {
-	return func(kind string) string {
-		for _, op := range ops {
-			if p := op.prefix(kind); p != kind {
-				return p
-			}
-		}
-		return kind
-	}
 }
 
 // outcomes divides the events of the command between the operations.

@@ -28,7 +28,8 @@ type Runner struct {
 	store    eventstore.Store
 	newID    func() uuid.UUID
 	baseline *lru.Cache[eventstore.StreamID, baseline]
-	turns    turns // see takeTurn
+	turns    turns                // see takeTurn
+	kinds    map[string]AnyPolicy // those that commands may refer to, by name
 }
 
 // baseline is a record as it was at a version. It saves reading what came before,
@@ -45,7 +46,11 @@ func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int) *Runne
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Runner{store: store, newID: newID, baseline: b}
+	r := &Runner{store: store, newID: newID, baseline: b, kinds: map[string]AnyPolicy{}}
+	for _, k := range All {
+		r.kinds[k.Kind()] = k
+	}
+	return r
 }
 
 // Target is the record a command is for, and on what terms.
@@ -99,13 +104,13 @@ func Do[S any](ctx context.Context, r *Runner, p *Policy[S], o domain.Origin, to
 }
 
 // explain turns what the log says into what the caller can act on.
-func explain(err error, prefix func(kind string) string) error {
+func (r *Runner) explain(err error) error {
 	var claimed *eventstore.Claimed
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &claimed):
-		id := domain.ID{Prefix: prefix(claimed.Holder.Kind), UUID: claimed.Holder.ID}
+		id := domain.ID{Prefix: r.prefix(claimed.Holder.Kind), UUID: claimed.Holder.ID}
 		return &domain.Error{
 			Kind: domain.Conflict, Code: "duplicate", Pointer: claimed.Claim.Pointer,
 			Detail: "belongs to another record",
@@ -127,6 +132,14 @@ func explain(err error, prefix func(kind string) string) error {
 		return domain.Unavailable.Refusef("shutting_down", "the server is shutting down")
 	}
 	return err
+}
+
+// prefix returns the prefix of the IDs of a kind.
+func (r *Runner) prefix(kind string) string {
+	if k, ok := r.kinds[kind]; ok {
+		return k.Prefix()
+	}
+	return kind
 }
 
 var errBusy = domain.Unavailable.Refusef("busy", "too many others change the record at this moment")

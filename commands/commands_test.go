@@ -392,8 +392,8 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	var tags contact.Contact
 	var items deal.Deal
-	fold(w, contact.Aggregate, &tags, con)
-	fold(w, deal.Aggregate, &items, dea)
+	fold(w, contact.Aggregate.Aggregate, &tags, con)
+	fold(w, deal.Aggregate.Aggregate, &items, dea)
 	if n := len(tags.Fields.Tags); n != 4*each {
 		t.Errorf("%d tags", n)
 	}

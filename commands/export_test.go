@@ -15,5 +15,5 @@ func (panicking) Decide(contact.Contact, domain.Origin) ([]contact.Event, error)
 
 // Panicking returns an operation that panics when it decides.
 func Panicking(id uuid.UUID) Operation {
-	return policy(contact.Aggregate, allow(panicking{}, "contact:update")).Prepare(Target{ID: id}, panicking{})
+	return policy(contact.Aggregate.Aggregate, "", system[panicking]("contact:update")).Prepare(Target{ID: id}, panicking{})
 }

@@ -21,7 +21,6 @@ type Operation interface {
 
 	target() Target
 	stream(domain.TenantID) eventstore.StreamID
-	prefix(kind string) string
 	permit(domain.Origin) error
 	decide(context.Context, *view, domain.Origin) (*decision, error)
 }
@@ -92,14 +91,6 @@ func (op *operation[S]) target() Target { return op.to }
 
 func (op *operation[S]) stream(t domain.TenantID) eventstore.StreamID {
 	return eventstore.StreamID{Tenant: t, Kind: op.policy.Kind(), ID: op.to.ID}
-}
-
-// prefix returns the prefix of the IDs of a kind that the command can refer to.
-func (op *operation[S]) prefix(name string) string {
-	if k, ok := op.policy.kinds[name]; ok {
-		return k.Prefix()
-	}
-	return name
 }
 
 func (op *operation[S]) permit(o domain.Origin) error {
@@ -195,9 +186,9 @@ func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref doma
 	if id.IsZero() {
 		id = op.ID()
 	}
-	k, ok := op.policy.kinds[ref.Kind]
+	k, ok := v.run.kinds[ref.Kind]
 	if !ok {
-		return nil, fmt.Errorf("%s refers to %s, which its policy does not name", op.policy.Kind(), ref.Kind)
+		return nil, fmt.Errorf("%s refers to %s, which is no kind in commands.All", op.policy.Kind(), ref.Kind)
 	}
 	if k.Prefix() != id.Prefix {
 		return nil, nil //nolint:nilnil // an ID of something else names no such record

@@ -4,52 +4,159 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 )
 
-// Policy lists the commands that callers may give to one kind of record, and
-// the permission each takes. A command that is not listed is refused. It is
-// immutable.
-type Policy[S any] struct {
-	agg         *domain.Aggregate[S]
-	permissions map[reflect.Type]domain.Permission
-	kinds       map[string]kind // those that its commands may refer to, by name
+// All lists the policies of every kind. This is the index of what can be changed:
+// by it, a command finds the records that it refers to.
+var All = []AnyPolicy{
+	Companies,
+	Contacts,
+	Deals,
+	Pipelines,
+	Tasks,
 }
 
-// kind is what is needed of a kind of record by others that refer to it.
-type kind interface {
-	Kind() string
-	Prefix() string
+// AnyPolicy is the [Policy] of whatever kind of record.
+type AnyPolicy interface {
+	Kind() string                 // its name, such as "deal"
+	Prefix() string               // of the IDs of its records
+	About() string                // what it is, for people
+	Offers() []Offer              // the commands that clients can give
+	Matches() []string            // the members that a record can be found by, see Claims
+	Claims([]byte) []domain.Claim // of a record with this data
+
 	fold(ctx context.Context, v *view, s eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error)
 }
+
+// Policy lists the commands that may be given to one kind of record, and the
+// permission each takes. A command that is not listed is refused. It is immutable.
+type Policy[S any] struct {
+	agg         *domain.Aggregate[S]
+	about       string
+	permissions map[reflect.Type]domain.Permission
+	offers      []Offer
+	update      string // the example of an update
+	matches     []string
+	claims      func(data []byte) []domain.Claim
+}
+
+// An Offer is a command that clients can give.
+type Offer struct {
+	Name       string            // as clients write it after the kind: "move_stage" in deal.move_stage
+	Permission domain.Permission // that it takes
+	Summary    string            // for people: "Move a deal to another stage"
+	Example    string            // of its data; empty if it has none
+	Type       reflect.Type      // of the command
+
+	// Prepare returns a command of Type as an operation.
+	Prepare func(to Target, cmd any) Operation
+}
+
+// The commands that are not given like all others.
+const (
+	Create = "create"
+	Update = "update"
+	Delete = "delete"
+	Purge  = "purge" // after which there is nothing to answer with
+)
 
 // A clause is one line of a policy.
 type clause[S any] func(*Policy[S])
 
-// allow lets who has the permission give a command.
-func allow[S any](cmd domain.Command[S], p domain.Permission) clause[S] {
-	return func(policy *Policy[S]) { policy.permissions[reflect.TypeOf(cmd)] = p }
-}
-
-// refers names other kinds that commands may refer to. A kind may always refer
-// to itself.
-func refers[S any](kinds ...kind) clause[S] {
+// allow lets clients who have the permission give a command.
+func allow[C domain.Command[S], S any](name string, p domain.Permission, summary, example string) clause[S] {
 	return func(policy *Policy[S]) {
-		for _, k := range kinds {
-			policy.kinds[k.Kind()] = k
-		}
+		system[C](p)(policy)
+		policy.offers = append(policy.offers, Offer{
+			Name: name, Permission: p, Summary: summary, Example: example, Type: reflect.TypeFor[C](),
+			Prepare: func(to Target, cmd any) Operation { return policy.Prepare(to, cmd.(C)) }, //nolint:forcetypeassert // it is of Type
+		})
 	}
 }
 
-func policy[S any](agg *domain.Aggregate[S], clauses ...clause[S]) *Policy[S] {
-	p := &Policy[S]{agg: agg, permissions: map[reflect.Type]domain.Permission{}, kinds: map[string]kind{}}
-	p.kinds[p.Kind()] = p
-	for _, c := range clauses {
-		c(p)
+// system lets the server give a command by itself. Clients cannot.
+func system[C domain.Command[S], S any](p domain.Permission) clause[S] {
+	return func(policy *Policy[S]) { policy.permissions[reflect.TypeFor[C]()] = p }
+}
+
+// create lets clients make a record.
+func create[C domain.Command[S], S any](example string) clause[S] {
+	return func(policy *Policy[S]) {
+		allow[C](Create, policy.permission("create"), "Create "+policy.one(), example)(policy)
+	}
+}
+
+// updateExample says what an update may look like.
+func updateExample[S any](example string) clause[S] {
+	return func(policy *Policy[S]) { policy.update = example }
+}
+
+// findBy names the members that a record can be found by, because no other record
+// of its kind has the same. External IDs are among them always.
+func findBy[S any](members ...string) clause[S] {
+	return func(policy *Policy[S]) { policy.matches = append(members, policy.matches...) }
+}
+
+// records is the policy of a kind of record: the lines say which commands are its
+// own. The commands that every record takes are there without a line.
+func records[S any, F record.Fields[F], K record.Kind[S, F]](agg record.Aggregate[S, F, K], about string, lines ...clause[S]) *Policy[S] {
+	p := policy(agg.Aggregate, about, lines...)
+	p.claims, p.matches = agg.Claims, append(p.matches, "external_ids")
+	one, may := p.one(), p.permission
+	own := p.offers
+	p.offers = nil
+	restore := allow[record.Restore[S, F, K]]("restore", may("delete"), "Restore "+one+" from the bin", "")
+	if agg.AllowsDuplicates() {
+		restore = allow[record.RestoreDuplicate[S, F, K]]("restore", may("delete"), "Restore "+one+" from the bin", `{}`)
+	}
+	for _, line := range []clause[S]{
+		allow[record.Update[S, F, K]](Update, may("update"), "Update "+one, p.update),
+		allow[record.Delete[S, F, K]](Delete, may("delete"), "Delete "+one, ""),
+		restore,
+		allow[record.RestoreVersion[S, F, K]]("restore_version", may("update"), "Restore the fields of "+one+" as they were at a version", `{"version":1}`),
+		allow[record.Purge[S, F, K]](Purge, may("purge"), "Remove "+one+" for good", ""),
+		allow[record.AssignOwner[S, F, K]]("assign_owner", may("assign"), "Assign an owner to "+one, `{"owner_id":"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"}`),
+		allow[record.AddTags[S, F, K]]("add_tags", may("update"), "Add tags to "+one, `{"tags":["vip"]}`),
+		allow[record.RemoveTags[S, F, K]]("remove_tags", may("update"), "Remove tags from "+one, `{"tags":["vip"]}`),
+	} {
+		line(p)
+	}
+	p.offers = append(p.offers, own...)
+	return p
+}
+
+// policy is the policy of a kind that is no record, or not yet one.
+func policy[S any](agg *domain.Aggregate[S], about string, lines ...clause[S]) *Policy[S] {
+	p := &Policy[S]{
+		agg: agg, about: about, permissions: map[reflect.Type]domain.Permission{},
+		claims: func([]byte) []domain.Claim { return nil },
+	}
+	for _, line := range lines {
+		line(p)
 	}
 	return p
+}
+
+// permission returns that of doing something to a record of the kind.
+func (p *Policy[S]) permission(action string) domain.Permission {
+	return domain.Permission(p.Kind() + ":" + action)
+}
+
+// one returns what to call a record of the kind: "a deal".
+func (p *Policy[S]) one() string { return One(p.Kind()) }
+
+// One returns what to call one record of a kind: "a deal".
+func One(kind string) string {
+	article := "a "
+	if strings.ContainsRune("aeio", rune(kind[0])) {
+		article = "an "
+	}
+	return article + strings.ReplaceAll(kind, "_", " ")
 }
 
 // Kind returns the name of the kind of record, such as "deal".
@@ -57,6 +164,19 @@ func (p *Policy[S]) Kind() string { return p.agg.Name() }
 
 // Prefix returns the prefix of the IDs of its records.
 func (p *Policy[S]) Prefix() string { return p.agg.Prefix() }
+
+// About says what the kind is, for people.
+func (p *Policy[S]) About() string { return p.about }
+
+// Offers returns the commands that clients can give.
+func (p *Policy[S]) Offers() []Offer { return p.offers }
+
+// Matches returns the members that a record can be found by: no other record of
+// the kind has the same there.
+func (p *Policy[S]) Matches() []string { return p.matches }
+
+// Claims returns what a record with this data claims.
+func (p *Policy[S]) Claims(data []byte) []domain.Claim { return p.claims(data) }
 
 // Permission returns what it takes to give a command, or false if nobody may.
 func (p *Policy[S]) Permission(cmd domain.Command[S]) (domain.Permission, bool) {

@@ -21,10 +21,6 @@ type Shared struct {
 // what somebody else does. Nothing about the records changes, and doing it again
 // does nothing. It takes as long as reading the log, and may run beside a server.
 func (r *Runner) Reclaim(ctx context.Context, tenant domain.TenantID) ([]Shared, error) {
-	kinds := map[string]kind{}
-	for _, k := range []kind{Companies, Contacts, Deals, Pipelines, Tasks} {
-		kinds[k.Kind()] = k
-	}
 	const page = 1000
 	var shared []Shared
 	for after := eventstore.Position(0); ; {
@@ -34,7 +30,7 @@ func (r *Runner) Reclaim(ctx context.Context, tenant domain.TenantID) ([]Shared,
 		}
 		for _, e := range events {
 			after = e.Position
-			if k := kinds[e.Stream.Kind]; k != nil && e.Version == 1 {
+			if k := r.kinds[e.Stream.Kind]; k != nil && e.Version == 1 {
 				of, err := r.reclaim(ctx, k, e.Stream)
 				if err != nil {
 					return nil, err
@@ -49,7 +45,7 @@ func (r *Runner) Reclaim(ctx context.Context, tenant domain.TenantID) ([]Shared,
 }
 
 // reclaim does it for one record, as often as somebody else changes it meanwhile.
-func (r *Runner) reclaim(ctx context.Context, k kind, id eventstore.StreamID) ([]Shared, error) {
+func (r *Runner) reclaim(ctx context.Context, k AnyPolicy, id eventstore.StreamID) ([]Shared, error) {
 	for range maxAttempts {
 		state, at, err := k.fold(ctx, &view{run: r}, id, 0)
 		if err != nil {
@@ -85,7 +81,7 @@ func renewed(all []domain.Claim) (list []domain.Claim) {
 	return list
 }
 
-func (r *Runner) heldByOthers(ctx context.Context, k kind, id eventstore.StreamID, wanted []domain.Claim) (shared []Shared, err error) {
+func (r *Runner) heldByOthers(ctx context.Context, k AnyPolicy, id eventstore.StreamID, wanted []domain.Claim) (shared []Shared, err error) {
 	for _, c := range wanted {
 		holder, ok, err := r.store.Holder(ctx, id.Tenant, c.Scope, c.Key)
 		if err != nil {

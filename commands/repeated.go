@@ -46,7 +46,7 @@ func (r *Runner) Recall(ctx context.Context, tenant domain.TenantID, id uuid.UUI
 	}
 	rc, ok, err := r.store.Recall(ctx, tenant, id, hash)
 	if err != nil || !ok || rc.Note == "" {
-		return nil, false, explain(err, nil)
+		return nil, false, r.explain(err)
 	}
 	events, err := r.eventsOf(ctx, tenant, rc)
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *Runner) About(ctx context.Context, tenant domain.TenantID, id uuid.UUID
 	}
 	rc, ok, err := r.store.Recall(ctx, tenant, id, hash)
 	if err != nil || !ok {
-		return uuid.Nil, false, explain(err, nil)
+		return uuid.Nil, false, r.explain(err)
 	}
 	if rc.First <= rc.Last {
 		events, err := r.store.Read(ctx, tenant, rc.First-1, 1)
@@ -124,7 +124,7 @@ func (r *Runner) recall(ctx context.Context, o domain.Origin, t *attempt) (Outco
 	}
 	rc, ok, err := r.store.Recall(ctx, o.Tenant, to.Command, to.Hash)
 	if err != nil || !ok {
-		return Outcome{}, false, explain(err, t.op.prefix)
+		return Outcome{}, false, r.explain(err)
 	}
 	out, err := r.repeated(ctx, o, t, rc)
 	return out, true, err

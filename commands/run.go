@@ -220,7 +220,7 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 		case !t.looked && isGuessedWrong(res.Err):
 			t.looked = true
 		case !r.changed(res.Err):
-			t.finish(Outcome{}, explain(res.Err, t.op.prefix))
+			t.finish(Outcome{}, r.explain(res.Err))
 		default:
 			t.rivals = withRival(t.rivals, t.stream, res.Err)
 			if t.tries++; t.tries == maxAttempts {

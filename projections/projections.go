@@ -12,6 +12,7 @@ package projections
 
 import (
 	"iter"
+	"reflect"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -33,6 +34,7 @@ type Projection interface {
 	Kind() string            // of the records, such as "deal"
 	Prefix() string          // of their IDs
 	Columns() *query.Columns // what queries may name
+	Row() reflect.Type       // of what clients see of a record
 
 	statements() statements
 	changes(tenant domain.TenantID, ver int, c *cache) changes

@@ -213,6 +213,9 @@ func encode(row any) ([]byte, error) {
 	return doc, nil
 }
 
+// Row returns the type of the rows, whose JSON is what clients see of a record.
+func (*Table[R]) Row() reflect.Type { return reflect.TypeFor[R]() }
+
 func (t *Table[R]) statements() statements { return t.sql }
 
 func (t *Table[R]) replay(before any, events []eventstore.Recorded) (any, error) {

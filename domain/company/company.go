@@ -10,9 +10,9 @@ import (
 	"github.com/rowhouse/rowhouse/domain/record"
 )
 
-// Aggregate describes companies. Its arguments, and those of [record.Aggregate],
+// Aggregate describes companies. Its arguments, and those of [record.Describe],
 // are all that can happen to one.
-var Aggregate = record.Aggregate[Company, Fields]("cmp", Created{}, ParentSet{})
+var Aggregate = record.Describe[Company, Fields]("cmp", Created{}, ParentSet{})
 
 // Company is what decisions about a company depend on.
 type Company struct{ record.Base[Fields] }

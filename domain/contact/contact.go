@@ -9,9 +9,9 @@ import (
 	"github.com/rowhouse/rowhouse/domain/record"
 )
 
-// Aggregate describes contacts. Its arguments, and those of [record.Aggregate],
+// Aggregate describes contacts. Its arguments, and those of [record.Describe],
 // are all that can happen to one.
-var Aggregate = record.Aggregate[Contact, Fields]("con",
+var Aggregate = record.Describe[Contact, Fields]("con",
 	Created{}, CompanyLinked{}, CompanyUnlinked{}, LifecycleChanged{},
 )
 
@@ -28,7 +28,7 @@ type (
 	AddTags        = record.AddTags[Contact, Fields, *Contact]
 	RemoveTags     = record.RemoveTags[Contact, Fields, *Contact]
 	Delete         = record.Delete[Contact, Fields, *Contact]
-	Restore        = record.Restore[Contact, Fields, *Contact]
+	Restore        = record.RestoreDuplicate[Contact, Fields, *Contact]
 	RestoreVersion = record.RestoreVersion[Contact, Fields, *Contact]
 	Purge          = record.Purge[Contact, Fields, *Contact]
 

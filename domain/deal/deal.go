@@ -15,7 +15,7 @@ import (
 
 // Aggregate describes deals. Its arguments are what can happen to one, besides
 // what can happen to every record.
-var Aggregate = record.Aggregate[Deal, Fields]("deal",
+var Aggregate = record.Describe[Deal, Fields]("deal",
 	Opened{}, StageChanged{}, PipelineChanged{}, AmountChanged{},
 	LineItemAdded{}, LineItemUpdated{}, LineItemRemoved{}, ContactAdded{}, ContactRemoved{},
 	Won{}, Lost{}, Reopened{}, StageReplaced{},

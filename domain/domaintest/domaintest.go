@@ -34,6 +34,13 @@ type Case[S any] struct {
 	At   string // its pointer, likewise
 }
 
+// Aggregate is what tests need of a kind: a [domain.Aggregate], or what has one.
+type Aggregate[S any] interface {
+	Events() []string
+	Decode(eventType string, version int, data []byte) (domain.Event[S], error)
+	Apply(s *S, eventType string, version int, data []byte) error
+}
+
 // everything lets states keep their fields to themselves.
 var everything = cmp.Exporter(func(reflect.Type) bool { return true })
 
@@ -43,7 +50,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // event it meets is registered with the aggregate and survives storage, that the
 // cases leave no event of the aggregate out, and that nobody writes into the
 // slices and maps of a state that others may have as well.
-func Run[S any](t *testing.T, agg *domain.Aggregate[S], cases []Case[S]) {
+func Run[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 	t.Helper()
 	t.Run("stored form", func(t *testing.T) {
 		t.Parallel()
@@ -57,7 +64,7 @@ func Run[S any](t *testing.T, agg *domain.Aggregate[S], cases []Case[S]) {
 	}
 }
 
-func run[S any](t *testing.T, agg *domain.Aggregate[S], c Case[S]) {
+func run[S any](t *testing.T, agg Aggregate[S], c Case[S]) {
 	t.Helper()
 	state := replay(t, agg, c.Given)
 	got, err := c.decide(state)
@@ -103,7 +110,7 @@ func (c Case[S]) decide(s S) ([]domain.Event[S], error) {
 }
 
 // replay folds events after a round trip through their stored form.
-func replay[S any](t *testing.T, agg *domain.Aggregate[S], events []domain.Event[S]) S {
+func replay[S any](t *testing.T, agg Aggregate[S], events []domain.Event[S]) S {
 	t.Helper()
 	var s S
 	for _, e := range events {
@@ -129,7 +136,7 @@ type stored map[string]map[string]json.RawMessage
 // the examples may gain members, and must not lose or change any. When a form
 // has to change, its event gets an upcaster; the example of the old form stays
 // in the file, and must stay readable.
-func golden[S any](t *testing.T, agg *domain.Aggregate[S], cases []Case[S]) {
+func golden[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 	t.Helper()
 	examples := map[string]domain.Event[S]{}
 	for _, c := range slices.Backward(cases) {
@@ -170,7 +177,7 @@ func golden[S any](t *testing.T, agg *domain.Aggregate[S], cases []Case[S]) {
 	}
 }
 
-func readable[S any](t *testing.T, agg *domain.Aggregate[S], all stored) {
+func readable[S any](t *testing.T, agg Aggregate[S], all stored) {
 	t.Helper()
 	for name, versions := range all {
 		for v, data := range versions {

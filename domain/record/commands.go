@@ -146,7 +146,7 @@ type Update[S any, F Fields[F], K Kind[S, F]] struct {
 }
 
 // Adding returns the same change, with [Update.Add].
-func (c Update[S, F, K]) Adding() Update[S, F, K] {
+func (c Update[S, F, K]) Adding() any {
 	c.Add = true
 	return c
 }
@@ -282,12 +282,21 @@ func (Delete[S, F, K]) Decide(s S, _ domain.Origin) ([]domain.Event[S], error) {
 
 // Restore takes a record out of the bin, as it was. What it claims must still
 // be free.
-type Restore[S any, F Fields[F], K Kind[S, F]] struct {
-	Duplicate bool `json:"allow_duplicate,omitzero" doc:"Restore it although another record has one of its e-mail addresses now"`
+type Restore[S any, F Fields[F], K Kind[S, F]] struct{}
+
+// RestoreDuplicate is the [Restore] of kinds that can do without some of what
+// they claim.
+type RestoreDuplicate[S any, F Fields[F], K Kind[S, F]] struct {
+	Duplicate bool `json:"allow_duplicate,omitzero" doc:"Restore it although another record has something now that only one should have"`
 }
 
 // AllowDuplicate implements [domain.Lenient].
-func (c Restore[S, F, K]) AllowDuplicate() bool { return c.Duplicate }
+func (c RestoreDuplicate[S, F, K]) AllowDuplicate() bool { return c.Duplicate }
+
+// Decide restores a deleted record. One that is live has nothing to be restored.
+func (RestoreDuplicate[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error) {
+	return Restore[S, F, K]{}.Decide(s, o)
+}
 
 // Decide restores a deleted record. One that is live has nothing to be restored.
 func (Restore[S, F, K]) Decide(s S, _ domain.Origin) ([]domain.Event[S], error) {

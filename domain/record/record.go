@@ -9,6 +9,7 @@
 package record
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -208,16 +209,41 @@ type Kind[S any, F Fields[F]] interface {
 // same event whether the field was patched or changed by a command made for it.
 type Own[S, F any] map[string]func(from, to F) domain.Event[S]
 
-// Aggregate describes a kind: the events that are its own, among them those that
+// An Aggregate describes a kind of record: its name, the prefix of its IDs, and
+// its events. The types of the kind are in its type, so that what every record
+// has can be made from it.
+type Aggregate[S any, F Fields[F], K Kind[S, F]] struct{ *domain.Aggregate[S] }
+
+// Describe describes a kind: the events that are its own, among them those that
 // make a record, on top of the common ones.
-func Aggregate[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Event[S]) *domain.Aggregate[S] {
+func Describe[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Event[S]) Aggregate[S, F, K] {
 	var f F
-	return domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
+	return Aggregate[S, F, K]{domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
 		Updated[S, F, K]{},
 		OwnerAssigned[S, F, K]{},
 		TagsChanged[S, F, K]{},
 		Deleted[S, F, K]{},
 		Restored[S, F, K]{},
 		Purged[S, F, K]{},
-	}, own...)...)
+	}, own...)...)}
+}
+
+// AllowsDuplicates reports whether records of the kind can do without some of what
+// they claim, if whoever gives the command says so; see [domain.Lenient].
+func (Aggregate[S, F, K]) AllowsDuplicates() bool {
+	var f F
+	_, ok := any(f).(Form)
+	return ok
+}
+
+// Claims returns what a record with these fields claims: nothing if they cannot be
+// brought into the form that is stored.
+func (Aggregate[S, F, K]) Claims(fields []byte) []domain.Claim {
+	var f F
+	if json.Unmarshal(fields, &f) != nil || domain.Normalize(&f) != nil {
+		return nil // such as a part of a value, which is for a record that has the rest
+	}
+	k := K(new(S))
+	k.base().Begin(f)
+	return k.Claims()
 }

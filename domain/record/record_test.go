@@ -111,7 +111,7 @@ type (
 	purge         = record.Purge[parcel, fields, *parcel]
 )
 
-var parcels = record.Aggregate[parcel, fields]("par", created{}, marked{})
+var parcels = record.Describe[parcel, fields]("par", created{}, marked{})
 
 func patch(text string) (u update) {
 	if err := json.Unmarshal([]byte(text), &u); err != nil {

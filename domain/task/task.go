@@ -14,7 +14,7 @@ import (
 
 // Aggregate describes tasks. Its arguments are what can happen to one, besides
 // what can happen to every record.
-var Aggregate = record.Aggregate[Task, Fields]("task",
+var Aggregate = record.Describe[Task, Fields]("task",
 	Created{}, Assigned{}, Rescheduled{}, Started{}, Completed{}, Reopened{}, Cancelled{},
 	BecameOverdue{}, Reminded{},
 )

@@ -134,7 +134,9 @@ func TestGaps(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
 		by := a
-		asking.Go(func() { by.Append(ctx, h.tenant, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(s, v, 1)}}) })
+		asking.Go(func() {
+			by.Append(ctx, h.tenant, eventstore.Command{ID: newID(), Writes: []eventstore.Write{write(s, v, 1)}})
+		})
 		for pending := 0; pending <= int(v); { // until it is decided; it cannot be kept
 			entries, err := a.ledger.PendingOf(t.Context(), s, 10)
 			if err != nil {

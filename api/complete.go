@@ -1,0 +1,110 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections"
+)
+
+// incomplete says what was forgotten of kinds of records, and where it belongs. A
+// server of which something is missing does not start: otherwise a client would
+// be the first to notice.
+func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projection) error {
+	var errs []error
+	say := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	prefixes := map[string]string{memberPrefix: "member"}
+	left := maps.Clone(tables)
+	for _, k := range kinds {
+		name := k.Kind()
+		if other, taken := prefixes[k.Prefix()]; taken {
+			say("the IDs of a %s and of a %s begin with %q: give one of them another prefix in its package of domain", name, other, k.Prefix())
+		}
+		prefixes[k.Prefix()] = name
+		switch t := tables[name]; {
+		case t == nil:
+			say("the kind %s has no table: add it to projections.All", name)
+		case t.Prefix() != k.Prefix():
+			say("the kind %s has the prefix %q in commands and %q in projections", name, k.Prefix(), t.Prefix())
+		}
+		delete(left, name)
+		if k.About() == "" {
+			say("the kind %s is not described: say in one sentence what it is, in its file in commands", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		say("the table %s shows the kind %s, which has no policy: add it to commands.All", left[name].Name(), name)
+	}
+	for _, k := range kinds {
+		errs = append(errs, incompleteOffers(k, prefixes))
+	}
+	return errors.Join(errs...)
+}
+
+// memberPrefix begins the IDs of members. They are no records yet.
+const memberPrefix = "usr"
+
+func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, o := range k.Offers() {
+		say := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("the command %s.%s "+format, append([]any{k.Kind(), o.Name}, args...)...))
+		}
+		if seen[o.Name] {
+			say("is there twice in its policy in commands")
+		}
+		seen[o.Name] = true
+		if o.Permission == "" {
+			say("takes no permission: name one in its policy in commands")
+		}
+		if o.Summary == "" {
+			say("is not described: add a summary to its line in commands")
+		}
+		if takes := len(domain.Members(shapeOf(o.Type))) > 0; takes != (o.Example != "") || takes && !json.Valid([]byte(o.Example)) {
+			say("needs an example of its data in its line in commands, as JSON, if it takes any")
+		}
+		for prefix := range prefixesIn(shapeOf(o.Type), map[reflect.Type]bool{}) {
+			if prefixes[prefix] == "" {
+				say("refers to IDs that begin with %q, which no kind has: see the tag prefix in its package of domain", prefix)
+			}
+		}
+	}
+	if !seen[commands.Create] {
+		errs = append(errs, fmt.Errorf("a %s cannot be made: add a create line to its policy in commands", k.Kind()))
+	}
+	return errors.Join(errs...)
+}
+
+// shapeOf returns the type that has the members of a command's data.
+func shapeOf(command reflect.Type) reflect.Type {
+	if s, ok := reflect.Zero(command).Interface().(shaper); ok {
+		return s.Shape()
+	}
+	return command
+}
+
+// prefixesIn returns what the IDs in a type must begin with, by their tags.
+func prefixesIn(t reflect.Type, seen map[reflect.Type]bool) map[string]bool {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	found := map[string]bool{}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return found
+	}
+	seen[t] = true
+	for f := range t.Fields() {
+		if prefix := f.Tag.Get("prefix"); prefix != "" {
+			found[prefix] = true
+		}
+		maps.Copy(found, prefixesIn(f.Type, seen))
+	}
+	return found
+}
