@@ -76,12 +76,16 @@ func TestFiltersReadAsWritesDo(t *testing.T) {
 			`email = "ZOE` + "\u0308" + `@BÜCHER.example"`, `emails has "zoë@xn--bcher-kva.example"`, `emails any ("zoë@bücher.example", a@b.example)`,
 			`email in ("Zoë@XN--BCHER-KVA.EXAMPLE")`, `emails contains "BÜCHER.ex"`, `emails contains "E` + "\u0308" + `@b"`,
 			`email starts_with ZOË`, `phones has "+39 06 5550-1234"`, `phones contains "5550-12"`, `phones starts_with "+39 (06)"`,
+			`phones contains "+39 (0)6"`, `phones starts_with "+39 (0)6 5550"`, `phones contains "tel:+39-06"`, `phones contains "＋39 06"`, `phones contains "٠٦٥٥٥"`, `phones starts_with "(+39) 06"`,
+			`emails contains "xn--bcher"`, `emails contains "xn--bcher-kva.ex"`, `emails contains "XN--BCHER-K"`, `emails contains "xn--"`, `email contains "@xn--bch"`, `email contains "oë@xn--bcher-kva"`,
+			`email starts_with "zoë@xn--bcher-kva.example"`, `emails starts_with "zoë@xn--bcher-"`, `emails starts_with "zoë@xn--b"`,
 			`first_name = "Zoe` + "\u0308" + `"`, `first_name starts_with "ZOE` + "\u0308" + `"`, `last_name contains STRASSE`, `last_name contains raß`,
 			`tags has "vip "`, `tags has zoë`, `tags any (Vip)`, `external_ids has "crm: 7"`, `language = iw`, `language in (HE)`, `birth_date = 1972-04-09`,
 			`job_title = " Head"`,
 		},
 		"/companies": {
 			`domains has grün.example`, `domains has "XN--GRN-IOA.example."`, `domains contains "RÜN.ex"`, `phone = "+49 (0)30 123 456"`, `phone contains "30 12"`,
+			`domains contains "xn--grn"`, `domains contains "xn--grn-ioa.ex"`, `domains starts_with "xn--grn-ioa.example"`, `domains starts_with "XN--GR"`, `phone contains "(0)30"`, `phone starts_with "tel:+49-30"`,
 			`annual_revenue.currency = rsd`, `annual_revenue.amount = 1.5000`, `annual_revenue.amount in ("001.50")`, `name = "Gru` + "\u0308" + `n"`,
 		},
 	}
@@ -99,11 +103,21 @@ func TestFiltersReadAsWritesDo(t *testing.T) {
 			}
 		}
 	}
-	for _, q := range []string{"zoe\u0308", "STRASSE", "straße", "bücher", "ZOË@BÜCHER", "06 5550-1234", "+39 06 5550", "5550 1234", "head"} {
+	for _, q := range []string{"zoe\u0308", "STRASSE", "straße", "bücher", "ZOË@BÜCHER", "06 5550-1234", "+39 06 5550", "5550 1234", "head",
+		"+39 (0)6 5550 1234", "tel:+390655501234", "tel:+39-06-5550-1234", "＋39 06 5550", "٠٦٥٥٥", "zoë ٠٦٥٥٥", "zoë tel:+39065550",
+		"zoë@xn--bcher-kva.example", "xn--bcher", "XN--BCHER-KVA.example", "zoë@xn--bcher-k",
+	} {
 		ann.Get("/contacts?q="+url.QueryEscape(q)).Want(http.StatusOK, `"Zoë"`)
 	}
-	for _, q := range []string{"GRÜN", "gru\u0308n.ex", "030 123456", "030/123"} {
+	for _, q := range []string{"GRÜN", "gru\u0308n.ex", "030 123456", "030/123", "+49 (0)30 123456", "xn--grn-ioa.example", "xn--grn"} {
 		ann.Get("/companies?q="+url.QueryEscape(q)).Want(http.StatusOK, `"Grün"`)
+	}
+	for _, q := range []string{"+39 (0)7", "tel:+49", "xn--bchre", "xn--bcher-x.example", "x@xn--bcher-kva.example", "xn--z"} {
+		ann.Get("/contacts?q="+url.QueryEscape(q)).Want(http.StatusOK, `"data":[]`)
+	}
+	for _, f := range []string{`emails contains "xn--bchre"`, `emails starts_with "xn--bcher"`, `emails contains "xn--example"`, `phones contains "+39 (0)7"`, `phones starts_with "(0)6"`} {
+		ann.Get("/contacts?filter="+url.QueryEscape(f)).Want(http.StatusOK, `"data":[]`)
+		ann.Get("/contacts?filter="+url.QueryEscape("not ("+f+")")).Want(http.StatusOK, `"Zoë"`)
 	}
 	for collection, filters := range map[string][]string{
 		"/contacts": {

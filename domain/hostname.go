@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -83,4 +84,26 @@ func (h Hostname) Normalized() string {
 		return Folded(s) // of a time when it could be stored
 	}
 	return strings.TrimSuffix(letters, ".")
+}
+
+// aLabel is a label of a host name in ASCII that stands for letters.
+var aLabel = regexp.MustCompile(`xn--[a-z0-9-]*[a-z0-9]`)
+
+// InLetters returns a text in small letters, such as a part of an e-mail address,
+// with the labels of host names in letters that are written in ASCII (xn--). What is
+// no such label, or a part of one only, stays as it is.
+func InLetters(text string) string {
+	if !strings.Contains(text, "xn--") {
+		return text
+	}
+	return aLabel.ReplaceAllStringFunc(text, func(label string) string {
+		letters, err := hostnames.ToUnicode(label)
+		if err != nil {
+			return label
+		}
+		if ascii, err := hostnames.ToASCII(letters); err != nil || ascii != label {
+			return label
+		}
+		return letters
+	})
 }

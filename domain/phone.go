@@ -144,6 +144,26 @@ func phoneText(s string) (string, error) {
 	return text, nil
 }
 
+// PhonePart reads a part of a telephone number as [ParsePhoneIn] reads all of it:
+// it returns the digits in ASCII, a plus sign in front, and a zero in parentheses,
+// which belongs to the number or not. See [PhoneForms].
+func PhonePart(s string) (string, bool) {
+	text, err := phoneText(s)
+	const mark = "\x00"
+	text = digitsOf(strings.ReplaceAll(text, "(0)", mark))
+	return strings.ReplaceAll(text, mark, "(0)"), err == nil
+}
+
+// PhoneForms returns what a part of a telephone number may be in the form of E.164:
+// with and without the zero in parentheses.
+func PhoneForms(part string) []string {
+	with, without := strings.ReplaceAll(part, "(0)", "0"), strings.ReplaceAll(part, "(0)", "")
+	if with == without {
+		return []string{with}
+	}
+	return []string{with, without}
+}
+
 // digitsOf returns the digits of the text of a number, and the plus sign.
 func digitsOf(text string) string { return strings.NewReplacer("(", "", ")", "").Replace(text) }
 

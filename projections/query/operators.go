@@ -81,23 +81,42 @@ func has(c *Column, a *Args, v []any) string { return c.SQL + " @> array[" + c.o
 
 func overlaps(c *Column, a *Args, v []any) string { return c.SQL + " && " + c.many(a, v) }
 
-// match compares text, or each element of an array of text.
-func match(how func(text string, c *Column, a *Args, s string) string) func(*Column, *Args, []any) string {
+// match compares text, or each element of an array of text, in each form that it can
+// have.
+func match(how func(text string, c *Column, a *Args, f form) string) func(*Column, *Args, []any) string {
 	return func(c *Column, a *Args, v []any) string {
+		text := c.SQL
 		if c.Type.isArray() {
-			return "exists (select from unnest(" + c.SQL + ") as t (e) where " + how("t.e", c, a, v[0].(string)) + ")"
+			text = "t.e"
 		}
-		return how(c.SQL, c, a, v[0].(string))
+		var all []string
+		for _, f := range c.Type.formsOf(v[0].(string)) {
+			all = append(all, how(text, c, a, f))
+		}
+		condition := strings.Join(all, " or ")
+		if c.Type.isArray() {
+			return "exists (select from unnest(" + c.SQL + ") as t (e) where " + condition + ")"
+		}
+		if len(all) > 1 {
+			return "(" + condition + ")"
+		}
+		return condition
 	}
 }
 
 // The case is folded by the database on both sides, so that they always agree.
-func contains(text string, c *Column, a *Args, s string) string {
-	return "crm.fold(" + text + ") like crm.fold(" + c.one(a, anywhere(s)) + ")"
+func contains(text string, c *Column, a *Args, f form) string {
+	if f.pattern {
+		return "crm.fold(" + text + ") ~ " + c.one(a, f.expression(false))
+	}
+	return "crm.fold(" + text + ") like crm.fold(" + c.one(a, anywhere(f.text)) + ")"
 }
 
-func startsWith(text string, c *Column, a *Args, s string) string {
-	return "crm.fold(" + text + ") ^@ crm.fold(" + c.one(a, s) + ")"
+func startsWith(text string, c *Column, a *Args, f form) string {
+	if f.pattern {
+		return "crm.fold(" + text + ") ~ " + c.one(a, f.expression(true))
+	}
+	return "crm.fold(" + text + ") ^@ crm.fold(" + c.one(a, f.text) + ")"
 }
 
 // anywhere returns the pattern of LIKE for whatever contains s.

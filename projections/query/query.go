@@ -30,7 +30,7 @@ type Query struct {
 	Cursor  string // as given, if one is; [Query.Page] checks it
 	Deleted Deleted
 	Words   []string // each of which the record must have, as [SearchText] makes them
-	Number  string   // or else these digits, if what is looked for may be a telephone number
+	Numbers []string // or else one of these runs of digits, if what is looked for may be a telephone number
 	Fields  []string // the members of each record to answer with; all if there are none
 	Count   Count
 
@@ -260,7 +260,7 @@ func readSearch(q *Query, p param) error {
 	if len(q.Words) == 0 {
 		return p.wrong("has no character that can be seen")
 	}
-	q.Number = numberIn(text)
+	q.Numbers = numbersIn(text)
 	return nil
 }
 
@@ -293,17 +293,35 @@ func oneOf[S ~string](p param, choice ...S) (S, error) {
 	return "", p.wrong("is not one of " + names(choice))
 }
 
-// found returns the condition that a record has what is looked for.
+// found returns the condition that a record has what is looked for: each word, in
+// one of its forms, or else all of it as a telephone number.
 func (q Query) found(a *Args) string {
 	words := make([]string, len(q.Words))
 	for i, w := range q.Words {
-		words[i] = searchText + " like " + a.add(anywhere(w), "text")
+		var forms []string
+		for _, f := range wordForms(w) {
+			if f.pattern {
+				forms = append(forms, searchText+" ~ "+a.add(f.expression(false), "text"))
+			} else {
+				forms = append(forms, searchText+" like "+a.add(anywhere(f.text), "text"))
+			}
+		}
+		if words[i] = strings.Join(forms, " or "); len(forms) > 1 {
+			words[i] = "(" + words[i] + ")"
+		}
 	}
 	all := strings.Join(words, " and ")
-	if q.Number == "" || len(q.Words) == 1 && q.Words[0] == q.Number {
+	if len(q.Words) == 1 {
 		return all
 	}
-	return "(" + all + " or " + searchText + " like " + a.add(anywhere(q.Number), "text") + ")"
+	choice := []string{all}
+	for _, digits := range q.Numbers {
+		choice = append(choice, searchText+" like "+a.add(anywhere(digits), "text"))
+	}
+	if len(choice) > 1 {
+		return "(" + strings.Join(choice, " or ") + ")"
+	}
+	return all
 }
 
 // Where returns the condition that a record of the list must meet wherever it

@@ -20,6 +20,7 @@ type Type struct {
 	bare    string // the first letters of JSON literals that are values too; strings always are
 	read    func(string) (any, bool)
 	part    func(string) (string, bool) // reads a part of a value, for contains and starts_with
+	forms   func(string) []form         // what columns may hold of such a part, if that is more than one thing
 	write   func(any) string
 	slice   func([]any) any
 	target  func() any    // a new **T to scan into; nil for arrays, which have no order

@@ -12,26 +12,26 @@ import (
 
 // The types of columns of text that is compared in a normal form. What a query
 // says of them is read as it is on writing, and refused if no record can have it.
-// Of a part of a value (contains, starts_with) only the letters are brought into
-// the form of the column: what is around it may be missing.
+// Of a part of a value (contains, starts_with) what is around it may be missing: it
+// is read as far as it goes, and looked for in each form that it can have.
 var (
 	// Email is an e-mail address, as [domain.Email.Normalized] returns it.
 	Email = textual("an e-mail address", func(s string) (string, bool) {
 		e, err := domain.ParseEmail(s)
 		return e.Normalized(), err == nil
-	}, foldedPart)
+	}, hostPart).inForms(hostForms)
 
 	// Hostname is a domain, as [domain.Hostname.Normalized] returns it.
 	Hostname = textual("a domain name", func(s string) (string, bool) {
 		h, err := domain.ParseHostname(s)
 		return h.Normalized(), err == nil
-	}, foldedPart)
+	}, hostPart).inForms(hostForms)
 
 	// Phone is a telephone number in the form of E.164.
 	Phone = textual("a telephone number in the form of E.164", func(s string) (string, bool) {
 		p, err := domain.ParsePhone(s)
 		return string(p), err == nil
-	}, phonePart)
+	}, domain.PhonePart).inForms(phoneForms)
 
 	// Language is a language of BCP 47, in canonical form.
 	Language = textual("a language tag of BCP 47", func(s string) (string, bool) {
@@ -109,23 +109,6 @@ func foldedPart(s string) (string, bool) {
 	return folded, true
 }
 
-// phonePart reads some digits of a number, and the plus sign, as they stand in E.164.
-func phonePart(s string) (string, bool) {
-	s = digitsOf(strings.ReplaceAll(s, "(0)", ""))
-	return s, strings.Trim(s, "+0123456789") == ""
-}
-
-// digitsOf returns a text without what is written between the digits of telephone
-// numbers.
-func digitsOf(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cf) || strings.ContainsRune("()[]./", r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 func readExternalID(s string) (string, bool) {
 	system, id, ok := strings.Cut(s, ":")
 	system, id = domain.Line(system), domain.Line(id)
@@ -142,17 +125,3 @@ func SearchText(parts ...string) string {
 // dotless makes one letter of the i of English and those of Turkish, which upper
 // case does not keep apart.
 var dotless = strings.NewReplacer("i\u0307", "i", "\u0131", "i")
-
-// fewestDigits is how many digits make text that is looked for a telephone number.
-const fewestDigits = 4
-
-// numberIn returns the digits of text to look for that is a telephone number or a
-// part of one, without what is dialled within a country only; or nothing.
-func numberIn(text string) string {
-	text = digitsOf(strings.ReplaceAll(text, "(0)", ""))
-	digits := strings.TrimLeft(strings.TrimPrefix(text, "+"), "0")
-	if len(digits) < fewestDigits || strings.Trim(digits, "0123456789") != "" {
-		return ""
-	}
-	return digits
-}

@@ -169,7 +169,7 @@ func TestRealServerRecognisesRows(t *testing.T) {
 	list(t, tenant, "contacts", 599)
 	cfg.Update = true
 	s, err := Run(t.Context(), cfg)
-	if diff := cmp.Diff(Tally{Rows: 600, Updated: 599, Refused: 1}, s.Tally); diff != "" || err != nil {
+	if diff := cmp.Diff(Tally{Rows: 600, Present: 599, Refused: 1}, s.Tally); diff != "" || err != nil {
 		t.Errorf("with one deleted: %v %s %v", err, diff, errorsOf(t, cfg.File))
 	}
 	cfg.Update, cfg.Again = false, true
