@@ -71,9 +71,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 // target says which record a command is for, and on what terms.
 func target(id domain.ID, name identity, m match) commands.Target {
 	to := commands.Target{ID: id.UUID, Disjoint: m.merge, Command: name.id, Hash: name.hash}
-	if n := len(m.versions); n > 0 {
-		to.Match, to.Others = &m.versions[n-1], m.versions[:n-1]
-	}
+	to.Match, to.Seen = m.versions, m.seen
 	return to
 }
 

@@ -30,6 +30,7 @@ var (
 // match is what a client asks of the version that a record has.
 type match struct {
 	versions []eventstore.Version // any of them will do; nil if any at all
+	seen     []eventstore.Version // none of these will, but the client has seen them
 	merge    bool                 // other changes since may be overlooked
 }
 
@@ -37,7 +38,7 @@ func (x *exchange) match() (match, error) {
 	tags, err := x.tags("If-Match")
 	m := match{merge: prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")}
 	if tags != nil && !tags.any { // there must be a record anyway, so * asks for nothing
-		m.versions = tags.versions()
+		m.versions, m.seen = tags.versions()
 	}
 	return m, err
 }

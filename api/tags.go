@@ -89,18 +89,22 @@ func (l *tagList) matchesStrongly(etag string) bool {
 const noVersion = eventstore.Version(math.MaxInt32)
 
 // versions returns the versions that the tags name, which may be one that no
-// record has. There is at least one, and the last is the highest.
-func (l *tagList) versions() []eventstore.Version {
-	var list []eventstore.Version
+// record has: there is at least one. Those of weak tags are apart: they match
+// nothing, but say what the client has seen.
+func (l *tagList) versions() (strong, weak []eventstore.Version) {
 	for _, t := range l.tags {
-		v, err := strconv.ParseInt(strings.Trim(t.text, `"`), 10, 32)
-		if err == nil && v > 0 && (t == tag{text: etag(eventstore.Version(v))}) {
-			list = append(list, eventstore.Version(v))
+		n, err := strconv.ParseInt(strings.Trim(t.text, `"`), 10, 32)
+		v := eventstore.Version(n)
+		switch {
+		case err != nil || n <= 0 || t.text != etag(v):
+		case t.weak:
+			weak = append(weak, v)
+		default:
+			strong = append(strong, v)
 		}
 	}
-	if list == nil {
-		return []eventstore.Version{noVersion}
+	if strong == nil {
+		strong = []eventstore.Version{noVersion}
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return strong, weak
 }

@@ -62,7 +62,7 @@ func streamsOf(t domain.TenantID, ops []Operation) []eventstore.StreamID {
 
 // decideAll lets the operations decide one after another.
 func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation) ([]*decision, error) {
-	v := &view{run: r, seen: map[eventstore.StreamID]baseline{}}
+	v := &view{run: r, seen: map[eventstore.StreamID]baseline{}, past: newPast()}
 	decisions := make([]*decision, len(ops))
 	for i, op := range ops {
 		err := op.permit(o)

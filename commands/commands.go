@@ -64,15 +64,17 @@ type Target struct {
 	// is likely nothing to read.
 	Fresh bool
 
-	// Match, if set, is the version the caller has seen. The command is refused
-	// as [domain.Stale] if the record has changed since.
-	Match *eventstore.Version
+	// Match, if not nil, is the versions of which the record must have one. The
+	// command is refused as [domain.Stale] if it does not, with the fields that
+	// have changed since the last one that it had.
+	Match []eventstore.Version
 
-	// Others are earlier versions that will do as well as that of Match.
-	Others []eventstore.Version
+	// Seen is further versions that the caller has seen, which do not match. They
+	// only count when it is told what has changed since.
+	Seen []eventstore.Version
 
-	// Disjoint lets a command with a stale Match pass if it touches no field
-	// that has changed since.
+	// Disjoint lets a command pass if it touches no field that has changed since
+	// the last version of Match that the record had.
 	Disjoint bool
 
 	// Command, if set, makes the command safe to repeat: it names it for good,

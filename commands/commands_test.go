@@ -158,7 +158,7 @@ func TestMatch(t *testing.T) {
 	con := w.newContact(contact.Fields{})
 	give(w, commands.Contacts, con.UUID, patchContact(`{"job_title":"Analyst","lifecycle":"lead"}`))
 	at := func(v eventstore.Version, disjoint bool) commands.Target {
-		return commands.Target{ID: con.UUID, Match: &v, Disjoint: disjoint}
+		return commands.Target{ID: con.UUID, Match: []eventstore.Version{v}, Disjoint: disjoint}
 	}
 	_, err := commands.Do(t.Context(), w.run, commands.Contacts, w.ann, at(1, false), patchContact(`{"language":"en"}`))
 	e, ok := errors.AsType[*domain.Error](err)
@@ -177,7 +177,7 @@ func TestMatch(t *testing.T) {
 		{"a version that is not there yet", at(9, true), patchContact(`{"language":"en"}`), "stale version_conflict"},
 		{"other fields", at(1, true), patchContact(`{"language":"en"}`), ""},
 		{"the version as it is", at(4, false), patchContact(`{"language":"de"}`), ""},
-		{"what is not there", commands.Target{ID: newID(), Match: new(eventstore.Version(1))}, patchContact(`{"language":"de"}`), "not_found not_found"},
+		{"what is not there", commands.Target{ID: newID(), Match: []eventstore.Version{1}}, patchContact(`{"language":"de"}`), "not_found not_found"},
 	} {
 		if got := try(w, commands.Contacts, w.ann, c.to, c.cmd); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -249,7 +249,7 @@ func TestRepeated(t *testing.T) {
 		t.Errorf("the key was used for something else: %q", got)
 	}
 
-	stale := commands.Target{ID: first.ID.UUID, Match: new(eventstore.Version(2)), Command: newID(), Hash: []byte("x")}
+	stale := commands.Target{ID: first.ID.UUID, Match: []eventstore.Version{2}, Command: newID(), Hash: []byte("x")}
 	for i := range 2 {
 		out, err := commands.Do(t.Context(), w.run, commands.Contacts, w.ann, stale, patchContact(`{"language":"en"}`))
 		if err != nil || out.Repeated != (i == 1) || out.Version != 3 || len(out.Events) != 1 {
@@ -301,7 +301,7 @@ func TestDecidedAnew(t *testing.T) {
 	done.Store(false)
 	at := eventstore.Version(4)
 	w.log.interfere(only(func() { give(w, commands.Contacts, con.UUID, contact.AddTags{Tags: []string{"c"}}) }))
-	if got := try(w, commands.Contacts, w.ann, commands.Target{ID: con.UUID, Match: &at}, contact.Delete{}); got != "stale version_conflict" {
+	if got := try(w, commands.Contacts, w.ann, commands.Target{ID: con.UUID, Match: []eventstore.Version{at}}, contact.Delete{}); got != "stale version_conflict" {
 		t.Errorf("a version that has just gone: %q", got)
 	}
 

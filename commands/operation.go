@@ -42,6 +42,7 @@ type view struct {
 	run    *Runner
 	seen   map[eventstore.StreamID]baseline // what was decided already, and not recorded yet
 	others *reads                           // what others have read a moment ago; may be nil
+	past   *past                            // what was read of histories
 	blank  bool                             // the record that a command makes is taken not to be there
 }
 
@@ -109,7 +110,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 			return nil, err
 		}
 	}
-	if err := op.match(ctx, v, d); err != nil {
+	if err := op.match(ctx, v, d, &before); err != nil {
 		return nil, err
 	}
 	o.Self = op.ID()
@@ -134,40 +135,53 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 }
 
 // match refuses a command whose caller has not seen the record as it is.
-func (op *operation[S]) match(ctx context.Context, v *view, d *decision) error {
+func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before *S) error {
 	want := op.to.Match
-	if want == nil || *want == d.at || d.at == 0 || slices.Contains(op.to.Others, d.at) {
-		return nil // a record that does not exist is the command's own business
+	if want == nil || slices.Contains(want, d.at) || d.at == 0 || ended(before) {
+		return nil // a record that does not exist, or not any more, is the command's own business
 	}
-	changed, err := op.changedSince(ctx, v, d.stream, *want)
+	stale := &domain.Error{
+		Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
+		Data: map[string]any{"current_version": d.at},
+	}
+	seen := lastUpTo(d.at, want)
+	disjoint := op.to.Disjoint && seen > 0
+	if seen == 0 {
+		seen = lastUpTo(d.at, op.to.Seen)
+	}
+	if seen == 0 {
+		stale.Data["changed_fields"] = []string{} // what the caller has seen is no version of the record
+		return stale
+	}
+	changed, known, err := changedSince(ctx, v, op.policy.agg, since{d.stream, seen}, d.at)
 	if err != nil {
 		return err
 	}
-	if mine := touched(op.cmd); op.to.Disjoint && *want < d.at && len(mine) > 0 &&
+	if known {
+		stale.Data["changed_fields"] = changed
+	}
+	if mine := touched(op.cmd); known && disjoint && len(mine) > 0 &&
 		!slices.ContainsFunc(mine, func(f string) bool { return slices.Contains(changed, f) }) {
 		return nil
 	}
-	return &domain.Error{
-		Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
-		Data: map[string]any{"current_version": d.at, "changed_fields": changed},
-	}
+	return stale
 }
 
-// changedSince lists the fields that events after a version have changed.
-func (op *operation[S]) changedSince(ctx context.Context, v *view, id eventstore.StreamID, since eventstore.Version) ([]string, error) {
-	changed := []string{}
-	for rec, err := range v.run.store.ReadStream(ctx, id, since) {
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", id.Kind, err)
+// ended reports whether a record is gone for good. It takes a pointer to its state.
+func ended(state any) bool {
+	e, ok := state.(interface{ Ended() bool })
+	return ok && e.Ended()
+}
+
+// lastUpTo returns the highest of some versions that a record at a version has
+// had, or 0 if there is none.
+func lastUpTo(at eventstore.Version, versions []eventstore.Version) (last eventstore.Version) {
+	for _, v := range versions {
+		if v <= at {
+			last = max(last, v)
 		}
-		e, err := op.policy.agg.Decode(rec.Type, rec.Schema, rec.Data)
-		if err != nil {
-			return nil, err
-		}
-		changed = append(changed, touched(e)...)
 	}
-	slices.Sort(changed)
-	return slices.Compact(changed), nil
+	return last
 }
 
 // touched returns the fields that a command or an event says it changes.
@@ -194,6 +208,9 @@ func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref doma
 		return nil, nil //nolint:nilnil // an ID of something else names no such record
 	}
 	s := eventstore.StreamID{Tenant: d.stream.Tenant, Kind: ref.Kind, ID: id.UUID}
+	if s == d.stream && eventstore.Version(ref.Version) > d.at {
+		return nil, nil //nolint:nilnil // it never came to that version
+	}
 	state, at, err := k.fold(ctx, v, s, eventstore.Version(ref.Version))
 	if err != nil || state == nil {
 		return nil, err

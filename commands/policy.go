@@ -210,23 +210,6 @@ func (p *Policy[S]) fold(ctx context.Context, v *view, id eventstore.StreamID, u
 	return b.state, b.at, nil
 }
 
-func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error) {
-	var s S
-	var at eventstore.Version
-	for rec, err := range v.run.store.ReadStream(ctx, id, 0) {
-		if err != nil {
-			return nil, 0, fmt.Errorf("read %s: %w", id.Kind, err)
-		}
-		if err := p.agg.Apply(&s, rec.Type, rec.Schema, rec.Data); err != nil {
-			return nil, 0, err
-		}
-		if at = rec.Version; at == until {
-			return &s, at, nil
-		}
-	}
-	return nil, at, nil
-}
-
 // load folds a record: from what the view has of it, or from the last baseline
 // and everything that came after.
 func (p *Policy[S]) load(ctx context.Context, v *view, id eventstore.StreamID) (s S, at eventstore.Version, err error) {

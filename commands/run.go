@@ -24,6 +24,7 @@ type attempt struct {
 	tries    int
 	rivals   []eventstore.StreamID // what others have changed when it came to the log
 	looked   bool                  // it was not enough to guess that the record is not there: see guess
+	past     *past
 	decision *decision
 	missing  error // why it could not decide: something it refers to is not there
 	request  eventstore.Command
@@ -38,9 +39,9 @@ func (t *attempt) finish(o Outcome, err error) { t.result, t.done = Result{o, er
 // given; one that refers to a record that an earlier one makes finds it. The
 // others go to the log together, which is what makes a batch fast.
 func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Result {
-	attempts := make([]*attempt, len(ops))
+	attempts, past := make([]*attempt, len(ops)), newPast()
 	for i, op := range ops {
-		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command}
+		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command, past: past}
 		if attempts[i].command == uuid.Nil {
 			attempts[i].command = r.newID()
 		}
@@ -150,7 +151,7 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 			t.finish(out, err)
 			return
 		}
-		d, err = t.op.decide(ctx, &view{run: r, others: others}, o)
+		d, err = t.op.decide(ctx, &view{run: r, others: others, past: t.past}, o)
 	}
 	if isMissing(err) {
 		t.missing = err
@@ -187,7 +188,7 @@ func (r *Runner) guess(ctx context.Context, o domain.Origin, t *attempt, others 
 		t.looked = true
 		return nil, nil //nolint:nilnil // see above
 	}
-	d, err := t.op.decide(ctx, &view{run: r, others: others, blank: true}, o)
+	d, err := t.op.decide(ctx, &view{run: r, others: others, past: t.past, blank: true}, o)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +75,7 @@ type watched struct {
 	appends int
 	reads   map[eventstore.StreamID]int
 	recalls int
+	events  atomic.Int64 // that were read from streams
 
 	elsewhere func(func()) // does something as another node would
 }
@@ -95,7 +97,14 @@ func (l *watched) ReadStream(ctx context.Context, s eventstore.StreamID, after e
 	l.mu.Lock()
 	l.reads[s]++
 	l.mu.Unlock()
-	return l.Store.ReadStream(ctx, s, after)
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for e, err := range l.Store.ReadStream(ctx, s, after) {
+			l.events.Add(1)
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 func (l *watched) Recall(ctx context.Context, t domain.TenantID, command uuid.UUID, hash []byte) (eventstore.Receipt, bool, error) {

@@ -143,6 +143,10 @@ func (b *Base[F]) Begin(f F) { b.Fields, b.life = f, live }
 // Live implements [domain.Live].
 func (b *Base[F]) Live() bool { return b.life == live }
 
+// Ended reports whether the record was purged: there is nothing any more that a
+// command could be meant for.
+func (b *Base[F]) Ended() bool { return b.life == purged }
+
 // MustBeLive refuses what cannot be done to a record that is not there.
 func (b *Base[F]) MustBeLive() error {
 	switch b.life {

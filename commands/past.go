@@ -1,0 +1,131 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+)
+
+// farBack is how many changes of a record are looked through at most, to say what
+// has changed since a caller looked.
+const farBack = 1000
+
+// markEvery is how many versions there are between those that are kept when a
+// record is folded up to one that is not its last.
+const markEvery = 50
+
+// past keeps what operations of one call have read of the history of records, so
+// that a thousand of them do not read the same history a thousand times. As what
+// has happened stays as it is, it is right for as long as the call takes.
+type past struct {
+	mu      sync.Mutex
+	changes map[since]changes
+	marks   map[eventstore.StreamID][]baseline // in their order
+}
+
+// since is a record, and a version that somebody has seen.
+type since struct {
+	stream  eventstore.StreamID
+	version eventstore.Version
+}
+
+// changes is the fields that were changed up to a version, sorted.
+type changes struct {
+	fields []string
+	until  eventstore.Version
+}
+
+func newPast() *past {
+	return &past{changes: map[since]changes{}, marks: map[eventstore.StreamID][]baseline{}}
+}
+
+// changedSince lists the fields that events after a version have changed, or
+// reports false if there are too many events to look through. The record is at
+// the version at.
+func changedSince[S any](ctx context.Context, v *view, agg *domain.Aggregate[S], key since, at eventstore.Version) (fields []string, known bool, err error) {
+	if at-key.version > farBack {
+		return nil, false, nil
+	}
+	v.past.mu.Lock()
+	c, ok := v.past.changes[key]
+	v.past.mu.Unlock()
+	if !ok {
+		c = changes{[]string{}, key.version}
+	}
+	if c.until < at {
+		changed := slices.Clone(c.fields)
+		for rec, err := range v.run.store.ReadStream(ctx, key.stream, c.until) {
+			if err != nil {
+				return nil, false, fmt.Errorf("read %s: %w", key.stream.Kind, err)
+			}
+			e, err := agg.Decode(rec.Type, rec.Schema, rec.Data)
+			if err != nil {
+				return nil, false, err
+			}
+			changed, c.until = append(changed, touched(e)...), rec.Version
+		}
+		slices.Sort(changed)
+		c.fields = slices.Compact(changed)
+		v.past.mu.Lock()
+		v.past.changes[key] = c
+		v.past.mu.Unlock()
+	}
+	return c.fields, true, nil
+}
+
+// foldUntil returns a pointer to the state of a record as it was at a version, or
+// nil if it never came to that, and its version.
+func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error) {
+	from := v.past.before(id, until)
+	s, _ := from.state.(S)
+	at := from.at
+	if at == until {
+		return &s, at, nil
+	}
+	for rec, err := range v.run.store.ReadStream(ctx, id, at) {
+		if err != nil {
+			return nil, 0, fmt.Errorf("read %s: %w", id.Kind, err)
+		}
+		if err := p.agg.Apply(&s, rec.Type, rec.Schema, rec.Data); err != nil {
+			return nil, 0, err
+		}
+		if at = rec.Version; at == until || at%markEvery == 0 {
+			v.past.mark(id, baseline{s, at})
+		}
+		if at == until {
+			return &s, at, nil
+		}
+	}
+	return nil, at, nil
+}
+
+// before returns the last state of a record that is known up to a version.
+func (p *past) before(id eventstore.StreamID, until eventstore.Version) baseline {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	marks := p.marks[id]
+	i, found := slices.BinarySearchFunc(marks, until, func(b baseline, v eventstore.Version) int { return cmp.Compare(b.at, v) })
+	if found {
+		i++
+	}
+	if i == 0 {
+		return baseline{}
+	}
+	return marks[i-1]
+}
+
+// mark keeps a state of a record.
+func (p *past) mark(id eventstore.StreamID, b baseline) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	marks := p.marks[id]
+	i, found := slices.BinarySearchFunc(marks, b.at, func(b baseline, v eventstore.Version) int { return cmp.Compare(b.at, v) })
+	if !found {
+		p.marks[id] = slices.Insert(marks, i, b)
+	}
+}
