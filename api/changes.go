@@ -71,7 +71,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 // target says which record a command is for, and on what terms.
 func target(id domain.ID, name identity, m match) commands.Target {
 	to := commands.Target{ID: id.UUID, Disjoint: m.merge, Command: name.id, Hash: name.hash}
-	to.Match, to.Seen = m.versions, m.seen
+	to.Match, to.Seen, to.Unless, to.Absent = m.versions, m.seen, m.unless, m.absent
 	return to
 }
 

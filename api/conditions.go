@@ -18,6 +18,8 @@ var (
 		`The ETag that the record must still have, such as "7", a list of such tags, or * for any. Otherwise the answer is 412, also for a weak tag (W/"7"), which names no exact version.`, text(), `"7"`)
 	ifNoneMatchParam = headerParam("If-None-Match",
 		"The ETag that the client has already, a list of them, or * for any. If it still is one of them, the answer is 304; a weak tag (W/\"7\") is as good.", text(), `"7"`)
+	ifNoneMatchWriteParam = headerParam("If-None-Match",
+		"* for a record that must not be there, or ETags that it must not have. Otherwise the answer is 412. Weak tags (W/\"7\") count.", text(), `"7"`)
 	preferParam = headerParam(headerPrefer,
 		"merge=disjoint lets a change through although the record does not have the ETag any more, if what changed since is something else.", text(), "merge=disjoint")
 	idempotencyParam = headerParam(headerIdempotency,
@@ -31,6 +33,8 @@ var (
 type match struct {
 	versions []eventstore.Version // any of them will do; nil if any at all
 	seen     []eventstore.Version // none of these will, but the client has seen them
+	unless   []eventstore.Version // any of them will not do
+	absent   bool                 // no version will do
 	merge    bool                 // other changes since may be overlooked
 }
 
@@ -39,6 +43,15 @@ func (x *exchange) match() (match, error) {
 	m := match{merge: prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")}
 	if tags != nil && !tags.any { // there must be a record anyway, so * asks for nothing
 		m.versions, m.seen = tags.versions()
+	}
+	if err != nil {
+		return m, err
+	}
+	not, err := x.tags("If-None-Match")
+	if not != nil {
+		m.absent = not.any
+		strong, weak := not.versions()
+		m.unless = append(strong, weak...)
 	}
 	return m, err
 }

@@ -13,7 +13,8 @@ import (
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
 	ann := apitest.New(t).Tenant()
-	ada := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).Path()
+	made := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated)
+	ada, id := made.Path(), made.ID()
 	ann.With("If-Match", `"1"`).Patch(ada, `{"last_name":"Lovelace"}`).Want(http.StatusOK).WantHeader("ETag", `"2"`)
 	ann.With("If-Match", `"1"`).Patch(ada, `{"last_name":"Byron"}`).
 		WantProblem(http.StatusPreconditionFailed, "version_conflict").Want(http.StatusPreconditionFailed, `"current_version":2`, `"changed_fields":["last_name"]`)
@@ -21,6 +22,24 @@ func TestIfMatch(t *testing.T) {
 	ann.With("If-Match", `*`).Patch(ada, `{"job_title":"Analyst"}`).Want(http.StatusOK).WantHeader("ETag", `"3"`)
 	for _, tag := range []string{`W/"3"`, `"x"`, `"03"`, `"-3"`, `""`, `"99999999999"`, `"1", W/"3"`, `"*"`, `"1,3"`} {
 		ann.With("If-Match", tag).Patch(ada, `{"last_name":"Byron"}`).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+	}
+	for tag, changed := range map[string]string{
+		`"1", "9"`: `["job_title","last_name"]`, `"9","1","2"`: `["job_title"]`, `W/"1"`: `["job_title","last_name"]`, `"x", W/"2"`: `["job_title"]`, `"9"`: `[]`,
+	} {
+		ann.With("If-Match", tag).Patch(ada, `{"last_name":"Byron"}`).Want(http.StatusPreconditionFailed, `"changed_fields":`+changed, `"current_version":3`)
+	}
+	for _, tag := range []string{`*`, `"3"`, `W/"3"`, `"x", "3"`} {
+		ann.With("If-None-Match", tag).Patch(ada, `{"last_name":"Byron"}`).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+		ann.With("If-None-Match", tag).Delete(ada).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+		ann.With("If-None-Match", tag).Post("/commands", `{"type":"contact.update","id":"`+id+`","data":{"last_name":"Byron"}}`).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+	}
+	ann.With("If-None-Match", `"2", "x"`).Patch(ada, `{"job_title":"Analyst"}`).Want(http.StatusOK).WantHeader("ETag", `"3"`)
+	ann.With("If-None-Match", `3`).Patch(ada, `{}`).WantProblem(http.StatusBadRequest, "invalid_etag")
+	ann.With("Authorization", strings.Replace(ann.Bearer(), " ", "   ", 1)).Get(ada).Want(http.StatusOK)
+	for _, path := range []string{"/docs", "/v1/openapi.json"} {
+		file := ann.Get(path).Want(http.StatusOK)
+		ann.With("If-Match", `"x"`).Get(path).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+		ann.With("If-Match", file.Header.Get("ETag")).Get(path).Want(http.StatusOK)
 	}
 	for _, tag := range []string{`3`, ``, `,`, `*, "3"`, `w/"3"`, `"3`, `3"`, `"3" "4"`, `"a b"`, `W/ "3"`, `'3'`, `"3";x`} {
 		ann.With("If-Match", tag).Patch(ada, `{"last_name":"Byron"}`).WantProblem(http.StatusBadRequest, "invalid_etag", "If-Match invalid_etag")
@@ -41,6 +60,18 @@ func TestIfMatch(t *testing.T) {
 	disjoint := ann.With("If-Match", `"2"`).With("Prefer", "return=minimal, merge=disjoint")
 	disjoint.Patch(ada, `{"job_title":"x"}`).Want(http.StatusPreconditionFailed)
 	disjoint.Patch(ada, `{"last_name":"Byron"}`).Want(http.StatusOK, `"Byron"`, `"Analyst"`)
+
+	// What was purged is not told of, whatever the caller has seen of it.
+	gone := ann.Post("/contacts", `{"first_name":"Eve"}`).Want(http.StatusCreated)
+	ann.Delete(gone.Path()).Want(http.StatusOK)
+	ann.Post(gone.Path()+"/purge", "").Want(http.StatusNoContent)
+	for _, c := range []apitest.Client{ann, ann.With("If-Match", `"1"`), ann.With("If-Match", `"3"`), ann.With("If-None-Match", "*"), ann.With("If-Match", "*")} {
+		c.Patch(gone.Path(), `{"last_name":"x"}`).WantProblem(http.StatusNotFound, "not_found")
+		c.Post(gone.Path()+"/purge", "").WantProblem(http.StatusNotFound, "not_found")
+	}
+	if r := ann.Post("/contacts/batch", `{"operations":[{"op":"update","id":"`+gone.ID()+`","if_match":1,"data":{"last_name":"x"}}]}`).Want(http.StatusMultiStatus, `"status":404`); strings.Contains(r.Body, "version") {
+		t.Error(r.Body)
+	}
 
 	// Of many who have seen the same, one gets through.
 	var wg sync.WaitGroup

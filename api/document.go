@@ -137,6 +137,13 @@ func (x *exchange) answerFile(f file) error {
 	if err != nil {
 		return err
 	}
+	must, err := x.tags("If-Match")
+	if err != nil {
+		return err
+	}
+	if !must.matchesStrongly(f.tag) {
+		return &domain.Error{Kind: domain.Stale, Code: "version_conflict", Detail: "the file is another one now"}
+	}
 	if has.matchesWeakly(f.tag) {
 		x.WriteHeader(http.StatusNotModified)
 		return nil

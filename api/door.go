@@ -22,7 +22,7 @@ func (s *Server) door(resources []*resource) []*operation {
 	return []*operation{
 		post("/v1/tenants/{tenant_id}/commands", tenant, "Commands", "command.give", "Give any command",
 			"The same as at the command's own route. `deal.create` makes a record.",
-			params(ifMatchParam, preferParam, idempotencyParam),
+			params(ifMatchParam, ifNoneMatchWriteParam, preferParam, idempotencyParam),
 			takes[anyCommand](s, `{"type":"task.complete","id":"`+domain.ID{Prefix: "task", UUID: exampleUUID}.String()+`","data":{"outcome":"Called back"}}`),
 			givesSchema(http.StatusOK, "The record as it is then.", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}, append(stored, headerCommandID, headerReplayed)...),
 			givesSchema(http.StatusCreated, "The new record.", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}, append(stored, headerCommandID, headerReplayed, "Location")...),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,7 @@ func TestProblem(t *testing.T) {
 		{"several", errors.Join(domain.Check(false, "/a", "required", ""), domain.Check(false, "/b", "too_long", "")), 422, "validation_failed", 2},
 		{"what cannot be read goes first", errors.Join(domain.Check(false, "/a", "required", ""), badParameter("b", "unknown_parameter", "")), 400, "unknown_parameter", 1},
 		{"wrapped", fmt.Errorf("x: %w", domain.NotFound.Refusef("", "")), 404, "not_found", 0},
+		{"more than are shown, of several kinds", errors.Join(append(slices.Repeat([]error{domain.Check(false, "/a", "required", "")}, 50), badParameter("b", "bad", ""))...), 400, "bad", 1},
 		{"a fault", errors.New("x"), 500, "internal", 0},
 		{"a kind that nobody knows", domain.Kind("odd").Refusef("", ""), 500, "internal", 0},
 		{"a store that takes no more", eventstore.ErrTooLarge, 413, "too_large", 0},
@@ -143,7 +145,7 @@ func TestProblem(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p, isFault := problemOf(tt.err, "id")
-			if p.Status != tt.status || p.Code != tt.code || len(p.Errors) != tt.errors || isFault != (tt.status == 500) {
+			if p.Status != tt.status || p.Code != tt.code || len(p.Errors) != tt.errors || p.More != strings.HasPrefix(tt.name, "more") || isFault != (tt.status == 500) {
 				t.Errorf("got %+v, %v", p, isFault)
 			}
 		})

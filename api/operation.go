@@ -200,7 +200,7 @@ func bearer(r *http.Request) string {
 	if !strings.EqualFold(scheme, "bearer") {
 		return ""
 	}
-	return token
+	return strings.TrimLeft(token, " ") // 1*SP, says RFC 9110, 11.4
 }
 
 // checkQuery refuses parameters that the operation does not have, and those that

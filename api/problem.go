@@ -139,6 +139,7 @@ func problemOf(err error, requestID string) (p Problem, isFault bool) {
 			p.Data[k] = v
 		}
 	}
+	p.More = p.More || len(refusals) > domain.MaxRefusals // whoever looked for them stopped
 	if n := len(p.Errors); n > 1 {
 		p.Detail = strconv.Itoa(n) + " things are wrong with the request"
 		if p.More {

@@ -179,7 +179,7 @@ func (r *resource) writeOperation(v *verb) *operation {
 			refuses(domain.Conflict, gone, domain.Invalid), gives, serve(func(x *exchange) error { return r.create(x, v) }))
 	}
 	parts := []part{
-		gives, params(ifMatchParam, preferParam, idempotencyParam),
+		gives, params(ifMatchParam, ifNoneMatchWriteParam, preferParam, idempotencyParam),
 		refuses(domain.NotFound, domain.Conflict, gone, domain.Stale, domain.Invalid),
 		serve(func(x *exchange) error { return r.change(x, v) }),
 	}

@@ -73,6 +73,11 @@ type Target struct {
 	// only count when it is told what has changed since.
 	Seen []eventstore.Version
 
+	// Unless is versions of which the record must have none, and Absent says that
+	// it must not be there at all. Otherwise the command is refused likewise.
+	Unless []eventstore.Version
+	Absent bool
+
 	// Disjoint lets a command pass if it touches no field that has changed since
 	// the last version of Match that the record had.
 	Disjoint bool

@@ -137,6 +137,12 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 // match refuses a command whose caller has not seen the record as it is.
 func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before *S) error {
 	want := op.to.Match
+	if d.at > 0 && !ended(before) && (op.to.Absent || slices.Contains(op.to.Unless, d.at)) {
+		return &domain.Error{
+			Kind: domain.Stale, Code: "version_conflict", Detail: "the record has the version that it must not have",
+			Data: map[string]any{"current_version": d.at, "changed_fields": []string{}},
+		}
+	}
 	if want == nil || slices.Contains(want, d.at) || d.at == 0 || ended(before) {
 		return nil // a record that does not exist, or not any more, is the command's own business
 	}
