@@ -145,7 +145,11 @@ func TestSlowBodyOfNoInterest(t *testing.T) {
 		{h, "POST /v1/auth/login HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Type: application/json", 415},
 		{Starting(uuid.New), "POST /v1/auth/login HTTP/1.1", 503},
 	}
-	for _, r := range s.resources() {
+	resources, err := s.resources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range resources {
 		for _, op := range r.operations() {
 			cases = append(cases, question{h, op.Method + " " + op.Path + " HTTP/1.1", 401})
 		}
