@@ -13,64 +13,6 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
-// dateOrder says which of the first two numbers of 03/04/2026 is the day.
-type dateOrder string
-
-// The orders that dates are written in.
-const (
-	monthFirst dateOrder = "mdy"
-	dayFirst   dateOrder = "dmy"
-	yearFirst  dateOrder = "ymd" // of two digits
-)
-
-// dateEvidence counts what the dates of a column say about their order.
-type dateEvidence struct {
-	monthFirst, dayFirst, yearFirst, either int
-
-	sample string // of one that does not tell
-	times  string // one that has a time of day and no zone
-}
-
-func (e *dateEvidence) add(text string) {
-	day, clock := cutClock(strings.TrimSpace(text))
-	if clock != "" && e.times == "" {
-		if c, ok := parseClock(clock); ok && !c.zoned {
-			e.times = text
-		}
-	}
-	n, sep, ok := threeNumbers(day)
-	if !ok || len(n[0]) > 2 {
-		return
-	}
-	a, b, c := atoi(n[0]), atoi(n[1]), atoi(n[2])
-	switch {
-	case len(n[2]) == 2 && a > 31 && b <= 12 && c <= 31:
-		e.yearFirst++
-	case sep == '.':
-	case a > 12 && b <= 12:
-		e.dayFirst++
-	case b > 12 && a <= 12:
-		e.monthFirst++
-	case a != b:
-		e.either++
-		e.sample = text
-	}
-}
-
-// order returns the order of the column. It is false if its dates leave it open,
-// or contradict one another.
-func (e *dateEvidence) order() (_ dateOrder, known bool) {
-	switch {
-	case e.yearFirst > 0 && e.dayFirst+e.monthFirst == 0:
-		return yearFirst, true
-	case e.dayFirst > 5*e.monthFirst:
-		return dayFirst, true
-	case e.monthFirst > 5*e.dayFirst:
-		return monthFirst, true
-	}
-	return "", e.either == 0 && e.dayFirst == e.monthFirst
-}
-
 // when is what a cell says about a day, with or without a time of day.
 type when struct {
 	time.Time      // in the zone that is written, or in UTC
@@ -266,16 +208,35 @@ func parseDay(text string, order dateOrder) (when, bool) {
 	if len(n[0]) == 4 || order == yearFirst && len(n[2]) == 2 {
 		return day(n[0], n[1], n[2])
 	}
-	first, second := n[0], n[1] // day, month
-	if sep != '.' && order != dayFirst {
-		first, second = n[1], n[0]
+	return inOrder(n, sep, order)
+}
+
+// inOrder reads a day whose year is its last number. With dots, the day is the first
+// one, unless the order says that the month is, with dots, too.
+func inOrder(n [3]string, sep byte, order dateOrder) (when, bool) {
+	byDay, isDay := day(n[2], n[1], n[0])
+	byMonth, isMonth := day(n[2], n[0], n[1])
+	switch {
+	case order == yearFirst && sep != '.': // which says nothing of the two
+		if isDay == isMonth && !byDay.Equal(byMonth.Time) {
+			return when{}, false
+		}
+		if isDay {
+			return byDay, true
+		}
+		return byMonth, isMonth
+	case order == dayFirst, sep == '.' && order != monthFirstWithDots:
+		if !isDay && isMonth && sep != '.' { // there is no thirteenth month
+			byMonth.swapped = true
+			return byMonth, true
+		}
+		return byDay, isDay
 	}
-	w, ok := day(n[2], second, first)
-	if !ok && sep != '.' { // there is no thirteenth month
-		w, ok = day(n[2], first, second)
-		w.swapped = ok && order != ""
+	if !isMonth && isDay {
+		byDay.swapped = order != ""
+		return byDay, true
 	}
-	return w, ok
+	return byMonth, isMonth
 }
 
 // parseISO reads the two other forms of ISO 8601: the day of a week of the year,

@@ -278,7 +278,11 @@ func (s *survey) concludeDates(before map[string]dateOrder) error {
 	p, o := s.plan, s.options
 	told := dateOrder("") // by another column
 	for _, c := range sortedKeys(s.dates) {
-		if order, known := s.dates[c].order(); known && order != "" && (told == "" || told == order) {
+		order, known := s.dates[c].order()
+		if order == monthFirstWithDots {
+			order = monthFirst
+		}
+		if known && order != "" && (told == "" || told == order) {
 			told = order
 		} else if known && order != "" {
 			told = "several"
@@ -292,11 +296,11 @@ func (s *survey) concludeDates(before map[string]dateOrder) error {
 		order, known := e.order()
 		switch {
 		case o.DateOrder != "" && o.DateOrder != "auto":
-			order = dateOrder(o.DateOrder)
+			order = saidOrder(o.DateOrder)
 		case before[p.name(c)] != "":
 			order = before[p.name(c)]
 		case known:
-		case told == monthFirst || told == dayFirst:
+		case told == monthFirst && e.shortDay == 0 || told == dayFirst || told == yearFirst && e.short > 0 && e.either == 0:
 			order = told
 			if is, ok := parseDate(e.sample, order); ok {
 				p.found.assume(guess{
@@ -315,9 +319,15 @@ func (s *survey) concludeDates(before map[string]dateOrder) error {
 // askDates says that nobody can tell the order of the dates in a column.
 func (s *survey) askDates(c int) error {
 	text := s.dates[c].sample
-	one, _ := parseDate(text, monthFirst)
-	other, _ := parseDate(text, dayFirst)
-	return fmt.Errorf("dates such as %s in %q may be %s or %s, and none of them tells: say it with --date-order mdy or --date-order dmy", clipped(text), s.name(c), one, other)
+	days, orders := choices(text)
+	if len(orders) < 2 {
+		return fmt.Errorf("some of the dates in %q have the day first and some the month: say it with --date-order mdy or --date-order dmy", s.name(c))
+	}
+	options := make([]string, len(orders))
+	for i, order := range orders {
+		options[i] = "--date-order " + string(order)
+	}
+	return fmt.Errorf("dates such as %s in %q may be %s, and none of them tells: say it with %s", clipped(text), s.name(c), strings.Join(days, " or "), strings.Join(options, " or "))
 }
 
 // concludeAmounts settles what separates decimals in each column of amounts, and

@@ -71,4 +71,4 @@ func (s *survey) inherit(r readings) {
 }
 
 // orderNames says orders of dates to people.
-var orderNames = map[dateOrder]string{monthFirst: "month first", dayFirst: "day first"}
+var orderNames = map[dateOrder]string{monthFirst: "month first", monthFirstWithDots: "month first", dayFirst: "day first", yearFirst: "year first"}

@@ -2,6 +2,7 @@ package csvimport
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -71,6 +72,23 @@ func TestDateOrder(t *testing.T) {
 		"03/04/2026 14/03/2026 01/01/2026": "dmy",
 		"2026-01-02":                       "",
 		"01.02.2026":                       "",
+		"26/03/15":                         "open", // 2026-03-15, or 2015-03-26
+		"27/01/31":                         "open",
+		"26-03-15 26-03-16":                "open",
+		"03/04/26":                         "open",
+		"26/03/15 03/15/26":                "open", // the one is wrong
+		"26/03/15 15/03/45":                "dmy",
+		"26/03/15 99/03/15":                "ymd",
+		"26/13/15":                         "",
+		"03/15/26 03/04/26":                "mdy",
+		"26/03/15 14/03/2015":              "dmy",
+		"26/01/15 26/02/16 26/03/17 26/04/18 26/05/19 26/06/20": "ymd",
+		"15/01/26 16/02/26 17/03/26 18/04/26 19/05/26 20/06/26": "dmy",
+		"12.25.1980":            "mdy.",
+		"12.25.1980 01.02.1980": "mdy.",
+		"25.12.1980 12.25.1980": "",
+		"12/25/1980 12.25.1980": "mdy.",
+		"12/25/1980 25.12.1980": "mdy",
 	} {
 		var e dateEvidence
 		for text := range strings.FieldsSeq(texts) {
@@ -83,6 +101,45 @@ func TestDateOrder(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", texts, got, want)
+		}
+	}
+}
+
+// What an option says of the order of dates counts for each separator.
+func TestDateOrderThatIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, order, want string }{
+		{"03.04.2026", "mdy", "2026-03-04"},
+		{"12.25.1980", "mdy", "1980-12-25"},
+		{"25.12.1980", "mdy", "1980-12-25"},
+		{"03.04.2026", "dmy", "2026-04-03"},
+		{"03.04.2026", "auto", "2026-04-03"},
+		{"26.03.04", "ymd", "2026-03-04"},
+		{"26/03/04", "ymd", "2026-03-04"},
+		{"26-03-04", "mdy", "2004-03-26"},
+		{"03/04/2026", "ymd", ""},
+		{"13/04/2026", "ymd", "2026-04-13"},
+		{"03.04.2026", "ymd", "2026-04-03"},
+	} {
+		if got, _ := parseDate(test.text, saidOrder(strings.ReplaceAll(test.order, "auto", ""))); string(got) != test.want {
+			t.Errorf("%s %s: %s, and not %s", test.order, test.text, got, test.want)
+		}
+	}
+	f := newFake(t)
+	path := write(t, "First Name,Birthday\nIda,26/03/15\nAda,27/01/31\n")
+	_, err := Run(t.Context(), config(f, path))
+	if err == nil || !strings.Contains(err.Error(), "--date-order dmy or --date-order ymd") || !strings.Contains(err.Error(), "2027-01-31") {
+		t.Errorf("%v", err)
+	}
+	for order, want := range map[string][]string{"ymd": {"2026-03-15", "1927-01-31"}, "dmy": {"2015-03-26", "1931-01-27"}} {
+		f := newFake(t)
+		cfg := config(f, write(t, "First Name,Birthday\nIda,26/03/15\nAda,27/01/31\n"))
+		cfg.DateOrder = order
+		if _, err := Run(t.Context(), cfg); err != nil {
+			t.Error(err)
+		}
+		if got := f.each("contacts", "birth_date"); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", order, got)
 		}
 	}
 }
