@@ -213,7 +213,7 @@ func splitCurrency(text string) (number, code string, negative bool) {
 	}
 	switch {
 	case strings.HasPrefix(number, "-"), strings.HasSuffix(number, "-"):
-		number, negative = strings.TrimSpace(strings.Trim(number, "-")), !negative
+		number, negative = strings.TrimSpace(strings.Trim(number, "-")), true // (-5) is no credit
 	case strings.HasPrefix(number, "+"):
 		number = number[1:]
 	}
@@ -256,4 +256,21 @@ func currencyNamed(word string) string {
 		return ""
 	}
 	return code
+}
+
+// ambiguous are signs that several currencies have, and the one that each is taken for.
+const ambiguous = "$ ¥ £ Fr Fr. R KM din din. лв лв."
+
+// signs says for what a sign of several currencies is taken, if no option says it.
+func (s *survey) signs(column int, text, code string) {
+	sign := strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.Is(unicode.Sc, r) || r == 'ʼ' })
+	if !slices.Contains(strings.Fields(ambiguous), sign) || code == "" {
+		return
+	}
+	if said := s.options.Currency; said != "" {
+		if code == "USD" && isDollar(s.currency) || code == s.currency || code == "JPY" && s.currency == "CNY" {
+			return
+		}
+	}
+	s.found.assume(guess{about: "currency of " + sign, column: s.name(column), taken: code, because: "most amounts with this sign are in it", option: "--currency", samples: []sample{{Was: text, Is: code}}})
 }

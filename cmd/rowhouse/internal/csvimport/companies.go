@@ -18,7 +18,7 @@ var companies = object{
 		}},
 		{name: "domains", many: true, headers: []string{"Domain", "Domains", "Company Domain Name", "Domain Name", "Website", "Website URL", "Web", "Web Site", "Homepage", "URL", "Internetseite", "Site web", "Sitio web"}},
 		{name: "industry", headers: []string{"Industry", "Sector", "Branche", "Industrie", "Secteur", "Sector de actividad"}},
-		{name: "employee_count", headers: []string{"Employees", "Number of Employees", "NumberOfEmployees", "Employee Count", "No. of Employees", "Headcount", "Company Size", "Mitarbeiter", "Anzahl Mitarbeiter", "Effectif"}},
+		{name: "employee_count", kind: aNumber, headers: []string{"Employees", "Number of Employees", "NumberOfEmployees", "Employee Count", "No. of Employees", "Headcount", "Company Size", "Mitarbeiter", "Anzahl Mitarbeiter", "Effectif"}},
 		{name: "annual_revenue", kind: anAmount, headers: []string{"Annual Revenue", "Revenue", "Turnover", "Jahresumsatz", "Umsatz", "Chiffre d'affaires"}},
 		{name: "currency", headers: []string{"Currency", "Annual Revenue Currency", "Account Currency", "Company Currency", "Currency ISO Code", "Währung", "Devise"}},
 		{name: "phone", kind: aPhone, headers: []string{"Phone", "Phone Number", "Telephone", "Tel", "Main Phone", "Company Phone", "Account Phone", "Telefon", "Telefonnummer", "Téléphone", "Teléfono"}},

@@ -23,13 +23,35 @@ type when struct {
 	swapped   bool // it makes sense only in the other order of day and month
 }
 
+// What clocks show when they are put forward or back.
+const (
+	ruleSkipped    = "are times that clocks skip when they are put forward, and were read as if they had not been yet"
+	ruleShownTwice = "are times that clocks show twice when they are put back, and were read as the first"
+)
+
 // in returns the point in time, in a zone if none is written. A day without a
-// time of day is its beginning in UTC: it is the day that counts.
-func (w when) in(zone *time.Location) time.Time {
+// time of day is its beginning in UTC: it is the day that counts. Of a time that the
+// clocks of the zone skip or show twice it says so.
+func (w when) in(zone *time.Location) (t time.Time, odd string) {
 	if w.zoned || !w.clock || zone == nil {
-		return w.Time
+		return w.Time, ""
 	}
-	return time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), 0, zone)
+	wall := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), 0, time.UTC)
+	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()
+	_, after := wall.Add(24 * time.Hour).In(zone).Zone()
+	first := wall.Add(-time.Duration(before) * time.Second).In(zone)
+	second := wall.Add(-time.Duration(after) * time.Second).In(zone)
+	const shown = time.DateTime
+	isFirst, isSecond := first.Format(shown) == wall.Format(shown), second.Format(shown) == wall.Format(shown)
+	switch {
+	case isFirst && isSecond && !first.Equal(second):
+		return first, ruleShownTwice
+	case isFirst:
+		return first, ""
+	case isSecond:
+		return second, ""
+	}
+	return first, ruleSkipped
 }
 
 // otherCalendar reports whether the year is one of this time in the calendars of

@@ -210,8 +210,12 @@ func (d *draft) moment(field string) {
 		d.refuse(c, "invalid_time", "has a year that is one of another calendar, or a mistake")
 		return
 	}
-	t := w.in(d.plan.zone).UTC().Format("2006-01-02T15:04:05Z")
+	in, odd := w.in(d.plan.zone)
+	t := in.UTC().Format("2006-01-02T15:04:05Z")
 	d.tellWhen(c, w, text, t)
+	if odd != "" {
+		d.change(c, odd, text, t)
+	}
 	d.put(field, t, c)
 }
 
@@ -305,7 +309,7 @@ func (d *draft) count(field string) {
 	if !ok {
 		return
 	}
-	amount, code, ok := parseAmount(strings.TrimSuffix(text, "+"), 0)
+	amount, code, ok := parseAmount(strings.TrimSuffix(text, "+"), d.plan.points[c])
 	n, err := strconv.ParseInt(amount, 10, 32)
 	if !ok || err != nil || code != "" || n < 0 {
 		d.refuse(c, "invalid_number", "is not a whole number")

@@ -282,3 +282,62 @@ func TestCountriesInManyLanguages(t *testing.T) {
 		}
 	}
 }
+
+// Each guess and each change has a line: signs that several currencies have, numbers
+// that are all 0 or 1, separators in whole numbers, times that clocks skip or show twice.
+func TestGuessesAreTold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		object, file string
+		set          func(*Config)
+		member       string
+		want         []string
+		says, not    string
+	}{
+		"dollars":         {"companies", "Name,Annual Revenue\na,$5.00\n", nil, "annual_revenue", []string{`{"amount":"5.00","currency":"USD"}`}, `currency of $ in "Annual Revenue": USD`, ""},
+		"yen":             {"companies", "Name,Annual Revenue\na,¥700\n", nil, "annual_revenue", []string{`{"amount":"700","currency":"JPY"}`}, `currency of ¥ in "Annual Revenue": JPY`, ""},
+		"pounds":          {"companies", "Name,Annual Revenue\na,£3\n", nil, "annual_revenue", []string{`{"amount":"3.00","currency":"GBP"}`}, `currency of £`, ""},
+		"rand":            {"companies", "Name,Annual Revenue\na,R 3\n", nil, "annual_revenue", []string{`{"amount":"3.00","currency":"ZAR"}`}, `currency of R`, ""},
+		"said":            {"companies", "Name,Annual Revenue\na,$5.00\n", func(c *Config) { c.Currency = "CAD" }, "annual_revenue", []string{`{"amount":"5.00","currency":"CAD"}`}, "", "currency of"},
+		"said of another": {"companies", "Name,Annual Revenue\na,$5.00\n", func(c *Config) { c.Currency = "EUR" }, "annual_revenue", []string{`{"amount":"5.00","currency":"USD"}`}, "currency of $", ""},
+		"no guess":        {"companies", "Name,Annual Revenue\na,€5.00\n", nil, "annual_revenue", []string{`{"amount":"5.00","currency":"EUR"}`}, "", "currency of"},
+		"whole numbers":   {"companies", "Name,Employees\na,250.000\nb,250\n", nil, "employee_count", []string{"250000", "250"}, `point or comma before three digits in "Employees": before thousands`, ""},
+		"with decimals":   {"companies", "Name,Employees\na,250.000\nb,250\n", func(c *Config) { c.Decimal = "point" }, "employee_count", []string{"250", "250"}, "", "point or comma"},
+		"by the column":   {"companies", "Name,Employees\na,250.000\nb,12.00\n", nil, "employee_count", []string{"250", "12"}, "", "point or comma"},
+		"negative":        {"deals", "Deal Name,Deal Stage,Amount,Currency\na,New,(-5),EUR\nb,New,(−5),EUR\nc,New,(5),EUR\n", nil, "amount", []string{`{"amount":"-5.00","currency":"EUR"}`, `{"amount":"-5.00","currency":"EUR"}`, `{"amount":"-5.00","currency":"EUR"}`}, "", ""},
+		"noughts and ones": {
+			"deals", "Deal Name,Deal Stage,Probability\na,New,1\nb,New,0\n", nil, "probability", []string{"1", "0"}, `probabilities in "Probability": percents`, "",
+		},
+		"skipped": {
+			"tasks", "Title,Due Date\na,2026-03-29 02:30\n", func(c *Config) { c.TimeZone = "Europe/Berlin" }, "due_at", []string{"2026-03-29T01:30:00Z"}, "1 values " + ruleSkipped, "",
+		},
+		"twice": {
+			"tasks", "Title,Due Date\na,2026-10-25 02:30\n", func(c *Config) { c.TimeZone = "Europe/Berlin" }, "due_at", []string{"2026-10-25T00:30:00Z"}, "1 values " + ruleShownTwice, "",
+		},
+		"once": {
+			"tasks", "Title,Due Date\na,2026-10-25 03:00\nb,2026-03-29 03:00\nc,2026-03-29 01:59\nd,2026-10-25 01:59\n", func(c *Config) { c.TimeZone = "Europe/Berlin" }, "due_at",
+			[]string{"2026-10-25T02:00:00Z", "2026-03-29T01:00:00Z", "2026-03-29T00:59:00Z", "2026-10-24T23:59:00Z"},
+			"", "values are times",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			var out bytes.Buffer
+			cfg := config(f, write(t, test.file))
+			cfg.Object, cfg.Out = test.object, &out
+			if test.set != nil {
+				test.set(&cfg)
+			}
+			if s, err := Run(t.Context(), cfg); err != nil || s.Refused > 0 {
+				t.Fatalf("%v %+v %s", err, s, out.String())
+			}
+			if got := f.each(test.object, test.member); !slices.Equal(got, test.want) {
+				t.Errorf("%v, and not %v", got, test.want)
+			}
+			if !strings.Contains(out.String(), test.says) || test.not != "" && strings.Contains(out.String(), test.not) {
+				t.Errorf("does not say %q, or says %q:\n%s", test.says, test.not, out.String())
+			}
+		})
+	}
+}

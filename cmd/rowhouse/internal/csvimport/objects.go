@@ -32,6 +32,7 @@ const (
 	plain kind = iota
 	aDate
 	anAmount
+	aNumber // a whole one
 	aPhone
 )
 

@@ -184,7 +184,7 @@ func newSurvey(p *plan) *survey {
 		switch f.kind {
 		case aDate:
 			s.dates[c] = &dateEvidence{}
-		case anAmount:
+		case anAmount, aNumber:
 			s.amounts[c] = &pointEvidence{}
 		case aPhone:
 			s.phones[c] = true
@@ -221,11 +221,19 @@ func (s *survey) look(d *draft) {
 		e.add(d.cell(c))
 	}
 	for c, e := range s.amounts {
-		if text := d.cell(c); text != "" {
+		text := d.cell(c)
+		switch {
+		case text == "":
+		case s.object.field(s.fields[c]).kind == aNumber:
+			e.add(strings.TrimSuffix(text, "+"), 0)
+		default:
 			_, code, _ := splitCurrency(text)
 			e.add(text, minorUnit(firstOf(currencyNamed(d.given("currency")), code, s.currency)))
 			if code == "" && d.given("currency") == "" && !isNothing(text) {
 				s.money = true
+			}
+			if d.given("currency") == "" {
+				s.signs(c, text, code)
 			}
 		}
 	}

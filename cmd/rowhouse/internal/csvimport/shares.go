@@ -13,6 +13,7 @@ import (
 type shareEvidence struct {
 	decimals, more bool
 	sample         string
+	one            string // a 1, which is all or next to nothing
 }
 
 func (e *shareEvidence) add(text string) {
@@ -20,7 +21,9 @@ func (e *shareEvidence) add(text string) {
 	if !ok || isPercent || f == 0 {
 		return
 	}
-	e.more = e.more || f > 1
+	if e.more = e.more || f > 1; f == 1 {
+		e.one = text
+	}
 	if strings.ContainsAny(text, ".,") {
 		e.decimals = true
 		if e.sample == "" {
@@ -69,6 +72,14 @@ func (s *survey) concludeMeanings() {
 			p.found.assume(guess{
 				about: "probabilities", column: p.name(c), taken: "shares of one", because: "none is more than 1",
 				samples: []sample{{Was: e.sample, Is: strconv.Itoa(int(math.Round(100*f))) + " %"}},
+			})
+		}
+	}
+	for c, e := range s.chances {
+		if e.one != "" && !e.more && !e.decimals {
+			p.found.assume(guess{
+				about: "probabilities", column: p.name(c), taken: "percents", because: "none has decimals", doubt: true,
+				samples: []sample{{Was: e.one, Is: "1 %"}},
 			})
 		}
 	}
