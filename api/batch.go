@@ -68,6 +68,7 @@ type order struct {
 	op     commands.Operation
 	status int // of the answer, if it is carried out; 0 if that depends
 	err    error
+	beside bool // the error is about what is beside the data
 }
 
 // item is one operation of a batch on its way.
@@ -118,7 +119,9 @@ func (r *resource) batch(x *exchange) error {
 	if in.Atomic {
 		return r.allOrNone(x, name, items)
 	}
-	r.each(x, items)
+	if err := r.each(x, name, items); err != nil {
+		return err
+	}
 	return x.answerBatch(items)
 }
 
@@ -134,12 +137,16 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 			it.order = order{err: err}
 			continue
 		}
+		if err := misplaced(it.batchOperation); err != nil {
+			it.order = order{err: err, beside: true}
+			continue
+		}
 		if it.Op != toUpsert {
 			it.order = r.order(it.batchOperation, it.tree, it.name, it.match())
 			continue
 		}
 		g.Go(func() error {
-			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Lists, it.Data}, it.tree, it.name)
+			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Lists, it.Data}, it.tree, it.name, it.match())
 			return nil
 		})
 	}
@@ -151,7 +158,7 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 func (r *resource) order(in batchOperation, tree any, name identity, m match) (o order) {
 	v := r.verb(in.Op)
 	if v == nil {
-		o.err = domain.Check(false, "/op", "unknown_value", "must be the name of a command")
+		o.err, o.beside = domain.Check(false, "/op", "unknown_value", "must be the name of a command"), true
 		return o
 	}
 	data := []byte(in.Data)
@@ -171,7 +178,7 @@ func (r *resource) order(in batchOperation, tree any, name identity, m match) (o
 	o.status = http.StatusOK
 	prepare, err := v.preparing(in.Lists)
 	if err != nil {
-		o.err = err
+		o.err, o.beside = err, true
 		return o
 	}
 	o.op, o.err = prepare(target(id, name, m), tree, data)
@@ -179,16 +186,21 @@ func (r *resource) order(in batchOperation, tree any, name identity, m match) (o
 }
 
 // each carries out the commands that are ready, each by itself. Upserts of a
-// record that has come to be in between find it the next time.
-func (r *resource) each(x *exchange, items []*item) {
+// record that has come to be in between find it the next time. Nothing is carried
+// out if the name of the batch is that of another request.
+func (r *resource) each(x *exchange, name identity, items []*item) error {
 	for attempt := 1; len(items) > 0; attempt++ {
 		var ops []commands.Operation
 		items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.err != nil })
 		for _, it := range items {
 			ops = append(ops, it.op)
 		}
+		results, err := r.s.Commands.Parts(x.ctx(), x.origin, name.id, name.hash, ops)
+		if err != nil {
+			return err
+		}
 		var again []*item
-		for i, res := range r.s.Commands.All(x.ctx(), x.origin, ops) {
+		for i, res := range results {
 			items[i].result, items[i].err = res, r.explain(res.Err)
 			if items[i].Op == toUpsert && raced(res.Err) && attempt < maxRaces {
 				again = append(again, items[i])
@@ -197,6 +209,7 @@ func (r *resource) each(x *exchange, items []*item) {
 		r.prepareAll(x, again)
 		items = again
 	}
+	return nil
 }
 
 // answerBatch answers with what became of each item. If none was carried out, and
@@ -282,7 +295,7 @@ func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
 	ops := make([]commands.Operation, len(items))
 	for i, it := range items {
 		ops[i] = it.op
-		wrong.Add(inData(i, it.err))
+		wrong.Add(inOperation(i, it.order))
 	}
 	if err := wrong.Err(); err != nil {
 		return err
@@ -307,15 +320,30 @@ func (x *exchange) answerAll(name identity, outs []commands.Outcome) error {
 // match is what the item asks of the version of its record.
 func (it *item) match() (m match) {
 	if it.IfMatch != 0 {
-		m.versions = []eventstore.Version{it.IfMatch}
+		m.versions, m.there = []eventstore.Version{it.IfMatch}, true
 	}
 	return m
 }
 
-// inData puts what is wrong with the data of a command where the data is in the
-// batch.
-func inData(i int, err error) error {
-	return domain.At("/operations/"+strconv.Itoa(i)+"/data", err)
+// misplaced refuses what is beside the data of an operation, and has no meaning
+// for it: whoever sent it relies on something that would not be kept.
+func misplaced(in batchOperation) error {
+	isNew, finds := in.Op == commands.Create, in.Op == toUpsert
+	return errors.Join(
+		domain.Check(in.ID == "" || !isNew && !finds, "/id", "not_applicable", "has no meaning for "+in.Op+": an ID that is chosen belongs into the data"),
+		domain.Check(in.IfMatch == 0 || !isNew, "/if_match", "not_applicable", "has no meaning for "+in.Op+", which makes a record"),
+		domain.Check(in.Lists != toAdd || !isNew, "/lists", "not_a_patch", "is only for updates and upserts"),
+		domain.Check(in.MatchOn == nil || finds, "/match_on", "not_applicable", "is only for upserts"),
+	)
+}
+
+// inOperation puts what is wrong with a command where it is in the batch.
+func inOperation(i int, o order) error {
+	at := "/operations/" + strconv.Itoa(i)
+	if !o.beside {
+		at += "/data"
+	}
+	return domain.At(at, o.err)
 }
 
 // placed does the same for a refusal that says itself which command it is about:

@@ -87,7 +87,7 @@ func TestBatch(t *testing.T) {
 	if again := key.Post("/contacts/batch", body).Want(http.StatusOK).WantHeader("Idempotent-Replayed", "true"); again.Body != first.Body {
 		t.Errorf("first %s\nagain %s", first.Body, again.Body)
 	}
-	key.Post("/contacts/batch", strings.Replace(body, "R1", "R3", 1)).Want(http.StatusMultiStatus, "idempotency_mismatch")
+	key.Post("/contacts/batch", strings.Replace(body, "R1", "R3", 1)).WantProblem(http.StatusUnprocessableEntity, "idempotency_mismatch")
 
 	// Limits.
 	many := func(n int) string {

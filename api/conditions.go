@@ -3,9 +3,12 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -35,12 +38,31 @@ type match struct {
 	seen     []eventstore.Version // none of these will, but the client has seen them
 	unless   []eventstore.Version // any of them will not do
 	absent   bool                 // no version will do
+	there    bool                 // the record must be there, if at any version
 	merge    bool                 // other changes since may be overlooked
+}
+
+// errNoVersion is the answer to whoever asks for a version of what has none.
+var errNoVersion = domain.Stale.Refusef("version_conflict", "there is nothing here yet that could have this version")
+
+// noVersions refuses the tags in If-Match of a request that changes something
+// which has no versions, or is not there yet: none of them can match.
+func (x *exchange) noVersions() error {
+	taken := slices.ContainsFunc(x.op.Parameters, func(p *huma.Param) bool { return p.Name == ifMatchParam.Name })
+	if taken || x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
+		return nil
+	}
+	tags, err := x.tags("If-Match")
+	if err == nil && tags != nil && !tags.any {
+		return errNoVersion
+	}
+	return err
 }
 
 func (x *exchange) match() (match, error) {
 	tags, err := x.tags("If-Match")
 	m := match{merge: prefers(x.r.Header.Values(headerPrefer), "merge", "disjoint")}
+	m.there = tags != nil
 	if tags != nil && !tags.any { // there must be a record anyway, so * asks for nothing
 		m.versions, m.seen = tags.versions()
 	}

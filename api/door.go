@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -53,7 +54,16 @@ func throughDoor(x *exchange, resources []*resource) error {
 		if r.view.Kind() != kind || r.verb(verb) == nil {
 			continue
 		}
+		if err := misplaced(batchOperation{Op: verb, ID: in.ID}); err != nil {
+			return err
+		}
+		if verb == commands.Create && m.versions != nil {
+			return errNoVersion
+		}
 		o := r.order(batchOperation{Op: verb, ID: in.ID, Data: in.Data}, tree.(map[string]any)["data"], name, m)
+		if o.beside {
+			return o.err
+		}
 		if o.err != nil {
 			return domain.At("/data", o.err)
 		}

@@ -91,6 +91,9 @@ func (x *exchange) do() error {
 	if err := x.noBody(); err != nil {
 		return err
 	}
+	if err := x.noVersions(); err != nil {
+		return err
+	}
 	if err := x.waitForPosition(); err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ func (r *resource) upsertOperations() []*operation {
 	about := "Finds the record by what it alone can have, `" + strings.Join(by, "` or `") + "`, and changes it by merge patch, or makes it if there is none. If several are found, nothing is done."
 	example := `{"match_on":["` + by[0] + `"],"data":` + r.verb(commands.Create).Example + `}`
 	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Create or update "+r.one(), about,
-		params(idempotencyParam), takes[upsert](r.s, example),
+		params(ifMatchParam, ifNoneMatchWriteParam, preferParam, idempotencyParam), takes[upsert](r.s, example),
 		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),
 		givesSchema(http.StatusCreated, "The new record.", r.row, append(stored, headerCommandID, headerReplayed, "Location")...),
-		refuses(domain.Conflict, gone, domain.Invalid), serve(r.upsert))}
+		refuses(domain.Conflict, gone, domain.Stale, domain.Invalid), serve(r.upsert))}
 }
 
 func (r *resource) upsert(x *exchange) error {
@@ -43,6 +43,10 @@ func (r *resource) upsert(x *exchange) error {
 	if err := x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &in); err != nil {
 		return err
 	}
+	m, err := x.match()
+	if err != nil {
+		return err
+	}
 	name, err := x.identity(tree)
 	if err != nil {
 		return err
@@ -52,7 +56,10 @@ func (r *resource) upsert(x *exchange) error {
 	}
 	fields := tree.(map[string]any)["data"]
 	for attempt := 1; ; attempt++ {
-		o := r.upsertOrder(x.ctx(), x.origin.Tenant, in, fields, name)
+		o := r.upsertOrder(x.ctx(), x.origin.Tenant, in, fields, name, m)
+		if o.beside {
+			return o.err
+		}
 		if o.err != nil {
 			return domain.At("/data", o.err)
 		}
@@ -77,7 +84,7 @@ func raced(err error) bool {
 const toUpsert = "upsert"
 
 // upsertOrder returns the command that an upsert comes to.
-func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in upsert, tree any, name identity) order {
+func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in upsert, tree any, name identity, m match) order {
 	if tree == nil {
 		return order{err: domain.Check(false, "", "required", "is required")}
 	}
@@ -108,8 +115,11 @@ func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in u
 		if err != nil {
 			return order{err: err}
 		}
-		op, err := prepare(commands.Target{ID: found[0].UUID, Command: name.id, Hash: name.hash}, tree, data)
+		op, err := prepare(target(found[0], name, m), tree, data)
 		return order{op: op, err: err}
+	}
+	if m.there {
+		return order{err: errNoVersion, beside: true}
 	}
 	op, err := r.prepareNew(r.verb(commands.Create), name, tree, in.Data)
 	return order{op: op, err: err}

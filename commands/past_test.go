@@ -135,3 +135,40 @@ func TestMatchPurged(t *testing.T) {
 		}
 	}
 }
+
+// Parts of a request that was cut off can still be done by asking for it again, by
+// the same name; and another request cannot take the name over.
+func TestPartsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name, hash := newID(), []byte("the batch")
+	ops := func(n int) (all []commands.Operation) {
+		for i := range n {
+			to := commands.Target{ID: newID(), New: true, Command: uuid.NewSHA1(name, []byte{byte(i)}), Hash: hash}
+			all = append(all, commands.Contacts.Prepare(to, contact.Create{Fields: contact.Fields{FirstName: fmt.Sprint(i)}}))
+		}
+		return all
+	}
+	head := func() eventstore.Position {
+		p, err := w.log.Head(t.Context(), w.ann.Tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if _, err := w.run.Parts(t.Context(), w.ann, name, hash, ops(2)); err != nil { // and then the server ends
+		t.Fatal(err)
+	}
+	if _, err := w.run.Parts(t.Context(), w.ann, name, []byte("another"), ops(3)); refusal(err) != "invalid idempotency_mismatch" || head() != 2 {
+		t.Errorf("another one: %v, and the log is at %d", err, head())
+	}
+	results, err := w.run.Parts(t.Context(), w.ann, name, hash, ops(4))
+	if err != nil || head() != 4 {
+		t.Errorf("the same again: %v, and the log is at %d", err, head())
+	}
+	for i, res := range results {
+		if res.Err != nil || res.Outcome.Repeated != (i < 2) {
+			t.Errorf("%d: %+v", i, res)
+		}
+	}
+}

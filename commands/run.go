@@ -25,6 +25,7 @@ type attempt struct {
 	rivals   []eventstore.StreamID // what others have changed when it came to the log
 	looked   bool                  // it was not enough to guess that the record is not there: see guess
 	past     *past
+	whole    *whole // what it is a part of; nil if it came alone
 	decision *decision
 	missing  error // why it could not decide: something it refers to is not there
 	request  eventstore.Command
@@ -39,9 +40,52 @@ func (t *attempt) finish(o Outcome, err error) { t.result, t.done = Result{o, er
 // given; one that refers to a record that an earlier one makes finds it. The
 // others go to the log together, which is what makes a batch fast.
 func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Result {
+	return r.all(ctx, o, nil, ops)
+}
+
+// whole is what operations are parts of that are carried out each by itself.
+type whole struct {
+	command  uuid.UUID
+	hash     []byte
+	recorded bool
+	reused   error // it is another command that has the name
+}
+
+// Parts is All for the operations of a request that has a name of its own: no
+// other request, whatever it is, can have that name once one of the operations
+// was carried out. What is left of the request can still be done by asking for it
+// again. If the name is another's, it is refused as a whole, and none of the
+// operations is carried out.
+func (r *Runner) Parts(ctx context.Context, o domain.Origin, command uuid.UUID, hash []byte, ops []Operation) ([]Result, error) {
+	if len(hash) == 0 {
+		return r.All(ctx, o, ops), nil
+	}
+	if _, _, err := r.store.Recall(ctx, o.Tenant, command, hash); err != nil {
+		return nil, r.explain(err)
+	}
+	w := &whole{command: command, hash: hash}
+	results := r.all(ctx, o, w, ops)
+	return results, w.reused
+}
+
+// begin records that parts of a command are carried out from now on.
+func (r *Runner) begin(ctx context.Context, o domain.Origin, w *whole) error {
+	if w == nil || w.recorded {
+		return nil
+	}
+	res := r.store.Append(ctx, o.Tenant, eventstore.Command{ID: w.command, Hash: w.hash})[0]
+	w.recorded = res.Err == nil
+	err := r.explain(res.Err)
+	if errors.Is(res.Err, eventstore.ErrReused) {
+		w.reused = err
+	}
+	return err
+}
+
+func (r *Runner) all(ctx context.Context, o domain.Origin, w *whole, ops []Operation) []Result {
 	attempts, past := make([]*attempt, len(ops)), newPast()
 	for i, op := range ops {
-		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command, past: past}
+		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command, past: past, whole: w}
 		if attempts[i].command == uuid.Nil {
 			attempts[i].command = r.newID()
 		}
@@ -204,6 +248,12 @@ func (r *Runner) guess(ctx context.Context, o domain.Origin, t *attempt, others 
 func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) {
 	decided := slices.DeleteFunc(round, func(t *attempt) bool { return t.done || t.decision == nil })
 	if len(decided) == 0 {
+		return
+	}
+	if err := r.begin(ctx, o, decided[0].whole); err != nil {
+		for _, t := range decided {
+			t.finish(Outcome{}, err)
+		}
 		return
 	}
 	requests := make([]eventstore.Command, len(decided))
