@@ -120,7 +120,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 	}
 	after := before
 	for _, e := range events {
-		e.Apply(&after)
+		domain.ApplyAt(e, &after, o.Time)
 		data, err := domain.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)

@@ -91,7 +91,7 @@ func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.Stream
 		if err != nil {
 			return nil, 0, fmt.Errorf("read %s: %w", id.Kind, err)
 		}
-		if err := p.agg.Apply(&s, rec.Type, rec.Schema, rec.Data); err != nil {
+		if err := p.agg.Apply(&s, rec.Time, rec.Type, rec.Schema, rec.Data); err != nil {
 			return nil, 0, err
 		}
 		if at = rec.Version; at == until || at%markEvery == 0 {

@@ -224,7 +224,7 @@ func (p *Policy[S]) load(ctx context.Context, v *view, id eventstore.StreamID) (
 		if err != nil {
 			return s, at, fmt.Errorf("read %s: %w", id.Kind, err)
 		}
-		if err := p.agg.Apply(&s, rec.Type, rec.Schema, rec.Data); err != nil {
+		if err := p.agg.Apply(&s, rec.Time, rec.Type, rec.Schema, rec.Data); err != nil {
 			return s, at, err
 		}
 		at = rec.Version

@@ -227,7 +227,7 @@ func fold[S any](w *world, agg *domain.Aggregate[S], s *S, id domain.ID) {
 	w.Helper()
 	for e, err := range w.log.Store.ReadStream(w.Context(), eventstore.StreamID{Tenant: w.ann.Tenant, Kind: agg.Name(), ID: id.UUID}, 0) {
 		if err == nil {
-			err = agg.Apply(s, e.Type, e.Schema, e.Data)
+			err = agg.Apply(s, e.Time, e.Type, e.Schema, e.Data)
 		}
 		if err != nil {
 			w.Fatal(err)

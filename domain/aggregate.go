@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // An Event is a fact about an S. Facts are never refused: Apply must accept
@@ -125,13 +126,25 @@ func (a *Aggregate[S]) Decode(eventType string, version int, data []byte) (Event
 	return e.Elem().Interface().(Event[S]), nil
 }
 
-// Apply decodes a recorded event and folds it into s.
-func (a *Aggregate[S]) Apply(s *S, eventType string, version int, data []byte) error {
+// Apply decodes an event that was recorded at some time, and folds it into s.
+func (a *Aggregate[S]) Apply(s *S, at time.Time, eventType string, version int, data []byte) error {
 	e, err := a.Decode(eventType, version, data)
 	if err == nil {
-		e.Apply(s)
+		ApplyAt(e, s, at)
 	}
 	return err
+}
+
+// Timed is implemented by states in which it shows when something happened.
+// Whoever folds an event says before when that was: see [ApplyAt].
+type Timed interface{ Happens(at time.Time) }
+
+// ApplyAt folds an event that happened at some time into a state.
+func ApplyAt[S any](e Event[S], s *S, at time.Time) {
+	if t, ok := any(s).(Timed); ok {
+		t.Happens(at)
+	}
+	e.Apply(s)
 }
 
 // Fold returns the state that events lead to.

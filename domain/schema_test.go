@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
 )
@@ -60,7 +61,7 @@ func TestUpcasting(t *testing.T) {
 			continue
 		}
 		var g guest
-		if err := agg.Apply(&g, "guest.arrived", version, []byte(data)); err != nil || g != (guest{"Ada", "Lovelace"}) {
+		if err := agg.Apply(&g, time.Time{}, "guest.arrived", version, []byte(data)); err != nil || g != (guest{"Ada", "Lovelace"}) {
 			t.Errorf("version %d: %v, %v", version, g, err)
 		}
 	}
@@ -70,14 +71,14 @@ func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	agg := domain.NewAggregate[guest]("guest", "gst", arrived{})
 	var g guest
-	if err := agg.Apply(&g, "guest.arrived", 4, []byte(`{}`)); !errors.Is(err, domain.ErrNewerSchema) {
+	if err := agg.Apply(&g, time.Time{}, "guest.arrived", 4, []byte(`{}`)); !errors.Is(err, domain.ErrNewerSchema) {
 		t.Errorf("a newer schema: %v", err)
 	}
-	if err := agg.Apply(&g, "guest.left", 1, []byte(`{}`)); !errors.Is(err, domain.ErrUnknownEvent) {
+	if err := agg.Apply(&g, time.Time{}, "guest.left", 1, []byte(`{}`)); !errors.Is(err, domain.ErrUnknownEvent) {
 		t.Errorf("an unknown event: %v", err)
 	}
 	for version := -1; version <= 3; version++ {
-		if err := agg.Apply(&g, "guest.arrived", version, []byte(`[`)); err == nil {
+		if err := agg.Apply(&g, time.Time{}, "guest.arrived", version, []byte(`[`)); err == nil {
 			t.Errorf("version %d: broken data is read", version)
 		}
 	}

@@ -69,7 +69,7 @@ func (l *log) yearOfWork(tenant domain.TenantID, n int) {
 		}
 		for range 2 {
 			add("task", "task", task.Created{Fields: task.Fields{Title: "Call " + name, Kind: "call", Priority: "normal", DueAt: &noon, Related: []task.Related{{Type: "deal", ID: d}}, Common: record.Common{OwnerID: owner}}},
-				task.Completed{Outcome: "Wants an offer by Friday"})
+				task.Completed{By: task.Complete{Outcome: "Wants an offer by Friday"}})
 		}
 	}
 	for len(events) > 0 {

@@ -208,8 +208,8 @@ func arrayText[V ~string](values []V) string {
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // search says by which texts a record is found.
-func search[R any](get func(*R) []string) part[R] {
-	return internal("search_text", "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
+func search[R any](get func(*R) []string) column[R] {
+	return internal(searchColumn, "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
 }
 
 // internal is a column that is never null, and that clients cannot name.

@@ -122,7 +122,7 @@ var lives = map[string][]any{
 		task.Reopened{},
 		task.Deleted{},
 		task.Restored{},
-		task.Completed{Outcome: "Wants an offer"},
+		task.Completed{By: task.Complete{Outcome: "Wants an offer"}},
 	},
 }
 

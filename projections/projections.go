@@ -2,8 +2,8 @@
 // and that can be thrown away and built again at any time. Clients read them as
 // they are; nobody decides anything by them.
 //
-// Each kind of record has one file, with the row that people see and a line for
-// each event that changes it. Those lines are pure: what a row says depends on
+// Each kind of record has one file, with the row that people see. What an event does
+// to the state of a record, it does to the row. That is pure: what a row says depends on
 // the events of its record and on nothing else, so the same code makes the row
 // of today, the row as of last March, and the differences between the two.
 //

@@ -1,21 +1,131 @@
 package projections
 
 import (
+	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
 )
 
-// parts is several parts of the description of a table.
-type parts[R any] []part[R]
+// records describes the table of a kind of record. Its rows, of the type R, embed
+// [Row], the fields of the kind, and what else of its state is shown: each struct
+// that R embeds is embedded in the state S as well. What an event does to the
+// state, it does to the row; there is nothing to write down for it.
+//
+// Members of R that lists can filter and sort by are columns without a word (see
+// [fieldColumns]); the parts are those that are not, or not like that.
+func records[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](name string, agg record.Aggregate[S, F, K], parts ...part[R]) *Table[R] {
+	fold := newFold[R](agg)
+	common := func(r *R) *record.Common { return agg.Common(fold.fields(r)) }
+	all := append(all[R](parts),
+		reference("owner_id", "usr", func(r *R) domain.ID { return common(r).OwnerID }),
+		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
+		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
+		fieldColumns[R]{},
+		everyEvent[R](agg.Events(), func(r *R, e eventstore.Recorded) error { return fold.apply(P(r).base(), r, e) }),
+	)
+	return table[R, P](name, agg, all...)
+}
 
-func (ps parts[R]) addTo(t *Table[R]) {
-	for _, p := range ps {
-		p.addTo(t)
+// all returns parts that more can be added to.
+func all[R any](parts []part[R]) []part[R] { return slices.Clip(parts) }
+
+// everyEvent says what each event of a kind does to a row.
+func everyEvent[R any](events []string, apply func(*R, eventstore.Recorded) error) part[R] {
+	var hs handlers[R]
+	for _, e := range events {
+		hs = append(hs, handler[R]{e, apply})
 	}
+	return hs
+}
+
+// handlers is several of them.
+type handlers[R any] []handler[R]
+
+func (hs handlers[R]) addTo(t *Table[R]) {
+	for _, h := range hs {
+		h.addTo(t)
+	}
+}
+
+// state lets each event of a kind that is no record do to the row what it does to
+// the state, all of which is shown.
+func state[R, S any](agg *domain.Aggregate[S], of func(*R) *S) part[R] {
+	return everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
+		return agg.Apply(of(r), e.Time, e.Type, e.Schema, e.Data)
+	})
+}
+
+// fold lets events change rows of the type R by the state S of their record.
+type fold[R, S any, F record.Fields[F], K record.Kind[S, F]] struct {
+	agg   record.Aggregate[S, F, K]
+	at    []int  // of the fields, in a row
+	twins []twin // each in a row and in a state
+}
+
+// A twin is a struct that is embedded in a row and in a state.
+type twin struct{ row, state []int }
+
+func newFold[R, S any, F record.Fields[F], K record.Kind[S, F]](agg record.Aggregate[S, F, K]) *fold[R, S, F, K] {
+	f := &fold[R, S, F, K]{agg: agg}
+	of := reflect.TypeFor[S]()
+	for part := range reflect.TypeFor[R]().Fields() {
+		switch {
+		case !part.Anonymous || part.Type == reflect.TypeFor[Row]():
+		case part.Type == reflect.TypeFor[F]():
+			f.at = part.Index
+		default:
+			in, ok := of.FieldByName(part.Name)
+			if !ok || !in.Anonymous || in.Type != part.Type {
+				panic(fmt.Sprintf("projections: the rows of %s embed %s, and its state does not: embed it there", agg.Name(), part.Type))
+			}
+			f.twins = append(f.twins, twin{part.Index, in.Index})
+		}
+	}
+	if f.at == nil {
+		panic(fmt.Sprintf("projections: the rows of %s do not embed its fields, %s", agg.Name(), reflect.TypeFor[F]()))
+	}
+	return f
+}
+
+// fields returns the fields in a row.
+func (f *fold[R, S, F, K]) fields(r *R) *F {
+	return reflect.ValueOf(r).Elem().FieldByIndex(f.at).Addr().Interface().(*F) //nolint:forcetypeassert // newFold has looked
+}
+
+// apply lets an event change a row.
+func (f *fold[R, S, F, K]) apply(base *Row, r *R, e eventstore.Recorded) error {
+	event, err := f.agg.Decode(e.Type, e.Schema, e.Data)
+	if err != nil {
+		return err
+	}
+	var s S
+	row, state := reflect.ValueOf(r).Elem(), reflect.ValueOf(&s).Elem()
+	if e.Version > 1 {
+		s = f.agg.Resume(*f.fields(r), base.DeletedAt != nil)
+		for _, x := range f.twins {
+			state.FieldByIndex(x.state).Set(row.FieldByIndex(x.row))
+		}
+	}
+	domain.ApplyAt(event, &s, e.Time)
+	*f.fields(r) = *f.agg.Fields(&s)
+	for _, x := range f.twins {
+		row.FieldByIndex(x.row).Set(state.FieldByIndex(x.state))
+	}
+	switch inBin := f.agg.InBin(&s); {
+	case f.agg.Gone(&s):
+		base.purge()
+	case inBin && base.DeletedAt == nil:
+		base.delete(e)
+	case !inBin:
+		base.restore()
+	}
+	return nil
 }
 
 // externalIDs returns what a record is called elsewhere, as system:id.
@@ -32,21 +142,4 @@ func foldedTags(tags []string) (list []string) {
 		list = append(list, domain.Folded(t))
 	}
 	return list
-}
-
-// recorded is what all kinds of record have: the columns of the common fields,
-// and what the common events do to the fields of a row.
-func recorded[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](fields func(*R) *F, common func(*R) *record.Common) part[R] {
-	base := func(r *R) *Row { return P(r).base() }
-	return parts[R]{
-		reference("owner_id", "usr", func(r *R) domain.ID { return common(r).OwnerID }),
-		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
-		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
-		on(func(r *R, e Event[record.Updated[S, F, K]]) { e.Data.Set(fields(r)) }),
-		on(func(r *R, e Event[record.OwnerAssigned[S, F, K]]) { e.Data.Set(fields(r)) }),
-		on(func(r *R, e Event[record.TagsChanged[S, F, K]]) { e.Data.Set(fields(r)) }),
-		on(func(r *R, e Event[record.Deleted[S, F, K]]) { base(r).delete(e.Recorded) }),
-		on(func(r *R, _ Event[record.Restored[S, F, K]]) { base(r).restore() }),
-		on(func(r *R, _ Event[record.Purged[S, F, K]]) { base(r).purge() }),
-	}
 }

@@ -47,13 +47,13 @@ type (
 type Fields struct {
 	record.Common
 
-	Name             string       `json:"name" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
+	Name             string       `json:"name" search:"true" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
 	CompanyID        domain.ID    `json:"company_id,omitzero" prefix:"cmp" doc:"The company that may buy" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	PrimaryContactID domain.ID    `json:"primary_contact_id,omitzero" prefix:"con" doc:"Who decides" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	Amount           domain.Money `json:"amount,omitzero" doc:"What the deal is worth. While it has line items, they say so."`
 	CloseDate        domain.Date  `json:"close_date,omitzero" doc:"When it is expected to be closed" example:"2026-12-31"`
 	Probability      *int         `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance of winning, in percent; that of the stage, if left out" example:"60"`
-	Source           string       `json:"source,omitzero" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
+	Source           string       `json:"source,omitzero" search:"true" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
 }
 
 // KindName implements [record.Fields].
@@ -85,15 +85,28 @@ func (f Fields) References() (refs []domain.Ref) {
 // Deal is what decisions about a deal depend on. The zero Deal does not exist.
 type Deal struct {
 	record.Base[Fields]
+	Progress
 
-	PipelineID domain.ID
-	StageKey   string
-	Since      time.Time // when it entered the stage
-	OpenStage  string    // where it was before the last move: if it is closed, the stage it was last open in
-	Status     Status
-	Items      []LineItem
-	LastItem   int // the number of the last line item that ever was
-	Contacts   []Link
+	OpenStage string // where it was before the last move: if it is closed, the stage it was last open in
+	LastItem  int    // the number of the last line item that ever was
+}
+
+// Progress is what clients see of a deal beside its fields.
+type Progress struct {
+	PipelineID       domain.ID  `json:"pipeline_id" prefix:"pip"`
+	StageKey         string     `json:"stage_key" doc:"The stage that it is in, or was in when it was closed"`
+	StageSince       time.Time  `json:"stage_since" doc:"When it entered the stage"`
+	StageProbability int        `json:"stage_probability" list:"-" doc:"The chance of winning, in percent, that goes with the stage"`
+	Status           Status     `json:"status" enum:"open,won,lost"`
+	ClosedAt         *time.Time `json:"closed_at,omitzero" doc:"When it was won or lost"`
+	LostReason       string     `json:"lost_reason,omitzero" text:"lines"`
+	Items            []LineItem `json:"line_items"`
+	Contacts         []Link     `json:"contacts"`
+}
+
+// setStage puts the deal into a stage, with the chance of winning that goes with it.
+func (d *Deal) setStage(stage string, probability int, at time.Time) {
+	d.StageKey, d.StageProbability, d.StageSince = stage, probability, at.UTC()
 }
 
 // Status says how far a deal has come.
@@ -263,6 +276,7 @@ func (c Open) Decide(d Deal, o domain.Origin) ([]Event, error) {
 func (Opened) EventType() string { return "deal.opened" }
 func (e Opened) Apply(d *Deal) {
 	d.Begin(e.Fields)
-	d.PipelineID, d.StageKey, d.OpenStage, d.Since = e.PipelineID, e.StageKey, e.StageKey, e.At
-	d.Status = StatusOpen
+	d.PipelineID, d.OpenStage, d.Status = e.PipelineID, e.StageKey, StatusOpen
+	d.Items, d.Contacts = []LineItem{}, []Link{}
+	d.setStage(e.StageKey, e.Probability, e.At)
 }

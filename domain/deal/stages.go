@@ -73,7 +73,7 @@ func (d *Deal) enter(pipeline domain.Stages, to domain.Stage, pointer, reason st
 
 func (d *Deal) move(to domain.Stage, reason string, o domain.Origin) StageChanged {
 	return StageChanged{
-		From: d.StageKey, To: to.Key, SecondsInFrom: max(0, int64(o.Time.Sub(d.Since).Seconds())),
+		From: d.StageKey, To: to.Key, SecondsInFrom: max(0, int64(o.Time.Sub(d.StageSince).Seconds())),
 		Probability: to.Probability, Reason: reason, At: o.Time,
 	}
 }
@@ -81,7 +81,8 @@ func (d *Deal) move(to domain.Stage, reason string, o domain.Origin) StageChange
 func (StageChanged) EventType() string { return "deal.stage_changed" }
 func (e StageChanged) Apply(d *Deal) {
 	// Only open deals move, so where it comes from is an open stage.
-	d.OpenStage, d.StageKey, d.Since = e.From, e.To, e.At
+	d.OpenStage = e.From
+	d.setStage(e.To, e.Probability, e.At)
 }
 
 // Touches implements [domain.Toucher].
@@ -148,7 +149,8 @@ func (c ChangePipeline) Decide(d Deal, o domain.Origin) ([]Event, error) {
 
 func (PipelineChanged) EventType() string { return "deal.pipeline_changed" }
 func (e PipelineChanged) Apply(d *Deal) {
-	d.PipelineID, d.StageKey, d.OpenStage, d.Since = e.To, e.ToStage, e.ToStage, e.At
+	d.PipelineID, d.OpenStage = e.To, e.ToStage
+	d.setStage(e.ToStage, e.Probability, e.At)
 }
 
 // Touches implements [domain.Toucher].
@@ -193,7 +195,7 @@ func (d *Deal) closeAs(command string, kind domain.StageKind, reason string, o d
 }
 
 func (Won) EventType() string { return "deal.won" }
-func (Won) Apply(d *Deal)     { d.Status = StatusWon }
+func (e Won) Apply(d *Deal)   { d.Status, d.ClosedAt = StatusWon, new(e.At.UTC()) }
 
 // Touches implements [domain.Toucher].
 func (Won) Touches() []string { return []string{"status"} }
@@ -219,7 +221,9 @@ func (c Lose) Decide(d Deal, o domain.Origin) ([]Event, error) {
 }
 
 func (Lost) EventType() string { return "deal.lost" }
-func (Lost) Apply(d *Deal)     { d.Status = StatusLost }
+func (e Lost) Apply(d *Deal) {
+	d.Status, d.ClosedAt, d.LostReason = StatusLost, new(e.At.UTC()), e.Reason
+}
 
 // Touches implements [domain.Toucher].
 func (Lost) Touches() []string { return []string{"status", "lost_reason"} }
@@ -259,7 +263,8 @@ func (Reopen) Decide(d Deal, o domain.Origin) ([]Event, error) {
 
 func (Reopened) EventType() string { return "deal.reopened" }
 func (e Reopened) Apply(d *Deal) {
-	d.Status, d.StageKey, d.OpenStage, d.Since = StatusOpen, e.To, e.To, e.At
+	d.Status, d.OpenStage, d.ClosedAt, d.LostReason = StatusOpen, e.To, nil, ""
+	d.setStage(e.To, e.Probability, e.At)
 }
 
 // Touches implements [domain.Toucher].
@@ -314,7 +319,7 @@ func (c ReplaceStage) Decide(d Deal, o domain.Origin) ([]Event, error) {
 
 func (StageReplaced) EventType() string { return "deal.stage_replaced" }
 func (e StageReplaced) Apply(d *Deal) {
-	d.StageKey = e.To
+	d.StageKey, d.StageProbability = e.To, e.Probability
 	if d.OpenStage == e.From {
 		d.OpenStage = e.To
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,7 +39,7 @@ type Case[S any] struct {
 type Aggregate[S any] interface {
 	Events() []string
 	Decode(eventType string, version int, data []byte) (domain.Event[S], error)
-	Apply(s *S, eventType string, version int, data []byte) error
+	Apply(s *S, at time.Time, eventType string, version int, data []byte) error
 }
 
 // everything lets states keep their fields to themselves.
@@ -118,7 +119,7 @@ func replay[S any](t *testing.T, agg Aggregate[S], events []domain.Event[S]) S {
 		if err != nil {
 			t.Fatalf("encode %T: %v", e, err)
 		}
-		if err := agg.Apply(&s, e.EventType(), domain.SchemaVersion(e), data); err != nil {
+		if err := agg.Apply(&s, time.Time{}, e.EventType(), domain.SchemaVersion(e), data); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,13 +23,14 @@ type Event = domain.Event[Pipeline]
 // maxStages is how many stages a pipeline can have.
 const maxStages = 50
 
-// Pipeline is what decisions about a pipeline and its deals depend on. The zero
+// Pipeline is what decisions about a pipeline and its deals depend on, and what
+// clients see of it. The zero
 // Pipeline does not exist yet.
 type Pipeline struct {
-	Name   string
-	Stages []domain.Stage    // in order, without archived ones
-	Moved  map[string]string // archived stages, and which one took the place of each
-	Status Status
+	Name   string            `json:"name" search:"true"`
+	Status Status            `json:"status" enum:"active,archived"`
+	Stages []domain.Stage    `json:"stages" doc:"In order, without those that were archived"`
+	Moved  map[string]string `json:"archived_stages,omitzero" doc:"The keys of archived stages, each with the stage that took its place"`
 }
 
 // Status says whether a pipeline takes deals.

@@ -9,13 +9,22 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
+// Beginner is implemented by kinds whose records have more than fields when they
+// are made, such as a status.
+type Beginner interface{ Begun() }
+
 // Created says that a record was made.
 type Created[S any, F Fields[F], K Kind[S, F]] struct {
 	Fields F `json:"fields"`
 }
 
 func (e Created[S, F, K]) EventType() string { return e.Fields.KindName() + ".created" }
-func (e Created[S, F, K]) Apply(s *S)        { K(s).base().Begin(e.Fields) }
+func (e Created[S, F, K]) Apply(s *S) {
+	K(s).base().Begin(e.Fields)
+	if b, ok := any(K(s)).(Beginner); ok {
+		b.Begun()
+	}
+}
 
 // Upcasters implements [domain.Upcast].
 func (Created[S, F, K]) Upcasters() []domain.Upcaster { return upcasters[F]("created") }

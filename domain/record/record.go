@@ -13,6 +13,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
 )
@@ -125,7 +126,15 @@ type Fields[F any] interface {
 type Base[F Fields[F]] struct {
 	Fields F
 	life   life
+	at     time.Time
 }
+
+// Happens implements [domain.Timed].
+func (b *Base[F]) Happens(at time.Time) { b.at = at.UTC() }
+
+// EventTime returns when the event that is being folded was recorded. It is zero
+// in tests of the domain.
+func (b *Base[F]) EventTime() time.Time { return b.at }
 
 // life is where a record is between being made and being gone.
 type life string
@@ -231,6 +240,28 @@ func Describe[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Eve
 		Purged[S, F, K]{},
 	}, own...)...)}
 }
+
+// Resume returns the state of a record with these fields, which is live or in the
+// bin, without what only its kind knows of.
+func (Aggregate[S, F, K]) Resume(fields F, inBin bool) (s S) {
+	K(&s).base().Begin(fields)
+	if inBin {
+		K(&s).base().life = deleted
+	}
+	return s
+}
+
+// Fields returns the fields of a record.
+func (Aggregate[S, F, K]) Fields(s *S) *F { return &K(s).base().Fields }
+
+// Common returns what the fields have in common with those of every kind.
+func (Aggregate[S, F, K]) Common(fields *F) *Common { return commonOf(fields) }
+
+// InBin reports whether a record was deleted, and not restored or purged since.
+func (Aggregate[S, F, K]) InBin(s *S) bool { return K(s).base().life == deleted }
+
+// Gone reports whether a record was purged.
+func (Aggregate[S, F, K]) Gone(s *S) bool { return K(s).base().life == purged }
 
 // AllowsDuplicates reports whether records of the kind can do without some of what
 // they claim, if whoever gives the command says so; see [domain.Lenient].

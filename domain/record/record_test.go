@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -316,7 +317,7 @@ func TestRecordProperties(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := parcels.Apply(&stored, e.EventType(), 1, data); err != nil {
+				if err := parcels.Apply(&stored, time.Time{}, e.EventType(), 1, data); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -45,9 +45,9 @@ type (
 type Fields struct {
 	record.Common
 
-	Title      string     `json:"title" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
-	Kind       string     `json:"kind,omitzero" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
-	Priority   string     `json:"priority,omitzero" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	Title      string     `json:"title" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
+	Kind       string     `json:"kind,omitzero" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
+	Priority   string     `json:"priority,omitzero" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
 	DueAt      *time.Time `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
 	RemindAt   *time.Time `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
 	AssigneeID domain.ID  `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
@@ -110,14 +110,22 @@ func (f Fields) References() (refs []domain.Ref) {
 // Task is what decisions about a task depend on. The zero Task does not exist.
 type Task struct {
 	record.Base[Fields]
+	Progress
 
-	Status     Status
-	Overdue    bool      // it was found not to be done in time, and was neither ended nor rescheduled since
 	RemindedOf time.Time // the remind_at of the last reminder
 }
 
+// Progress is what clients see of a task beside its fields.
+type Progress struct {
+	Status     Status     `json:"status" enum:"open,in_progress,done,cancelled"`
+	Outcome    string     `json:"outcome,omitzero" list:"-" search:"true" doc:"What came of it"`
+	DoneAt     *time.Time `json:"done_at,omitzero" doc:"When it was completed"`
+	Overdue    bool       `json:"overdue,omitzero" doc:"True if it was not done in time and still is not; left out otherwise"`
+	RemindedAt *time.Time `json:"reminded_at,omitzero" list:"-" doc:"When its last reminder was given"`
+}
+
 // Status says how far a task has come.
-type Status string
+type Status = record.Status
 
 // A task is open until somebody starts it, and ends by being done or cancelled.
 const (
@@ -127,13 +135,11 @@ const (
 	StatusCancelled  Status = "cancelled"
 )
 
-// At returns the status. That of a task that was just made is open.
-func (t *Task) At() Status {
-	if t.Status == "" {
-		return StatusOpen
-	}
-	return t.Status
-}
+// Begun implements [record.Beginner].
+func (t *Task) Begun() { t.Status = StatusOpen }
+
+// Standing implements [record.Standing].
+func (t *Task) Standing() *Status { return &t.Status }
 
 // Own implements [record.Kind].
 func (*Task) Own() record.Own[Task, Fields] {
@@ -141,17 +147,6 @@ func (*Task) Own() record.Own[Task, Fields] {
 		"assignee_id": func(from, to Fields) Event { return Assigned{from.AssigneeID, to.AssigneeID} },
 		"due_at":      func(from, to Fields) Event { return Rescheduled{from.DueAt, to.DueAt} },
 	}
-}
-
-// mustBe refuses a command for a task that is in none of the states.
-func (t *Task) mustBe(command string, states ...Status) error {
-	if err := t.MustBeLive(); err != nil {
-		return err
-	}
-	if !slices.Contains(states, t.At()) {
-		return domain.StateConflict(string(t.At()), command)
-	}
-	return nil
 }
 
 // Create makes a task.
@@ -228,89 +223,83 @@ func (Reschedule) Touches() []string { return []string{"due_at"} }
 // Touches implements [domain.Toucher].
 func (Rescheduled) Touches() []string { return []string{"due_at", overdueField} }
 
+// stepped is the event of a command that changes the status.
+type stepped[C record.Stepper] = record.Stepped[C, Task, Fields, *Task]
+
+// What follows from commands that change the status.
+type (
+	Started   = stepped[Start]
+	Completed = stepped[Complete]
+	Reopened  = stepped[Reopen]
+	Cancelled = stepped[Cancel]
+)
+
+// ended is what changes, beside the status, when a task comes to an end or begins
+// anew.
+var ended = []string{"outcome", "done_at", overdueField}
+
 // Start begins a task.
 type Start struct{}
 
-// Started says that somebody is at it.
-type Started struct{}
-
-// Decide starts an open task.
-func (Start) Decide(t Task, _ domain.Origin) ([]Event, error) {
-	if err := t.mustBe("start", StatusOpen); err != nil {
-		return nil, err
-	}
-	return []Event{Started{}}, nil
+// Step implements [record.Stepper].
+func (Start) Step() record.Step {
+	return record.Step{Command: "start", From: []Status{StatusOpen}, To: StatusInProgress, Event: "started"}
 }
 
-func (Started) EventType() string { return "task.started" }
-func (Started) Apply(t *Task)     { t.Status = StatusInProgress }
+// Decide starts an open task.
+func (c Start) Decide(t Task, _ domain.Origin) ([]Event, error) { return record.Take[Task](&t, c) }
 
 // Complete says that a task is done.
 type Complete struct {
 	Outcome string `json:"outcome,omitzero" maxLength:"2000" text:"lines" doc:"What came of it" example:"Wants an offer by Friday"`
 }
 
-// Completed says that a task was done, and what came of it.
-type Completed struct {
-	Outcome string `json:"outcome,omitempty"`
+// Step implements [record.Stepper].
+func (Complete) Step() record.Step {
+	return record.Step{Command: "complete", From: []Status{StatusOpen, StatusInProgress}, To: StatusDone, Event: "completed"}
+}
+
+// Affects implements [record.Stepper].
+func (Complete) Affects() []string { return ended }
+
+// Effect implements [record.Stepper].
+func (c Complete) Effect(t *Task) {
+	t.Outcome, t.DoneAt, t.Overdue = c.Outcome, new(t.EventTime()), false
 }
 
 // Decide completes a task that is not at its end.
-func (c Complete) Decide(t Task, _ domain.Origin) ([]Event, error) {
-	if err := t.mustBe("complete", StatusOpen, StatusInProgress); err != nil {
-		return nil, err
-	}
-	return []Event{Completed(c)}, nil
-}
-
-func (Completed) EventType() string { return "task.completed" }
-func (Completed) Apply(t *Task)     { t.Status, t.Overdue = StatusDone, false }
+func (c Complete) Decide(t Task, _ domain.Origin) ([]Event, error) { return record.Take[Task](&t, c) }
 
 // Reopen takes a task up again.
 type Reopen struct{}
 
-// Reopened says that a task is to be done after all.
-type Reopened struct{}
-
-// Decide reopens a task that is at its end.
-func (Reopen) Decide(t Task, _ domain.Origin) ([]Event, error) {
-	if err := t.mustBe("reopen", StatusDone, StatusCancelled); err != nil {
-		return nil, err
-	}
-	return []Event{Reopened{}}, nil
+// Step implements [record.Stepper].
+func (Reopen) Step() record.Step {
+	return record.Step{Command: "reopen", From: []Status{StatusDone, StatusCancelled}, To: StatusOpen, Event: "reopened"}
 }
 
-func (Reopened) EventType() string { return "task.reopened" }
-func (Reopened) Apply(t *Task)     { t.Status, t.Overdue = StatusOpen, false }
+// Affects implements [record.Stepper].
+func (Reopen) Affects() []string { return ended }
+
+// Effect implements [record.Stepper].
+func (Reopen) Effect(t *Task) { t.Outcome, t.DoneAt, t.Overdue = "", nil, false }
+
+// Decide reopens a task that is at its end.
+func (c Reopen) Decide(t Task, _ domain.Origin) ([]Event, error) { return record.Take[Task](&t, c) }
 
 // Cancel says that a task need not be done.
 type Cancel struct{}
 
-// Cancelled says that a task was called off.
-type Cancelled struct{}
-
-// Decide cancels a task that is not at its end.
-func (Cancel) Decide(t Task, _ domain.Origin) ([]Event, error) {
-	if err := t.mustBe("cancel", StatusOpen, StatusInProgress); err != nil {
-		return nil, err
-	}
-	return []Event{Cancelled{}}, nil
+// Step implements [record.Stepper].
+func (Cancel) Step() record.Step {
+	return record.Step{Command: "cancel", From: []Status{StatusOpen, StatusInProgress}, To: StatusCancelled, Event: "cancelled"}
 }
 
-func (Cancelled) EventType() string { return "task.cancelled" }
-func (Cancelled) Apply(t *Task)     { t.Status, t.Overdue = StatusCancelled, false }
+// Affects implements [record.Stepper].
+func (Cancel) Affects() []string { return ended }
 
-// What commands about the status touch.
-var statusFields = []string{"status", "outcome", overdueField}
+// Effect implements [record.Stepper].
+func (Cancel) Effect(t *Task) { t.Overdue = false }
 
-// Touches implements [domain.Toucher].
-func (Started) Touches() []string { return statusFields }
-
-// Touches implements [domain.Toucher].
-func (Completed) Touches() []string { return statusFields }
-
-// Touches implements [domain.Toucher].
-func (Reopened) Touches() []string { return statusFields }
-
-// Touches implements [domain.Toucher].
-func (Cancelled) Touches() []string { return statusFields }
+// Decide cancels a task that is not at its end.
+func (c Cancel) Decide(t Task, _ domain.Origin) ([]Event, error) { return record.Take[Task](&t, c) }

@@ -41,7 +41,7 @@ func TestTask(t *testing.T) {
 	call := task.Created{Fields: fields{Title: "Call Ada", Kind: "call", Priority: "high"}}
 	in := func(more ...task.Event) events { return append(events{call}, more...) }
 	rescheduled := task.Rescheduled{To: &noon}
-	completed := task.Completed{Outcome: "She will sign"}
+	completed := task.Completed{By: task.Complete{Outcome: "She will sign"}}
 	later := noon.Add(2 * time.Hour)
 	at := func(t time.Time) domain.Origin { return domain.Origin{Time: t} }
 	reminder := task.Updated{Changes: map[string]record.Change{"remind_at": {Old: json.RawMessage("null"), New: json.RawMessage(`"2026-03-01T12:00:00Z"`)}}}

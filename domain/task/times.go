@@ -62,7 +62,7 @@ func (Remind) Decide(t Task, o domain.Origin) ([]Event, error) {
 }
 
 func (Reminded) EventType() string { return "task.reminded" }
-func (e Reminded) Apply(t *Task)   { t.RemindedOf = e.RemindAt }
+func (e Reminded) Apply(t *Task)   { t.RemindedOf, t.RemindedAt = e.RemindAt, new(t.EventTime()) }
 
 // Touches implements [domain.Toucher].
 func (Remind) Touches() []string { return []string{"reminded_at"} }
@@ -72,6 +72,5 @@ func (Reminded) Touches() []string { return []string{"reminded_at"} }
 
 // toDo reports whether a task is there and has not come to an end.
 func (t *Task) toDo() bool {
-	at := t.At()
-	return t.Live() && (at == StatusOpen || at == StatusInProgress)
+	return t.Live() && (t.Status == StatusOpen || t.Status == StatusInProgress)
 }
