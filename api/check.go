@@ -239,6 +239,9 @@ func (c *checker) array(s *huma.Schema, items []any) (any, bool) {
 
 func (c *checker) text(s *huma.Schema, text string) (any, bool) {
 	n := utf8.RuneCountInString(text)
+	if s.MaxLength != nil && n > *s.MaxLength { // white space around it is left out, where it is
+		n = utf8.RuneCountInString(domain.Line(text))
+	}
 	c.fewest(s.MinLength, n, "too_short", "characters")
 	c.most(s.MaxLength, n, "too_long", "characters")
 	if s.Format != "date-time" {

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,6 +118,14 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// wrongAt returns mistakes at so many places.
+func wrongAt(n int) (all []error) {
+	for i := range n {
+		all = append(all, domain.Check(false, "/"+strconv.Itoa(i), "required", ""))
+	}
+	return all
+}
+
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -131,8 +139,12 @@ func TestProblem(t *testing.T) {
 		{"one about the input", domain.Check(false, "/a", "required", "is required"), 422, "required", 1},
 		{"several", errors.Join(domain.Check(false, "/a", "required", ""), domain.Check(false, "/b", "too_long", "")), 422, "validation_failed", 2},
 		{"what cannot be read goes first", errors.Join(domain.Check(false, "/a", "required", ""), badParameter("b", "unknown_parameter", "")), 400, "unknown_parameter", 1},
+		{"the same twice", errors.Join(domain.Check(false, "/a", "required", "is"), domain.Check(false, "/a", "required", "was")), 422, "required", 1},
+		{"required, and wrong", errors.Join(domain.Check(false, "/a", "required", ""), domain.Check(false, "/a", "too_long", "")), 422, "too_long", 1},
+		{"wrong, and required", errors.Join(domain.Check(false, "/a", "too_long", ""), domain.Check(false, "/a", "required", "")), 422, "too_long", 1},
+		{"wrong in two ways", errors.Join(domain.Check(false, "/a", "too_long", ""), domain.Check(false, "/a", "bad", "")), 422, "validation_failed", 2},
 		{"wrapped", fmt.Errorf("x: %w", domain.NotFound.Refusef("", "")), 404, "not_found", 0},
-		{"more than are shown, of several kinds", errors.Join(append(slices.Repeat([]error{domain.Check(false, "/a", "required", "")}, 50), badParameter("b", "bad", ""))...), 400, "bad", 1},
+		{"more than are shown, of several kinds", errors.Join(append(wrongAt(50), badParameter("b", "bad", ""))...), 400, "bad", 1},
 		{"a fault", errors.New("x"), 500, "internal", 0},
 		{"a kind that nobody knows", domain.Kind("odd").Refusef("", ""), 500, "internal", 0},
 		{"a store that takes no more", eventstore.ErrTooLarge, 413, "too_large", 0},

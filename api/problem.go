@@ -109,7 +109,7 @@ func badParameter(name, code, detail string) error {
 // problemOf says what an error looks like from outside, and whether it is a
 // fault of ours.
 func problemOf(err error, requestID string) (p Problem, isFault bool) {
-	refusals := refusalsIn(err)
+	refusals := domain.Distinct(refusalsIn(err))
 	worst := refusals[0]
 	for _, e := range refusals {
 		if problemKinds[e.Kind].status < problemKinds[worst.Kind].status {

@@ -57,8 +57,9 @@ func folded(text string) string {
 // Country is a country as ISO 3166-1 alpha-2 names it, such as GB.
 type Country string
 
-// ParseCountry reads a code of two letters.
+// ParseCountry reads a code of two letters, with or without white space around it.
 func ParseCountry(s string) (Country, error) {
+	s = Line(s)
 	region, err := language.ParseRegion(s[:min(len(s), 3)])
 	if err != nil || len(s) != 2 || !region.IsCountry() {
 		return "", errNotCountry

@@ -51,11 +51,12 @@ func parseCurrencies(table string) map[string]int32 {
 	return units
 }
 
-// ParseCurrency reads a code of ISO 4217 in either case, and returns it in upper
-// case. Active codes are accepted, and withdrawn ones, because old deals are
-// recorded in them; those for no currency (XXX) and for tests (XTS) are not.
+// ParseCurrency reads a code of ISO 4217 in either case, with or without white space
+// around it, and returns it in upper case. Active codes are accepted, and withdrawn
+// ones, because old deals are recorded in them; those for no currency (XXX) and for
+// tests (XTS) are not.
 func ParseCurrency(s string) (string, error) {
-	code, _, err := parseCurrency(s)
+	code, _, err := parseCurrency(Line(s))
 	return code, err
 }
 

@@ -48,7 +48,12 @@ func TestCurrencies(t *testing.T) {
 			t.Errorf("1.23456 %s is rounded to %s (%v), want %s", code, m.Amount, err, rounded)
 		}
 	}
-	for _, no := range []string{"", "E", "EU", "EURO", "XXX", "XTS", "xxx", "ZZZ", "€", "EU€", "978", "EUR ", " EUR", "ЕUR", "eu\u0131"} {
+	for _, yes := range []string{"EUR ", " eur", "\u00a0EUR\n", "\ufeffEUR"} {
+		if got, err := domain.ParseCurrency(yes); err != nil || got != "EUR" {
+			t.Errorf("%q is read as %q (%v)", yes, got, err)
+		}
+	}
+	for _, no := range []string{"", "E", "EU", "EURO", "XXX", "XTS", "xxx", "ZZZ", "€", "EU€", "978", "E UR", "EUR .", "ЕUR", "eu\u0131"} {
 		if got, err := domain.ParseCurrency(no); err == nil || got != "" {
 			t.Errorf("%q is read as %q", no, got)
 		}

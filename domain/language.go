@@ -10,6 +10,7 @@ const maxLanguage = 35
 
 // ParseLanguage reads the tag of a language that is registered.
 func ParseLanguage(s string) (Language, error) {
+	s = Line(s)
 	tag, err := language.Parse(s[:min(len(s), maxLanguage+1)])
 	if err != nil || tag == language.Und || len(s) > maxLanguage {
 		return "", errNotLanguage

@@ -9,6 +9,9 @@ const MaxRefusals = 50
 // Mistakes collects what is wrong with an input: as many refusals as a client is
 // told of, and one more, by which it is known that there are others. Whoever
 // collects stops to look for mistakes when it is full.
+//
+// One mistake is there once: of refusals with the same pointer and code the first
+// counts, and that something is required only if nothing else is wrong with it.
 type Mistakes struct{ errs []error }
 
 // Add adds an error, or those that are joined in it. Nil is none.
@@ -20,8 +23,78 @@ func (m *Mistakes) Add(err error) {
 			m.Add(e)
 		}
 	default:
-		m.errs = append(m.errs, err)
+		m.addOne(err)
 	}
+}
+
+func (m *Mistakes) addOne(err error) {
+	e, ok := errors.AsType[*Error](err)
+	for i, other := range m.errs {
+		had, isRefusal := errors.AsType[*Error](other)
+		if !ok || !isRefusal {
+			continue
+		}
+		switch had.beside(e) {
+		case hadIsEnough:
+			return
+		case newIsBetter:
+			m.errs[i] = err
+			return
+		case bothCount:
+		}
+	}
+	m.errs = append(m.errs, err)
+}
+
+// beside says what two refusals are to each other.
+type beside int
+
+const (
+	bothCount beside = iota
+	hadIsEnough
+	newIsBetter
+)
+
+// beside compares a refusal with a further one. Those about nothing in particular
+// are different if they say something else.
+func (e *Error) beside(further *Error) beside {
+	const required = "required"
+	switch same := e.Kind == further.Kind && e.Code == further.Code; {
+	case e.Pointer != further.Pointer:
+		return bothCount
+	case same && (e.Pointer != "" || e.Detail == further.Detail):
+		return hadIsEnough
+	case e.Pointer == "":
+		return bothCount
+	case further.Code == required:
+		return hadIsEnough
+	case e.Code == required:
+		return newIsBetter
+	}
+	return bothCount
+}
+
+// Distinct returns refusals with each mistake once, as in [Mistakes], and all of
+// them.
+func Distinct(refusals []*Error) []*Error {
+	all := make([]*Error, 0, len(refusals))
+	at := map[string][]int{} // pointer to places in all
+next:
+	for _, e := range refusals {
+		for _, i := range at[e.Pointer] {
+			switch all[i].beside(e) {
+			case hadIsEnough:
+				continue next
+			case newIsBetter:
+				all[i] = e
+				continue next
+			case bothCount:
+			}
+		}
+		at[e.Pointer] = append(at[e.Pointer], len(all))
+		all = append(all, e)
+	}
+	return all
 }
 
 // Full reports whether there are more mistakes than a client is told of.

@@ -80,7 +80,7 @@ func (m Money) Units() int64 { return m.Decimal().Shift(moneyScale).IntPart() }
 
 // Normalize brings it into the form in which it is stored.
 func (m *Money) Normalize() error {
-	parsed, err := ParseMoney(m.Amount, m.Currency)
+	parsed, err := ParseMoney(Line(m.Amount), Line(m.Currency))
 	if err == nil {
 		*m = parsed
 	}
