@@ -371,10 +371,8 @@ func arrange(names []string, kinds func(string) stageKind) []stage {
 // its name.
 func (o *Options) stageKinds() func(name string) stageKind {
 	said := map[string]stageKind{}
-	for kind, names := range map[stageKind][]string{won: o.Won, lost: o.Lost, open: o.Open} {
-		for _, name := range names {
-			said[stageSpelling(name)] = kind
-		}
+	for _, one := range o.saidStages() {
+		said[stageSpelling(one.name)] = one.kind
 	}
 	return func(name string) stageKind {
 		if kind, ok := said[stageSpelling(name)]; ok {

@@ -228,3 +228,44 @@ func TestKindsOfStagesThatSomebodySays(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// An option that names no stage, or one stage twice, is refused before anything is
+// written; one that a pipeline contradicts is told.
+func TestOptionsThatNameNoStage(t *testing.T) {
+	t.Parallel()
+	text := "Deal Name,Deal Stage,Pipeline\nA,Signed,P\nB,Talks,P\n"
+	for name, test := range map[string]struct {
+		set  func(*Config)
+		says string
+	}{
+		"won":   {func(c *Config) { c.Won = []string{"Singed"} }, `--won names a stage that there is not, "Singed"; there are "Signed", "Talks"`},
+		"lost":  {func(c *Config) { c.Lost = []string{"Singed"} }, `--lost names a stage that there is not`},
+		"open":  {func(c *Config) { c.Open = []string{"Talks", "x"} }, `--open names a stage that there is not, "x"`},
+		"twice": {func(c *Config) { c.Won, c.Lost = []string{"Signed"}, []string{"SIGNED"} }, "--won and --lost name the same stage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			cfg := config(f, write(t, text))
+			cfg.Object = "deals"
+			test.set(&cfg)
+			if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("did not say %q: %v", test.says, err)
+			}
+			if len(f.all("deals"))+len(f.all("pipelines")) != 0 {
+				t.Error("something was written")
+			}
+		})
+	}
+	f := newFake(t)
+	cfg := config(f, write(t, text))
+	cfg.Object, cfg.Won = "deals", []string{"Signed"}
+	if _, err := Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cfg.Won, cfg.Lost, cfg.Out = nil, []string{"Signed"}, &out // it is there now, and for deals that are won
+	if _, err := Run(t.Context(), cfg); err != nil || !strings.Contains(out.String(), `stage "Signed": for deals that are won`) {
+		t.Errorf("%v %s", err, out.String())
+	}
+}

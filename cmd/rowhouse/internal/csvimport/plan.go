@@ -395,6 +395,9 @@ func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
 		if p.funnels, err = findFunnels(all, w, p.options.Pipeline, p.source, p.options.stageKinds()); err != nil {
 			return err
 		}
+		if err := p.checkStages(all); err != nil {
+			return err
+		}
 		if f := p.funnels.byName[""]; f != nil && p.options.Pipeline == "" {
 			p.found.assume(guess{about: "pipeline of deals that name none", taken: f.Name, because: "it has the most of their stages, or there is no other", option: "--pipeline"})
 		}
