@@ -35,6 +35,7 @@ func TestHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+		_ = res.Body.Close()
 		t.Errorf("answered %s", res.Status)
 	} else if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("ended with %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/google/uuid"
@@ -145,7 +146,7 @@ func TestPartsCutOff(t *testing.T) {
 	ops := func(n int) (all []commands.Operation) {
 		for i := range n {
 			to := commands.Target{ID: newID(), New: true, Command: uuid.NewSHA1(name, []byte{byte(i)}), Hash: hash}
-			all = append(all, commands.Contacts.Prepare(to, contact.Create{Fields: contact.Fields{FirstName: fmt.Sprint(i)}}))
+			all = append(all, commands.Contacts.Prepare(to, contact.Create{Fields: contact.Fields{FirstName: strconv.Itoa(i)}}))
 		}
 		return all
 	}

@@ -41,6 +41,12 @@ type Stages interface {
 	// stage that took its place.
 	Stage(key string) (Stage, bool)
 
+	// Sources returns the stages that deals may come from to a stage, by the keys
+	// that they have now, or true if they may come from any. Where an archived
+	// stage is named, it is the one that took its place; and for that one itself,
+	// those that the archived stage could be entered from.
+	Sources(Stage) (keys []string, all bool)
+
 	// First returns the first stage of a kind. There always is one.
 	First(kind StageKind) Stage
 

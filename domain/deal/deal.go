@@ -209,14 +209,14 @@ func (d *Deal) mayEnter(p domain.Stages, s domain.Stage, from, pointer string) e
 // outside of the pipeline: then it may begin in the first open stage, or in one
 // that does not say where deals come from.
 func mayCome(p domain.Stages, to domain.Stage, from string) bool {
-	if len(to.AllowedFrom) == 0 {
+	keys, all := p.Sources(to)
+	if all {
 		return true
 	}
 	if from == "" {
 		return to.Key == p.First(domain.StageOpen).Key
 	}
-	from = currentKey(p, from)
-	return slices.ContainsFunc(to.AllowedFrom, func(key string) bool { return currentKey(p, key) == from })
+	return slices.Contains(keys, currentKey(p, from))
 }
 
 // Open starts a deal.

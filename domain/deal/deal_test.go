@@ -56,6 +56,14 @@ func (f *funnel) Stage(key string) (domain.Stage, bool) {
 	return domain.Stage{}, false
 }
 
+func (f *funnel) Sources(to domain.Stage) (keys []string, all bool) {
+	for _, key := range to.AllowedFrom {
+		s, _ := f.Stage(key)
+		keys = append(keys, s.Key)
+	}
+	return keys, keys == nil
+}
+
 func (f *funnel) First(kind domain.StageKind) domain.Stage {
 	for _, s := range f.stages {
 		if s.Kind == kind {
@@ -230,6 +238,9 @@ func TestDeal(t *testing.T) {
 		{Name: "with all that it requires", Given: in(), When: deal.ChangePipeline{PipelineID: service, StageKey: "paid"}, Err: domain.Invalid, Code: "required_by_stage", At: "/company_id"},
 		{Name: "to one that takes deals", Given: in(), When: deal.ChangePipeline{PipelineID: retired}, Err: domain.Invalid, Code: "reference_not_found"},
 		{Name: "the same one is no change", Given: in(), When: deal.ChangePipeline{PipelineID: sales}},
+		{Name: "but another stage of it is", Given: ready, When: deal.ChangePipeline{PipelineID: sales, StageKey: "offer"}, Then: events{moved("lead", "offer", 60, tuesday)}},
+		{Name: "by the rules of the stage", Given: in(), When: deal.ChangePipeline{PipelineID: sales, StageKey: "contract"}, Err: domain.Invalid, Code: "not_allowed_from", At: "/stage_key"},
+		{Name: "which must be one", Given: in(), When: deal.ChangePipeline{PipelineID: sales, StageKey: "x"}, Err: domain.Invalid, Code: "unknown_stage", At: "/stage_key"},
 		{Name: "closed deals stay where they are", Given: won, When: deal.ChangePipeline{PipelineID: service}, Err: domain.Conflict, Code: "state_conflict"},
 
 		{Name: "lines say what a deal is worth", Given: in(priced), When: deal.AddLineItem{Line: tiles.Item.Line}, Then: events{tiles}},

@@ -94,7 +94,7 @@ func (StageChanged) Touches() []string { return []string{"stage_key"} }
 // ChangePipeline moves a deal to another pipeline.
 type ChangePipeline struct {
 	PipelineID domain.ID `json:"pipeline_id" prefix:"pip" doc:"The pipeline to move to" example:"pip_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	StageKey   string    `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it goes on in: the first open one, if left out"`
+	StageKey   string    `json:"stage_key,omitzero" maxLength:"50" doc:"The stage it goes on in: the first open one, if left out. In the pipeline that the deal is in, it moves there as move_stage does, and stays where it is if left out."`
 }
 
 // PipelineChanged says that a deal is in another pipeline, and in which stage.
@@ -117,6 +117,9 @@ func (c ChangePipeline) References(d Deal, _ domain.Origin) []domain.Ref {
 	if !d.Live() {
 		return nil
 	}
+	if c.PipelineID == d.PipelineID {
+		return d.inPipeline()
+	}
 	return []domain.Ref{c.pipeline()}
 }
 
@@ -126,7 +129,10 @@ func (c ChangePipeline) Decide(d Deal, o domain.Origin) ([]Event, error) {
 		return nil, err
 	}
 	if c.PipelineID == d.PipelineID {
-		return nil, nil
+		if c.StageKey == "" {
+			return nil, nil
+		}
+		return MoveStage{StageKey: c.StageKey}.Decide(d, o) // it is in the pipeline, so only the stage is left to change
 	}
 	pipeline, err := domain.Find[domain.Stages](o, c.pipeline())
 	if err != nil {

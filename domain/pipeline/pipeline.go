@@ -27,10 +27,11 @@ const maxStages = 50
 // clients see of it. The zero
 // Pipeline does not exist yet.
 type Pipeline struct {
-	Name   string            `json:"name" search:"true"`
-	Status Status            `json:"status" enum:"active,archived"`
-	Stages []domain.Stage    `json:"stages" doc:"In order, without those that were archived"`
-	Moved  map[string]string `json:"archived_stages,omitzero" doc:"The keys of archived stages, each with the stage that took its place"`
+	Name   string                  `json:"name" search:"true"`
+	Status Status                  `json:"status" enum:"active,archived"`
+	Stages []domain.Stage          `json:"stages" doc:"In order, without those that were archived"`
+	Moved  map[string]string       `json:"archived_stages,omitzero" doc:"The keys of archived stages, each with the stage that took its place"`
+	Gone   map[string]domain.Stage `json:"-"` // archived stages as they were
 }
 
 // Status says whether a pipeline takes deals.
@@ -64,6 +65,29 @@ func (p Pipeline) Stage(key string) (domain.Stage, bool) {
 		return domain.Stage{}, false
 	}
 	return p.Stages[i], true
+}
+
+// Sources implements [domain.Stages].
+func (p Pipeline) Sources(to domain.Stage) (keys []string, all bool) {
+	seen := map[string]bool{}
+	var from func(list []string)
+	from = func(list []string) {
+		all = all || len(list) == 0
+		for _, key := range list {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			s, _ := p.Stage(key)
+			if gone, ok := p.Gone[key]; ok && s.Key == to.Key {
+				from(gone.AllowedFrom)
+				continue
+			}
+			keys = append(keys, s.Key)
+		}
+	}
+	from(to.AllowedFrom)
+	return keys, all
 }
 
 // First implements [domain.Stages]. Archiving leaves at least one of each kind.
@@ -279,17 +303,33 @@ func (c UpdateStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	set(&s.Name, c.Name)
 	set(&s.Probability, c.Probability)
 	set(&s.RequiredFields, c.RequiredFields)
-	set(&s.AllowedFrom, c.AllowedFrom)
 	set(&s.SLASeconds, c.SLASeconds)
-	if c.AllowedFrom != nil {
-		if err := checkFrom(s, func(key string) bool { return p.index(key) >= 0 }); err != nil {
+	if c.AllowedFrom != nil && !slices.Equal(*c.AllowedFrom, s.AllowedFrom) {
+		s.AllowedFrom = *c.AllowedFrom
+		if err := checkFrom(s, func(key string) bool { _, ok := p.Stage(key); return ok }); err != nil {
 			return nil, err
 		}
+		s.AllowedFrom = p.current(s)
 	}
 	if s = certain(s); same(s, p.Stages[i]) {
 		return nil, nil
 	}
 	return []Event{StageUpdated{s}}, nil
+}
+
+// current returns what a stage says of where deals come from with the keys of
+// today. An archived stage that it took the place of itself stays named: what that
+// means is for [Pipeline.Sources] to say.
+func (p Pipeline) current(s domain.Stage) (keys []string) {
+	for _, key := range s.AllowedFrom {
+		if now, _ := p.Stage(key); now.Key != s.Key {
+			key = now.Key
+		}
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 func set[T any](to, from *T) {
@@ -385,6 +425,14 @@ func (c ArchiveStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 
 func (StageArchived) EventType() string { return "pipeline.stage_archived" }
 func (e StageArchived) Apply(p *Pipeline) {
+	if i := p.index(e.Key); i >= 0 {
+		gone := maps.Clone(p.Gone)
+		if gone == nil {
+			gone = map[string]domain.Stage{}
+		}
+		gone[e.Key] = p.Stages[i]
+		p.Gone = gone
+	}
 	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s domain.Stage) bool { return s.Key == e.Key })
 	moved := maps.Clone(p.Moved)
 	if moved == nil {

@@ -122,6 +122,58 @@ func TestStages(t *testing.T) {
 	}
 }
 
+// What a stage says of where deals come from holds when stages are archived: no
+// stage becomes one that nobody can enter.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	stage := func(key string, from ...string) domain.Stage {
+		return domain.Stage{Key: key, Name: key, Kind: domain.StageOpen, AllowedFrom: from}
+	}
+	all := stages(stage("a"), stage("b", "a"), stage("c", "b"), stage("d", "b", "c"), stage("e", "f"), stage("f", "e"), stage("g", "a"), won, lost)
+	archive := func(key, to string) pipeline.Event { return pipeline.StageArchived{Key: key, MoveTo: to} }
+	for _, c := range []struct {
+		name     string
+		archived events
+		stage    string
+		want     string
+	}{
+		{"nothing", nil, "d", "[b c] false"},
+		{"from any", nil, "a", "[] true"},
+		{"another one takes its place", events{archive("b", "g")}, "c", "[g] false"},
+		{"the stage itself takes its place", events{archive("b", "c")}, "c", "[a] false"},
+		{"which others name, too", events{archive("b", "c")}, "d", "[c c] false"},
+		{"one after another", events{archive("b", "c"), archive("c", "d")}, "d", "[a] false"},
+		{"the first one could be entered from any", events{archive("a", "b")}, "b", "[] true"},
+		{"in a circle", events{archive("f", "e")}, "e", "[e] false"},
+		{"changed since, with the list as it was", events{archive("b", "c"), pipeline.StageUpdated{Stage: stage("c", "b", "g")}}, "c", "[a g] false"},
+	} {
+		p := domain.Fold(append(events{pipeline.Created{Name: "x", Stages: all}}, c.archived...)...)
+		s, _ := p.Stage(c.stage)
+		keys, every := p.Sources(s)
+		if got := fmt.Sprint(keys, every); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	p := domain.Fold(events{pipeline.Created{Name: "x", Stages: all}, archive("b", "c")}...)
+	for _, c := range []struct {
+		name string
+		key  string
+		from []string
+		want events
+		ok   bool
+	}{
+		{"the list as it is shown is no change", "c", []string{"b"}, nil, true},
+		{"an archived stage is the one that took its place", "g", []string{"b", "c", "a"}, events{pipeline.StageUpdated{Stage: stage("g", "c", "a")}}, true},
+		{"but not of itself", "c", []string{"b", "g"}, events{pipeline.StageUpdated{Stage: stage("c", "b", "g")}}, true},
+		{"one that never was is none", "c", []string{"b", "x"}, nil, false},
+	} {
+		got, err := pipeline.UpdateStage{Key: c.key, AllowedFrom: &c.from}.Decide(p, domain.Origin{})
+		if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != c.ok {
+			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
+		}
+	}
+}
+
 func TestNamesAreClaimed(t *testing.T) {
 	t.Parallel()
 	p := domain.Fold(events{pipeline.Created{Name: "Sales", Stages: stages(lead, won, lost)}}...)
