@@ -1,116 +1,151 @@
-// Package reactions holds the process managers: what happens by itself because
-// something else happened. Each is a plain function of a run of events of one
-// tenant. As a run may be delivered more than once, each makes sure by itself
-// that what it does is done once. What a reaction changes it changes by commands, as
-// everybody does.
+// Package reactions holds what happens by itself because something else happened,
+// or because its time has come.
+//
+// A [Process] is made of pure functions from events to orders: commands, work and
+// wake-ups, which are done later, each once: see package jobs. A [Reaction] does what
+// it does while it reads the log; as it may be given the same events more than once,
+// it makes sure by itself that nothing is done twice. What any of them changes, it
+// changes by commands, as everybody does.
 package reactions
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/task"
 	"github.com/rowhouse/rowhouse/eventstore"
-	"github.com/rowhouse/rowhouse/eventstore/feed"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// All lists every reaction. This is the index of what happens by itself.
-var All = []Reaction{
-	StageMoves,
-	Usage,
-}
+// All lists every reaction, and Processes every process. These are the indexes of
+// what happens by itself.
+var (
+	All = []Reaction{
+		StageMoves,
+		Usage,
+	}
+	Processes = []Process{
+		Bin,
+		TaskTimes,
+	}
+)
+
+// Commands and Works list what processes can order.
+var (
+	Commands = []Command{
+		give(commands.Tasks, task.BecomeOverdue{}),
+		give(commands.Tasks, task.Remind{}),
+	}
+	Works = []AnyWork{
+		EmptyBin,
+	}
+)
 
 // Services is what reactions work with. All of it may be used concurrently.
 type Services struct {
 	Wall     *wall.Wall
+	Store    eventstore.Store    // the logs
 	Models   *projections.Models // to find records
 	Commands *commands.Runner    // to change them, as whoever may
 	Now      func() time.Time
+
+	// BinDays is for how many days deleted records can be restored. Then they are
+	// removed for good: see [Bin]. 0 means never.
+	BinDays int
+
+	// Ordered, if set, is called when processes have ordered something. It must not
+	// block.
+	Ordered func()
 }
 
-// Reaction is one process manager.
+// Reaction is a function of a run of events of one tenant.
 type Reaction struct {
 	Name   string        // for good: how far it has come is kept under it
 	Linger time.Duration // how long events of a tenant gather before it looks again
 	React  func(context.Context, Services, eventstore.Batch) error
 }
 
-// Router hands events to reactions on this node.
-type Router struct {
-	router *message.Router
-	feeds  []*feed.Subscriber
-}
+// Router hands events to reactions and processes on this node.
+type Router struct{ followers []*eventstore.Follower }
 
 // NewRouter returns a router that does nothing until it runs. The follower
 // configuration says what to follow; Group, Handle and Linger come from each
 // reaction.
-func NewRouter(in Services, cfg eventstore.FollowerConfig, all []Reaction) (*Router, error) {
-	// That a handler has failed is for the follower to tell, which knows the tenant
-	// and what happens next.
-	logger := watermill.NewSlogLoggerWithLevelMapping(cfg.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug, slog.LevelError: slog.LevelDebug})
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, logger)
-	if err != nil {
-		return nil, err
-	}
-	r := &Router{router: router}
-	for _, reaction := range all {
-		cfg.Linger = reaction.Linger
-		s := feed.NewSubscriber(cfg) // one for each, because the router closes it
-		s.Bare = true
-		r.feeds = append(r.feeds, s)
-		router.AddConsumerHandler(reaction.Name, reaction.Name, s, func(m *message.Message) error {
-			err := reaction.handle(m.Context(), in)
-			if err != nil {
-				feed.Refuse(m.Context(), fmt.Errorf("reaction %s: %w", reaction.Name, err))
+func NewRouter(in Services, cfg eventstore.FollowerConfig, all []Reaction, processes []Process) *Router {
+	r := &Router{}
+	follow := func(name string, linger time.Duration, handle func(context.Context, eventstore.Batch) error) {
+		cfg.Group, cfg.Linger = name, linger
+		cfg.Handle = eventstore.OneByOne(func(ctx context.Context, b eventstore.Batch) error {
+			if err := safely(ctx, b, handle); err != nil {
+				return fmt.Errorf("reaction %s: %w", name, err)
 			}
-			return err // the follower tries again
+			return nil
+		})
+		r.followers = append(r.followers, eventstore.NewFollower(cfg))
+	}
+	for _, reaction := range all {
+		follow(reaction.Name, reaction.Linger, func(ctx context.Context, b eventstore.Batch) error {
+			if err := reaction.React(ctx, in, b); err != nil {
+				return err
+			}
+			return cfg.Tracker.Move(ctx, reaction.Name, b.Tenant, b.From, b.To())
 		})
 	}
-	return r, nil
+	for _, p := range processes {
+		follow(p.name, 0, func(ctx context.Context, b eventstore.Batch) error { return p.react(ctx, in, cfg.Tracker, b) })
+	}
+	return r
 }
 
-// handle reacts to the events of a message. A panic is an error, and no more.
-func (r Reaction) handle(ctx context.Context, in Services) (err error) {
+// safely makes an error of a panic.
+func safely(ctx context.Context, b eventstore.Batch, handle func(context.Context, eventstore.Batch) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %T", p) // not p: it may hold what is in the events
 		}
 	}()
-	b, ok := feed.FromContext(ctx)
-	if !ok {
-		return errNotOurs
-	}
-	return r.React(ctx, in, b)
+	return handle(ctx, b)
 }
 
-var errNotOurs = errors.New("message does not come from the log")
-
 // Run hands events to the reactions until ctx is done.
-func (r *Router) Run(ctx context.Context) error { return r.router.Run(ctx) }
+func (r *Router) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, f := range r.followers {
+		running.Go(func() { f.Run(ctx) })
+	}
+	running.Wait()
+}
 
 // Notify says that the log of a tenant has grown.
 func (r *Router) Notify(tenant domain.TenantID, head eventstore.Position) {
-	for _, f := range r.feeds {
+	for _, f := range r.followers {
 		f.Notify(tenant, head)
 	}
 }
 
-// Describe implements [prometheus.Collector]. See [feed.Subscriber.Describe].
+// Describe implements [prometheus.Collector]. It does not say what will be
+// collected, because there are others that collect the same of other groups.
 func (*Router) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (r *Router) Collect(ch chan<- prometheus.Metric) {
-	for _, f := range r.feeds {
+	for _, f := range r.followers {
 		f.Collect(ch)
 	}
+}
+
+// prefixes says what the IDs of records begin with, by kind.
+func prefixes() map[string]string {
+	by := make(map[string]string, len(projections.All))
+	for _, t := range projections.All {
+		by[t.Kind()] = t.Prefix()
+	}
+	return by
 }

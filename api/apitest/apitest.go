@@ -30,6 +30,7 @@ import (
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/reactions"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 // Server is a backend that nobody else uses. Its read models follow its log as
@@ -38,6 +39,7 @@ type Server struct {
 	URL     string
 	Store   eventstore.Store
 	Models  *projections.Models
+	Wall    *wall.Wall
 	Metrics *prometheus.Registry
 	Token   string           // for the first use; see [Unused]
 	Close   chan struct{}    // to be closed to tell streams to end
@@ -69,7 +71,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	engine.Wall.Tell(log)
-	s := &Server{t: t, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
+	s := &Server{t: t, Wall: engine.Wall, Metrics: prometheus.NewRegistry(), Close: make(chan struct{}), seen: map[domain.TenantID]*atomic.Int64{}}
 	s.Metrics.MustRegister(engine.Wall)
 
 	// The store tells the others what is new, and they read from the store.

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"commands":    {"domain", "domain/*", "eventstore"},
 	"projections": {"domain", "domain/*", "eventstore", "wall"},
 	"jobs":        {"domain", "eventstore", "wall"},
-	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "eventstore/feed", "commands", "projections", "projections/query", "wall"},
+	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "commands", "projections", "projections/query", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
 	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
 	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},
@@ -46,7 +46,7 @@ var mayUse = map[string][]string{
 	"google.golang.org/grpc":          {"eventstore/kurrent/esdb"},
 	"github.com/EventStore/":          {"eventstore/kurrent/esdb"},
 	"github.com/jackc/pgx/v5/pgxpool": {"wall", "cmd/bench"}, // nobody else may get around the wall
-	"github.com/ThreeDotsLabs":        {"eventstore/feed", "reactions", "bus", "cmd"},
+	"github.com/ThreeDotsLabs":        {"bus", "cmd"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"github.com/pressly/goose/":       {"migrations"},
 	"github.com/golang-jwt/":          {"access"},

@@ -37,6 +37,7 @@ type cli struct {
 	Claims      claimsCmd      `cmd:"" help:"Renew what keeps things unique, after an upgrade that compares them in another form."`
 	Log         logCmd         `cmd:"" help:"Look after the logs of tenants: where they are kept, and move them."`
 	Bus         busCmd         `cmd:"" help:"Look at what is published to brokers, and at what they do not take."`
+	Jobs        jobsCmd        `cmd:"" help:"Look at what the server does later by itself, and at what failed."`
 	Import      importCmd      `cmd:"" help:"Import a CSV file through the API of a running server."`
 	Demo        demoCmd        `cmd:"" help:"Load a believable data set into a running server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

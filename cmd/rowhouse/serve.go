@@ -27,6 +27,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
+	"github.com/rowhouse/rowhouse/jobs"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/reactions"
@@ -47,12 +48,16 @@ type serveCmd struct {
 	logFlags
 	busFlags
 
-	Listen string        `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
-	Drain  time.Duration `default:"3s" env:"ROWHOUSE_DRAIN" placeholder:"TIME" help:"When the server is told to stop: how long it still takes requests, while /readyz says 503 and each answer is the last on its connection. Ends early when nobody is connected."`
+	Listen  string        `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	BinDays int           `default:"30" env:"ROWHOUSE_BIN_DAYS" placeholder:"DAYS" help:"For how many days deleted records can be restored. Then they are removed for good; 0 means never."`
+	Drain   time.Duration `default:"3s" env:"ROWHOUSE_DRAIN" placeholder:"TIME" help:"When the server is told to stop: how long it still takes requests, while /readyz says 503 and each answer is the last on its connection. Ends early when nobody is connected."`
 }
 
 // Run serves until ctx is done, and then answers what is under way.
 func (c serveCmd) Run(ctx context.Context, e *env) error {
+	if c.BinDays < 0 || c.BinDays > 36500 {
+		return errors.New("--bin-days: give a number of days from 0 to 36500")
+	}
 	l, err := listen(ctx, c.Listen) // first, because it is cheap and often wrong
 	if err != nil {
 		return err
@@ -68,7 +73,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, c.logFlags, c.busFlags, f, c.Drain)
+	err = serve(ctx, e.log, db, c, f)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -94,6 +99,7 @@ type server struct {
 	models   *projections.Models
 	services reactions.Services
 	react    *reactions.Router
+	jobs     *jobs.Queue
 	bus      *buses
 	api      *api.Server
 	node     identity
@@ -103,7 +109,7 @@ type server struct {
 
 // build puts a server together on a database. Whatever has to be stopped is
 // stopped by [server.close].
-func build(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags) (_ *server, err error) {
+func build(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, binDays int) (_ *server, err error) {
 	s := &server{log: log, closing: make(chan struct{})}
 	if err := db.check(ctx, log); err != nil {
 		return nil, err
@@ -123,7 +129,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 		return nil, err
 	}
 	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
-	if err := s.derive(db, metrics); err != nil { //nolint:contextcheck // a reaction gets its context when it runs
+	if err := s.derive(db, metrics, binDays); err != nil {
 		return nil, err
 	}
 	s.bus, err = startBus(ctx, out, bus.Config{
@@ -159,7 +165,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 }
 
 // derive builds what follows the log: the read models and the reactions.
-func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) {
+func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int) (err error) {
 	tracker := postgres.NewTracker(s.wall)
 	if s.node, err = takeIdentity(db.dir); err != nil {
 		return fmt.Errorf("keep the name of this node in the data directory: %w", err)
@@ -169,13 +175,23 @@ func (s *server) derive(db *database, metrics *prometheus.Registry) (err error) 
 		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})
-	s.services = reactions.Services{Wall: s.wall, Models: s.models, Commands: commands.NewRunner(s.store, newID, records), Now: now}
-	s.react, err = reactions.NewRouter(s.services, eventstore.FollowerConfig{
+	s.services = reactions.Services{
+		Wall: s.wall, Store: s.store, Models: s.models, Commands: commands.NewRunner(s.store, newID, records), Now: now,
+		BinDays: binDays, Ordered: func() { s.jobs.Notify() },
+	}
+	s.react = reactions.NewRouter(s.services, eventstore.FollowerConfig{
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now, Away: wall.IsPassing,
-	}, reactions.All)
-	metrics.MustRegister(s.wall, s.models, s.react,
+	}, reactions.All, reactions.Processes)
+	s.jobs, err = jobs.NewQueue(jobs.QueueConfig{
+		Wall: s.wall, Workers: jobs.NewWorkers(s.wall, s.services.Handlers(reactions.Processes, reactions.Works), now), Now: now, Log: s.log,
+		Chores: []jobs.Chore{{Name: "forget_commands", Every: time.Hour, Do: s.forget}},
+	})
+	if err != nil {
+		return err
+	}
+	metrics.MustRegister(s.wall, s.models, s.react, s.jobs,
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return err
+	return nil
 }
 
 // appended tells everybody on this node who follows the log how far that of a
@@ -196,13 +212,13 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 func (s *server) follow(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.models.Run(ctx) })
+	wg.Go(func() { s.react.Run(ctx) })
 	wg.Go(func() {
-		if err := s.react.Run(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "reactions have stopped; usage is not counted until the server is started again", "error", err)
+		if err := s.jobs.Run(ctx); err != nil {
+			s.log.WarnContext(ctx, "jobs under way could not be ended in time; they are done by another node, or at the next start", "error", err)
 		}
 	})
 	wg.Go(func() { s.bus.run(ctx) })
-	wg.Go(func() { s.forget(ctx) })
 	wg.Go(func() { s.logs.watch(ctx, s.wall, s.node.name) })
 	wg.Wait()
 }
@@ -210,19 +226,10 @@ func (s *server) follow(ctx context.Context) {
 // remembered is how long a command can be repeated under its Idempotency-Key.
 const remembered = 30 * 24 * time.Hour
 
-// forget lets go of what is remembered of old commands, every hour.
-func (s *server) forget(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		if _, err := s.logs.here.Forget(ctx, remembered); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "old commands could not be forgotten, so they take room a little longer; tried again in an hour", "error", err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
+// forget lets go of what is remembered of old commands. One node does so for all.
+func (s *server) forget(ctx context.Context) error {
+	_, err := s.logs.here.Forget(ctx, remembered)
+	return err
 }
 
 // close answers what the log was given, and lets go of the database, also if ctx
@@ -247,8 +254,8 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, f *front, grace time.Duration) error {
-	s, err := build(ctx, log, db, events, out)
+func serve(ctx context.Context, log *slog.Logger, db *database, c serveCmd, f *front) error {
+	s, err := build(ctx, log, db, c.logFlags, c.busFlags, c.BinDays)
 	if err != nil {
 		return err
 	}
@@ -270,9 +277,9 @@ func serve(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 		return fmt.Errorf("the private PostgreSQL has ended for good: %w", db.own.Err())
 	case <-ctx.Done():
 	}
-	log.InfoContext(ctx, "stopping: requests are answered for a moment longer, each as the last on its connection; a second signal ends the server at once", "drain", grace)
+	log.InfoContext(ctx, "stopping: requests are answered for a moment longer, each as the last on its connection; a second signal ends the server at once", "drain", c.Drain)
 	close(s.closing)
-	return f.drain(ctx, grace)
+	return f.drain(ctx, c.Drain)
 }
 
 // offerSetup writes down the token of the first use, until it was used.

@@ -1,3 +1,5 @@
+// Package feed says what is told of an event to those who are not part of the backend,
+// such as brokers: the same, whoever they are. It knows nothing of what events mean.
 package feed
 
 import (

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
+)
+
+// Two nodes share jobs and timers. When one is killed in the middle of them, all are
+// done within 15 seconds, and each once: those that are due, those that it had begun,
+// and those whose time comes later.
+func TestJobsTakeOver(t *testing.T) {
+	t.Parallel()
+	database := dbtest.Server(t)
+	a, b := newNode(t), newNode(t)
+	for _, n := range []*node{a, b} {
+		n.env = []string{"ROWHOUSE_DATABASE_URL=" + database, "ROWHOUSE_ROOT_KEY_FILE=" + filepath.Join(a.dir, "root.key")}
+	}
+	a.start()
+	a.setUp()
+	b.start()
+	b.bearer = a.bearer
+
+	var me struct {
+		Token        string `json:"access_token"`
+		Organization string `json:"organization_id"`
+	}
+	a.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
+	a.bearer = me.Token
+	const tenants, tasks = 6, 150
+	all := make([]tenantOf, tenants)
+	for i := range all {
+		var made struct {
+			ID string `json:"id"`
+		}
+		a.want(http.StatusCreated, "POST", "/v1/organizations/"+me.Organization+"/tenants", fmt.Sprintf(`{"name":"T%d"}`, i), &made)
+		all[i] = a.keyOf(made.ID)
+	}
+	due := time.Now().Add(3 * time.Second)
+	for i, o := range all {
+		var ops []string
+		for k := range tasks { // half of them are late already, the others become so while nodes come and go
+			at := due.Add(time.Duration(k*20) * time.Millisecond)
+			if k%2 == 0 {
+				at = due.Add(-time.Hour)
+			}
+			ops = append(ops, fmt.Sprintf(`{"op":"create","data":{"title":"%d","due_at":%q,"remind_at":%q}}`, k, at.UTC().Format(time.RFC3339Nano), due.Add(-time.Minute).UTC().Format(time.RFC3339)))
+		}
+		n := *[]*node{a, b}[i%2]
+		n.bearer = o.key
+		n.want(http.StatusOK, "POST", o.path+"/tasks/batch", `{"operations":[`+strings.Join(ops, ",")+`]}`, nil)
+	}
+	counts := func(o tenantOf) map[string]int {
+		n := *b
+		n.bearer = o.key
+		types := map[string]int{}
+		for after, more := int64(0), true; more; {
+			_, data, err := n.ask("GET", fmt.Sprintf("%s/events?limit=5000&after=%d", o.path, after), "", "Accept", "application/x-ndjson")
+			if err != nil {
+				t.Fatal(err)
+			}
+			more = false
+			for line := range bytes.Lines(data) {
+				var e struct {
+					Type     string `json:"type"`
+					Position int64  `json:"position"`
+				}
+				if err := json.Unmarshal(line, &e); err != nil {
+					t.Fatalf("%v\n%s", err, line)
+				}
+				types[e.Type]++
+				after, more = e.Position, true
+			}
+		}
+		return types
+	}
+	for _, o := range all { // until jobs of all of them are ordered, and some are done
+		for patience := time.Now().Add(30 * time.Second); counts(o)["task.reminded"] == 0; {
+			if time.Now().After(patience) {
+				t.Fatal("jobs are not done: ", counts(o))
+			}
+			time.Sleep(5 * time.Millisecond) // another process cannot be waited for in a better way
+		}
+	}
+	a.end(syscall.SIGKILL)
+	killed := time.Now()
+	until := killed.Add(15 * time.Second)
+	for _, o := range all {
+		for {
+			got := counts(o)
+			if got["task.became_overdue"] > tasks || got["task.reminded"] > tasks {
+				t.Fatalf("something was done twice: %v", got)
+			}
+			if got["task.became_overdue"] == tasks && got["task.reminded"] == tasks {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatalf("not all is done: %v", got)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	t.Logf("everything was done %v after the kill", time.Since(killed).Round(time.Millisecond))
+	out, err := b.command("jobs", "list").CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("parked")) || strings.Count(string(out), "ten_") < tenants || bytes.Contains(out, []byte("failed")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := b.command("jobs", "drop", "--tenant", strings.TrimPrefix(all[0].path, "/v1/tenants/"), "job_00000000000000000000000001").CombinedOutput(); err == nil || !bytes.Contains(out, []byte("no such job")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
