@@ -44,7 +44,7 @@ func (a asian) rivals(best *scored) bool {
 	if best.name == "windows-1252" {
 		return a.different >= fewLetters && a.mean > oftenUsed
 	}
-	return a.mean > oftenSeen
+	return a.mean > oftenSeen || a.different < fewLetters
 }
 
 // eastern returns the East Asian encodings that make sense of the file, the
@@ -210,7 +210,7 @@ func isTaught(r rune, e Encoding) bool {
 	lead, trail := b[0], b[1]
 	switch e.name {
 	case "shift_jis":
-		return lead >= 0x88 && lead <= 0x97
+		return lead >= 0x88 && lead <= 0x97 || lead == 0x98 && trail <= 0x72
 	case "euc-jp":
 		return lead >= 0xB0 && lead <= 0xCF
 	case "gb18030":
