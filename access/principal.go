@@ -221,7 +221,7 @@ func (d *Directory) findKey(ctx context.Context, s subject) (*standing, error) {
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
 		Actor:        domain.Actor{Kind: keyKind, ID: domain.ID{Prefix: keyPrefix, UUID: s.id}},
 		Role:         role,
-		May:          func(p domain.Permission) bool { return role.May(p) && maker.May(p) && notForKeys.allow(p) },
+		May:          func(p domain.Permission) bool { return role.May(p) && maker.May(p) && forKeys(p) },
 	}
 	return st, err
 }

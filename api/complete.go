@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/projections"
@@ -34,6 +35,9 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 			say("the kind %s has the prefix %q in commands and %q in projections", name, k.Prefix(), t.Prefix())
 		}
 		delete(left, name)
+		if read := domain.Permission(name + ":read"); !access.Owner.May(read) {
+			say("nobody may look at records of the kind %s: add it to grants in access/roles.go", name)
+		}
 		if k.About() == "" {
 			say("the kind %s is not described: say in one sentence what it is, in its file in commands", name)
 		}
@@ -63,6 +67,8 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 		seen[o.Name] = true
 		if o.Permission == "" {
 			say("takes no permission: name one in its policy in commands")
+		} else if !access.Owner.May(o.Permission) {
+			say("takes the permission %s, which no role has: add it to grants in access/roles.go", o.Permission)
 		}
 		if o.Summary == "" {
 			say("is not described: add a summary to its line in commands")

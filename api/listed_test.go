@@ -46,6 +46,7 @@ func TestWhatIsForgottenIsNamed(t *testing.T) {
 		"a description":         {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "", offers}}, tables, "is not described"},
 		"a way to make it":      {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", offers[:2]}}, tables, "add a create line"},
 		"a permission":          {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "" })}}, tables, "company.set_parent takes no permission"},
+		"a right":               {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "company:sell" })}}, tables, "company:sell, which no role has: add it to grants"},
 		"a summary":             {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Summary = "" })}}, tables, "company.set_parent is not described"},
 		"an example":            {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "" })}}, tables, "company.set_parent needs an example"},
 		"an example in JSON":    {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "{" })}}, tables, "company.set_parent needs an example"},

@@ -30,6 +30,7 @@ type Runner struct {
 	baseline *lru.Cache[eventstore.StreamID, baseline]
 	turns    turns                // see takeTurn
 	kinds    map[string]AnyPolicy // those that commands may refer to, by name
+	byPrefix map[string]AnyPolicy // and by the prefix of their IDs
 }
 
 // baseline is a record as it was at a version. It saves reading what came before,
@@ -46,9 +47,9 @@ func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int) *Runne
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	r := &Runner{store: store, newID: newID, baseline: b, kinds: map[string]AnyPolicy{}}
+	r := &Runner{store: store, newID: newID, baseline: b, kinds: map[string]AnyPolicy{}, byPrefix: map[string]AnyPolicy{}}
 	for _, k := range All {
-		r.kinds[k.Kind()] = k
+		r.kinds[k.Kind()], r.byPrefix[k.Prefix()] = k, k
 	}
 	return r
 }

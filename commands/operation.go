@@ -207,13 +207,16 @@ func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref doma
 		id = op.ID()
 	}
 	k, ok := v.run.kinds[ref.Kind]
+	if ref.Kind == "" {
+		k, ok = v.run.byPrefix[id.Prefix]
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s refers to %s, which is no kind in commands.All", op.policy.Kind(), ref.Kind)
 	}
 	if k.Prefix() != id.Prefix {
 		return nil, nil //nolint:nilnil // an ID of something else names no such record
 	}
-	s := eventstore.StreamID{Tenant: d.stream.Tenant, Kind: ref.Kind, ID: id.UUID}
+	s := eventstore.StreamID{Tenant: d.stream.Tenant, Kind: k.Kind(), ID: id.UUID}
 	if s == d.stream && eventstore.Version(ref.Version) > d.at {
 		return nil, nil //nolint:nilnil // it never came to that version
 	}

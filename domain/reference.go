@@ -20,7 +20,7 @@ type Referrer[S any] interface {
 
 // Ref points at a record of the same tenant.
 type Ref struct {
-	Kind    string // the name of its aggregate
+	Kind    string // the name of its aggregate; if empty, the one that the prefix of the ID belongs to
 	ID      ID     // if zero, the record that the command is for
 	Pointer string // the input that names it, as a JSON pointer
 	Version int    // if not 0, the record as it was at that version

@@ -69,19 +69,6 @@ const (
 // KindName implements [record.Fields].
 func (Fields) KindName() string { return "company" }
 
-// Normal implements [record.Fields].
-func (f Fields) Normal() Fields {
-	f.Common = f.Common.Normal()
-	f.Name = domain.Line(f.Name)
-	if len(f.Domains) == 0 {
-		f.Domains = nil
-	}
-	if len(f.Addresses) == 0 {
-		f.Addresses = nil
-	}
-	return f
-}
-
 // Check implements [record.Fields].
 func (f Fields) Check() error {
 	seen := map[string]bool{}
@@ -92,14 +79,6 @@ func (f Fields) Check() error {
 	}
 	errs = append(errs, domain.Check(f.AnnualRevenue.Units() >= 0, "/annual_revenue/amount", "too_small", "must not be less than 0"))
 	return errors.Join(errs...)
-}
-
-// References implements [record.Fields].
-func (f Fields) References() []domain.Ref {
-	if f.ParentID.IsZero() {
-		return nil
-	}
-	return []domain.Ref{{Kind: "company", ID: f.ParentID, Pointer: "/parent_id"}}
 }
 
 // Claims keeps domains to one company each.
@@ -171,8 +150,7 @@ func (c *Company) Guard(to Fields, o domain.Origin) error {
 // ancestor returns a company that was asked for: as a parent, or as one further
 // up.
 func ancestor(o domain.Origin, id domain.ID) (*Company, error) {
-	parent := through(id)
-	parent.Dead = false
+	parent := domain.Ref{ID: id, Pointer: "/parent_id"} // as the mould asks for it
 	if c, err := domain.Find[*Company](o, parent); err == nil {
 		return c, nil
 	}

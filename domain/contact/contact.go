@@ -101,12 +101,8 @@ func (Fields) KindName() string { return "contact" }
 // Normal makes the first e-mail address and the first number the primary ones,
 // if none is.
 func (f Fields) Normal() Fields {
-	f.Common = f.Common.Normal()
 	f.Emails = withPrimary(f.Emails, func(e *EmailAddress) *bool { return &e.Primary })
 	f.Phones = withPrimary(f.Phones, func(p *PhoneNumber) *bool { return &p.Primary })
-	if len(f.Addresses) == 0 {
-		f.Addresses = nil
-	}
 	return f
 }
 
@@ -147,14 +143,6 @@ func (f Fields) Check() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// References implements [record.Fields].
-func (f Fields) References() []domain.Ref {
-	if f.CompanyID.IsZero() {
-		return nil
-	}
-	return []domain.Ref{{Kind: "company", ID: f.CompanyID, Pointer: "/company_id"}}
 }
 
 // Claims keeps e-mail addresses to one contact each, unless it was allowed

@@ -59,27 +59,9 @@ type Fields struct {
 // KindName implements [record.Fields].
 func (Fields) KindName() string { return "deal" }
 
-// Normal implements [record.Fields].
-func (f Fields) Normal() Fields {
-	f.Common = f.Common.Normal()
-	f.Name = domain.Line(f.Name)
-	return f
-}
-
 // Check implements [record.Fields].
 func (f Fields) Check() error {
 	return domain.Check(!f.Amount.Decimal().IsNegative(), "/amount/amount", "too_small", "must not be less than 0")
-}
-
-// References implements [record.Fields].
-func (f Fields) References() (refs []domain.Ref) {
-	if !f.CompanyID.IsZero() {
-		refs = append(refs, domain.Ref{Kind: "company", ID: f.CompanyID, Pointer: "/company_id"})
-	}
-	if !f.PrimaryContactID.IsZero() {
-		refs = append(refs, domain.Ref{Kind: "contact", ID: f.PrimaryContactID, Pointer: "/primary_contact_id"})
-	}
-	return refs
 }
 
 // Deal is what decisions about a deal depend on. The zero Deal does not exist.

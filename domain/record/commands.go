@@ -31,7 +31,7 @@ func New[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) (F, error)
 	if c := commonOf(&f); c.OwnerID.IsZero() && o.Actor.ID.Prefix == "usr" {
 		c.OwnerID = o.Actor.ID
 	}
-	f = f.Normal()
+	f = Normal(f)
 	if err := domain.CheckShape(f); err != nil {
 		return f, err
 	}

@@ -88,7 +88,7 @@ func mergeValues(target, patch any) any {
 // normal returns fields in the form that is stored. Those that are not changed stay
 // as they are, also if today they would be stored in another form.
 func normal[F Fields[F]](from, to F) F {
-	n := to.Normal()
+	n := Normal(to)
 	a, b, v := reflect.ValueOf(from), reflect.ValueOf(to), reflect.ValueOf(&n).Elem()
 	for _, m := range domain.Members(a.Type()) {
 		if x := a.FieldByIndex(m.Index); equal(x, b.FieldByIndex(m.Index)) {

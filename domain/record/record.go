@@ -27,9 +27,12 @@ type Common struct {
 
 func (c Common) common() Common { return c } //nolint:unused // it makes a struct that embeds it [Fields]
 
-// Normal returns the fields in the form that is stored. Of tags that are the same
-// when folded (see [domain.Folded]), the first one is kept.
-func (c Common) Normal() Common {
+// Check is for kinds whose fields keep no rules among themselves.
+func (Common) Check() error { return nil }
+
+// normal returns the common fields in the form that is stored. Of tags that are the
+// same when folded (see [domain.Folded]), the first one is kept.
+func (c Common) normal() Common {
 	c.Tags = tagSet(distinct(c.Tags))
 	if len(c.ExternalIDs) == 0 {
 		c.ExternalIDs = nil
@@ -37,12 +40,13 @@ func (c Common) Normal() Common {
 	return c
 }
 
-// References is for kinds that refer to no other records. The owner is not
-// looked up: members are not in the log yet, so only the prefix of the ID is
-// checked, by its tag.
+// References is for kinds that refer to other records by fields with a prefix tag
+// only, or to none. The owner is not looked up: members are not in the log yet, so
+// only the prefix of the ID is checked, by its tag.
 func (Common) References() []domain.Ref { return nil }
 
-// Claims is for kinds of which nothing is unique but their external IDs.
+// Claims is for kinds of which nothing is unique but their external IDs and fields
+// with the tag unique:"true".
 func (Common) Claims() []domain.Claim { return nil }
 
 // tagSet returns the tags in order, each once.
@@ -104,15 +108,12 @@ type Fields[F any] interface {
 	// KindName returns the name of the aggregate, such as "contact".
 	KindName() string
 
-	// Normal returns the fields in the form that is stored, such as with exactly
-	// one of the addresses marked as the primary one.
-	Normal() F
-
 	// Check states the rules that the fields must keep among themselves.
 	Check() error
 
-	// References lists the other records that the fields name. They must be
-	// there and live when a reference is made.
+	// References lists the other records that the fields name, beside those whose
+	// IDs are fields with a prefix tag. They must be there and live when a
+	// reference is made.
 	References() []domain.Ref
 
 	// Claims lists what no other live record of the tenant may have as well.
@@ -175,7 +176,7 @@ func (b *Base[F]) Claims() []domain.Claim {
 	if b.life != live {
 		return nil
 	}
-	claims := b.Fields.Claims()
+	claims := append(uniqueFields(b.Fields), b.Fields.Claims()...)
 	ids := b.Fields.common().ExternalIDs
 	for _, source := range names(ids) {
 		claims = append(claims, domain.Keyed(b.Fields.KindName()+".external_id", "/external_ids/"+domain.EscapePointer(source),
@@ -191,8 +192,8 @@ func (*Base[F]) Guard(F, domain.Origin) error { return nil }
 // Needs returns the references among new fields that the record does not have
 // yet. Those that it has stay, even if what they name is deleted meanwhile.
 func (b *Base[F]) Needs(to F, _ domain.Origin) []domain.Ref {
-	has := b.Fields.References()
-	return slices.DeleteFunc(to.References(), func(r domain.Ref) bool {
+	has := referencesOf(b.Fields)
+	return slices.DeleteFunc(referencesOf(to), func(r domain.Ref) bool {
 		return slices.ContainsFunc(has, func(h domain.Ref) bool { return h.Kind == r.Kind && h.ID == r.ID })
 	})
 }

@@ -38,7 +38,6 @@ type stop struct {
 func (fields) KindName() string { return "parcel" }
 
 func (f fields) Normal() fields {
-	f.Common = f.Common.Normal()
 	return f
 }
 

@@ -63,30 +63,15 @@ type Related struct {
 // KindName implements [record.Fields].
 func (Fields) KindName() string { return "task" }
 
-// Normal implements [record.Fields].
+// Normal implements [record.Normalizer].
 func (f Fields) Normal() Fields {
-	f.Common = f.Common.Normal()
-	f.Title = domain.Line(f.Title)
 	if f.Kind == "" {
 		f.Kind = "todo"
 	}
 	if f.Priority == "" {
 		f.Priority = "normal"
 	}
-	f.DueAt, f.RemindAt = utc(f.DueAt), utc(f.RemindAt)
-	if len(f.Related) == 0 {
-		f.Related = nil
-	}
 	return f
-}
-
-// utc returns the same moment without a place, to the microsecond that columns
-// keep.
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	return new(t.UTC().Truncate(time.Microsecond))
 }
 
 // Check implements [record.Fields].

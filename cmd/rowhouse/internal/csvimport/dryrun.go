@@ -12,6 +12,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/cmd/rowhouse/internal/client"
 	"github.com/rowhouse/rowhouse/domain"
+	mould "github.com/rowhouse/rowhouse/domain/record"
 )
 
 // forecast is what an import would do, as far as that can be known without
@@ -251,7 +252,7 @@ func lines(some []int, all int) string {
 
 // checker returns what says whether the fields of a record may be so, going by
 // the rules that this version has.
-func checker[F interface{ Normal() F }](own ...string) func(data map[string]any) error {
+func checker[F mould.Fields[F]](own ...string) func(data map[string]any) error {
 	return func(data map[string]any) error {
 		rest := map[string]any{}
 		for name, v := range data {
@@ -263,7 +264,7 @@ func checker[F interface{ Normal() F }](own ...string) func(data map[string]any)
 		if err := domain.Unmarshal(mustJSON(rest), &f); err != nil {
 			return err
 		}
-		return domain.CheckShape(f.Normal())
+		return domain.CheckShape(mould.Normal(f))
 	}
 }
 
