@@ -40,8 +40,10 @@ fmt: ## Format and modernize the code
 	$(tool) golangci-lint fmt
 
 .PHONY: golden
-golden: ## Accept the stored form of the events as it is now
+golden: ## Accept the stored form of events and rows as it is now, and write the tables that no migration makes
 	go test ./domain/... -update
+	go test ./projections -run "^TestTables$$" -golden
+	go test ./projections -run "^TestKinds$$" -golden
 
 .PHONY: bench
 bench: build ## Measure how fast it is beside the limits of the same PostgreSQL

@@ -47,7 +47,7 @@ func TestTask(t *testing.T) {
 	reminder := task.Updated{Changes: map[string]record.Change{"remind_at": {Old: json.RawMessage("null"), New: json.RawMessage(`"2026-03-01T12:00:00Z"`)}}}
 	remindLater := task.Updated{Changes: map[string]record.Change{"remind_at": {Old: json.RawMessage(`"2026-03-01T12:00:00Z"`), New: json.RawMessage(`"2026-03-01T14:00:00Z"`)}}}
 
-	domaintest.Run(t, task.Aggregate, []domaintest.Case[task.Task]{
+	domaintest.RunRecord(t, task.Aggregate, call, []domaintest.Case[task.Task]{
 		{Name: "a task is created", When: task.Create{Fields: call.Fields}, Then: in()},
 		{Name: "it needs a title", When: task.Create{}, Err: domain.Invalid, At: "/title"},
 		{Name: "it is something to do, and as important as others, unless somebody says so", When: task.Create{Fields: fields{Title: "x"}}, Then: events{task.Created{Fields: fields{Title: "x", Kind: "todo", Priority: "normal"}}}},

@@ -1,0 +1,97 @@
+package projections
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+)
+
+// The tables are as they are described. With -golden, a table that no migration
+// makes yet gets one, to be looked at and committed; a table that is there is
+// changed by a migration that somebody writes.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, p := range All {
+		rows, err := f.log.super.Query(t.Context(), `select column_name || ' ' || case data_type when 'ARRAY' then substr(udt_name, 2) || '[]' else udt_name end
+			|| case is_nullable when 'NO' then ' not null' else '' end from information_schema.columns
+			where table_schema = 'crm' and table_name = $1 and column_name not in ('tenant_id', 'ver') order by 1`, p.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := p.(interface{ describe() []string }).describe()
+		switch {
+		case len(got) == 0 && *golden:
+			writeMigration(t, p.Name(), p.(interface{ ddl() string }).ddl())
+		case len(got) == 0:
+			t.Errorf("no migration makes the table crm.%s: make golden writes one", p.Name())
+		default:
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("crm.%s (-described +migrated): write a migration that adds what is described, such as\n\talter table crm.%s add column …\n%s", p.Name(), p.Name(), diff)
+			}
+		}
+	}
+}
+
+// writeMigration writes the next migration.
+func writeMigration(t *testing.T, table, sql string) {
+	t.Helper()
+	dir := filepath.Join("..", "migrations")
+	there, err := filepath.Glob(filepath.Join(dir, "0*.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, fmt.Sprintf("%04d_%s.sql", len(there)+1, table))
+	if _, err := os.Stat(name); err == nil {
+		t.Fatalf("%s is there already", name)
+	}
+	if err := os.WriteFile(name, []byte(sql), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("wrote %s: look at it", name)
+}
+
+// ddl returns the migration that makes the table.
+func (t *Table[R]) ddl() string {
+	var cols, indexes strings.Builder
+	fmt.Fprintf(&indexes, "create index %s_updated_at on crm.%s (tenant_id, updated_at, id);\n", t.name, t.name)
+	for _, c := range t.columns {
+		typ := strings.TrimSuffix(c.array, "[]")
+		if c.cast != "" {
+			typ = strings.TrimPrefix(c.cast, "::")
+		}
+		null := ""
+		if !c.query.Nullable {
+			null = " not null"
+		}
+		fmt.Fprintf(&cols, "    %s %s%s,\n", c.sql, typ, null)
+		if typ == "uuid" && c.query.Nullable {
+			fmt.Fprintf(&indexes, "create index %s_%s on crm.%s (tenant_id, %s) where %s is not null;\n", t.name, c.sql, t.name, c.sql, c.sql)
+		}
+	}
+	return strings.NewReplacer("{name}", t.name, "{columns}", cols.String(), "{indexes}", indexes.String()).Replace(`-- +goose Up
+
+-- The {name} of a tenant: see projections/{name}.go.
+-- What clients see is doc; the other columns are what lists filter and sort by.
+-- New rows are made under another ver while the old ones serve.
+create table crm.{name} (
+    tenant_id uuid not null,
+    ver int not null,
+{columns}    primary key (tenant_id, ver, id)
+) with (fillfactor = 85);
+-- Without ver: but for the time of a rebuild there is one only, and a planner that
+-- has no statistics yet must not take these for as good as the primary key.
+{indexes}select sec.build_wall('crm.{name}', 'rowhouse_reader', 'rowhouse_projector');
+grant select on crm.{name} to rowhouse_reader;
+grant select, insert, update, delete on crm.{name} to rowhouse_projector;
+`)
+}
