@@ -20,13 +20,20 @@ type upsert struct {
 	Data    json.RawMessage `json:"data" doc:"What it shall have: the body of create, or of update."`
 }
 
+// externalIDs is the member by which records of every kind can be found.
+const externalIDs = "external_ids"
+
 func (r *resource) upsertOperations() []*operation {
 	by := r.kind.Matches()
 	if len(by) == 0 {
 		return nil
 	}
 	about := "Finds the record by what it alone can have, `" + strings.Join(by, "` or `") + "`, and changes it by merge patch, or makes it if there is none. If several are found, nothing is done."
-	example := `{"match_on":["` + by[0] + `"],"data":` + r.verb(commands.Create).Example + `}`
+	data := r.verb(commands.Create).Example
+	if by[0] == externalIDs && !strings.Contains(data, `"`+externalIDs+`"`) {
+		data = `{"` + externalIDs + `":{"hubspot":"501"},` + strings.TrimPrefix(data, "{")
+	}
+	example := `{"match_on":["` + by[0] + `"],"data":` + data + `}`
 	return []*operation{post(r.path("/upsert"), tenant, r.tag(), r.id("upsert"), "Create or update "+r.one(), about,
 		params(ifMatchParam, ifNoneMatchWriteParam, preferParam, idempotencyParam), takes[upsert](r.s, example),
 		givesSchema(http.StatusOK, "The record, changed.", r.row, append(stored, headerCommandID, headerReplayed)...),

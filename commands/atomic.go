@@ -86,7 +86,7 @@ func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation
 func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
 	c, err := command(id, hash, o, decisions...)
 	if err == nil && len(hash) > 0 {
-		c.Note, err = note(ops, decisions)
+		c.Note, err = noteOf(ops, decisions)
 	}
 	if err != nil {
 		return nil, false, r.explain(err)

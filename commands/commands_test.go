@@ -16,6 +16,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain/company"
 	"github.com/rowhouse/rowhouse/domain/contact"
 	"github.com/rowhouse/rowhouse/domain/deal"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/domain/task"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
@@ -111,7 +112,7 @@ func TestPolicies(t *testing.T) {
 	pip := w.newPipeline()
 	com, con := w.newCompany(company.Fields{}), w.newContact(contact.Fields{})
 	dea := give(w, commands.Deals, newID(), deal.Open{Fields: deal.Fields{Name: "x", CompanyID: com, PrimaryContactID: con}, PipelineID: pip}).ID
-	tas := give(w, commands.Tasks, newID(), task.Create{Fields: task.Fields{Title: "x", Related: []task.Related{{Type: "contact", ID: con}, {Type: "company", ID: com}, {Type: "deal", ID: dea}}}}).ID
+	tas := give(w, commands.Tasks, newID(), task.Create{Fields: task.Fields{Title: "x", Related: record.RelatedTo{{Type: "contact", ID: con}, {Type: "company", ID: com}, {Type: "deal", ID: dea}}}}).ID
 	give(w, commands.Deals, dea.UUID, deal.AddContact{Link: deal.Link{ContactID: con}})
 	give(w, commands.Deals, dea.UUID, deal.Win{})
 	give(w, commands.Deals, dea.UUID, deal.Reopen{})

@@ -17,6 +17,7 @@ var All = []AnyPolicy{
 	Companies,
 	Contacts,
 	Deals,
+	Notes,
 	Pipelines,
 	Tasks,
 }

@@ -21,9 +21,9 @@ type noted struct {
 	Events  int                `json:"events"`
 }
 
-// note returns what is to be kept of decisions, as text. Operations and decisions
+// noteOf returns what is to be kept of decisions, as text. Operations and decisions
 // are in the same order.
-func note(ops []Operation, decisions []*decision) (string, error) {
+func noteOf(ops []Operation, decisions []*decision) (string, error) {
 	all := make([]noted, len(decisions))
 	for i, d := range decisions {
 		n := len(d.events)

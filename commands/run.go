@@ -213,7 +213,7 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 	}
 	t.request, err = command(t.command, t.op.target().Hash, o, d)
 	if err == nil && len(d.events) == 0 {
-		t.request.Note, err = note([]Operation{t.op}, []*decision{d})
+		t.request.Note, err = noteOf([]Operation{t.op}, []*decision{d})
 	}
 	if err != nil {
 		t.finish(Outcome{}, err)

@@ -23,7 +23,7 @@ func settings(cfg Config, socketDir string) map[string]string {
 		"log_min_error_statement": "panic",
 		"log_error_verbosity":     "terse",
 
-		"max_connections": "100",
+		"max_connections": "200", // of two nodes, with room for tools and a benchmark
 		"shared_buffers":  "256MB",
 		"jit":             "off", // compiling costs more than our statements take
 

@@ -68,7 +68,7 @@ func (l *log) yearOfWork(tenant domain.TenantID, n int) {
 			more(deals[i/2], "deal", deal.StageChanged{From: "offer", To: "won", Probability: 100, At: noon}, deal.Won{At: noon})
 		}
 		for range 2 {
-			add("task", "task", task.Created{Fields: task.Fields{Title: "Call " + name, Kind: "call", Priority: "normal", DueAt: &noon, Related: []task.Related{{Type: "deal", ID: d}}, Common: record.Common{OwnerID: owner}}},
+			add("task", "task", task.Created{Fields: task.Fields{Title: "Call " + name, Kind: "call", Priority: "normal", DueAt: &noon, Related: record.RelatedTo{{Type: "deal", ID: d}}, Common: record.Common{OwnerID: owner}}},
 				task.Completed{By: task.Complete{Outcome: "Wants an offer by Friday"}})
 		}
 	}

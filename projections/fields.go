@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/projections/query"
 )
 
@@ -92,6 +93,8 @@ func fieldColumn[R any](m domain.Member, f reflect.StructField) columns[R] {
 		return one(value(name, query.Hostname, func(r *R) string { return domain.Hostname(text1(r)).Normalized() }))
 	case reflect.TypeFor[domain.Language]():
 		return one(value(name, query.Language, text1))
+	case reflect.TypeFor[record.RelatedTo](): // of several kinds, so they are filtered by as text
+		return columns[R]{texts(name+".id", query.AnyID, func(r *R) []string { return get(r).Interface().(record.RelatedTo).IDs() })} //nolint:forcetypeassert // of this type
 	case reflect.TypeFor[*int]():
 		return one(number(name, func(r *R) *int { return get(r).Interface().(*int) })) //nolint:forcetypeassert // of this type
 	}

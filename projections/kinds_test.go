@@ -111,7 +111,7 @@ var lives = map[string][]any{
 		deal.Won{At: noon.Add(5 * time.Hour)},
 	},
 	"task": {
-		task.Created{Fields: task.Fields{Title: "Call Ada", Kind: "call", Priority: "high", DueAt: &noon, Related: []task.Related{{Type: "deal", ID: id("deal", 7)}}, Common: shared}},
+		task.Created{Fields: task.Fields{Title: "Call Ada", Kind: "call", Priority: "high", DueAt: &noon, Related: record.RelatedTo{{Type: "deal", ID: id("deal", 7)}}, Common: shared}},
 		task.Updated{Changes: changes1("remind_at", `"2026-03-01T11:00:00Z"`)},
 		task.OwnerAssigned{To: id("usr", 2)},
 		task.TagsChanged{Removed: []string{"vip"}},

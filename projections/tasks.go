@@ -1,9 +1,6 @@
 package projections
 
-import (
-	"github.com/rowhouse/rowhouse/domain/task"
-	"github.com/rowhouse/rowhouse/projections/query"
-)
+import "github.com/rowhouse/rowhouse/domain/task"
 
 // Task is a row of [Tasks].
 type Task struct {
@@ -13,14 +10,4 @@ type Task struct {
 }
 
 // Tasks lists the tasks of a tenant.
-var Tasks = records[Task]("tasks", task.Aggregate,
-	texts("related.id", query.AnyID, (*Task).related),
-)
-
-// related are of several kinds, so they are filtered by as text.
-func (t *Task) related() (ids []string) {
-	for _, r := range t.Related {
-		ids = append(ids, r.ID.String())
-	}
-	return ids
-}
+var Tasks = records[Task]("tasks", task.Aggregate)

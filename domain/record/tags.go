@@ -48,7 +48,11 @@ func tidy(v reflect.Value, text string) {
 	}
 }
 
-// members of the log are not in it yet, so nobody looks whether they are there.
+// Referring is implemented by values of fields that name other records. Their
+// pointers begin at the value.
+type Referring interface{ References() []domain.Ref }
+
+// Members are not in the log yet, so nobody looks whether they are there.
 const memberPrefix = "usr"
 
 // referencesOf lists the records that fields name.
@@ -60,6 +64,12 @@ func referencesOf[F Fields[F]](f F) []domain.Ref {
 		id, ok := v.FieldByIndex(m.Index).Interface().(domain.ID)
 		if ok && prefix != "" && prefix != memberPrefix && !id.IsZero() {
 			refs = append(refs, domain.Ref{ID: id, Pointer: "/" + domain.EscapePointer(m.Name)})
+		}
+		if r, ok := v.FieldByIndex(m.Index).Interface().(Referring); ok {
+			for _, ref := range r.References() {
+				ref.Pointer = "/" + domain.EscapePointer(m.Name) + ref.Pointer
+				refs = append(refs, ref)
+			}
 		}
 	}
 	return append(refs, f.References()...)

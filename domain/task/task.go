@@ -3,9 +3,6 @@
 package task
 
 import (
-	"errors"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -45,19 +42,13 @@ type (
 type Fields struct {
 	record.Common
 
-	Title      string     `json:"title" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
-	Kind       string     `json:"kind,omitzero" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
-	Priority   string     `json:"priority,omitzero" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
-	DueAt      *time.Time `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
-	RemindAt   *time.Time `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
-	AssigneeID domain.ID  `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	Related    []Related  `json:"related,omitzero" maxItems:"50" doc:"What it is about"`
-}
-
-// Related names a record that a task is about.
-type Related struct {
-	Type string    `json:"type" enum:"contact,company,deal"`
-	ID   domain.ID `json:"id" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	Title      string           `json:"title" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
+	Kind       string           `json:"kind,omitzero" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
+	Priority   string           `json:"priority,omitzero" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	DueAt      *time.Time       `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
+	RemindAt   *time.Time       `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
+	AssigneeID domain.ID        `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
+	Related    record.RelatedTo `json:"related,omitzero" maxItems:"50" doc:"What it is about"`
 }
 
 // KindName implements [record.Fields].
@@ -72,24 +63,6 @@ func (f Fields) Normal() Fields {
 		f.Priority = "normal"
 	}
 	return f
-}
-
-// Check implements [record.Fields].
-func (f Fields) Check() error {
-	var errs []error
-	for i, r := range f.Related {
-		errs = append(errs, domain.Check(!slices.Contains(f.Related[:i], r), "/related/"+strconv.Itoa(i), "duplicate_item", "is given twice"))
-	}
-	return errors.Join(errs...)
-}
-
-// References implements [record.Fields]. The assignee is not looked up: members
-// are not in the log yet, so only the prefix of the ID is checked.
-func (f Fields) References() (refs []domain.Ref) {
-	for i, r := range f.Related {
-		refs = append(refs, domain.Ref{Kind: r.Type, ID: r.ID, Pointer: "/related/" + strconv.Itoa(i) + "/id"})
-	}
-	return refs
 }
 
 // Task is what decisions about a task depend on. The zero Task does not exist.
