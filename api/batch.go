@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
@@ -75,19 +74,21 @@ type order struct {
 type item struct {
 	batchOperation
 
-	tree any // what the data was parsed into
-	name identity
+	data  input
+	name  identity
+	match match
+	found []domain.ID // the records that an upsert may be about
 	order
 	result commands.Result
 }
 
 func (r *resource) batch(x *exchange) error {
-	data, tree, err := x.body()
+	_, tree, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in batch
-	if err := x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
 		return err
 	}
 	if in.Atomic && len(in.Operations) > maxAtomic {
@@ -110,7 +111,10 @@ func (r *resource) batch(x *exchange) error {
 	items := make([]*item, len(in.Operations))
 	for i, op := range in.Operations {
 		members, _ := list[i].(map[string]any)
-		items[i] = &item{batchOperation: op, tree: members["data"]}
+		items[i] = &item{batchOperation: op, data: input{tree: members["data"]}}
+		if op.IfMatch != 0 {
+			items[i].match = match{versions: []eventstore.Version{op.IfMatch}, there: true}
+		}
 		if !in.Atomic { // there it is the whole that has a name
 			items[i].name = name.part(i, x.s.NewID)
 		}
@@ -125,63 +129,61 @@ func (r *resource) batch(x *exchange) error {
 	return x.answerBatch(items)
 }
 
-// lookups is how many records are looked for at a time.
-const lookups = 8
-
-// prepareAll makes commands of items. Upserts have to find out which.
+// prepareAll makes commands of items. Upserts have to find out which. When much was
+// found to be wrong, it looks for one mistake in each that is left.
 func (r *resource) prepareAll(x *exchange, items []*item) {
-	var g errgroup.Group
-	g.SetLimit(lookups)
+	left := maxBatchErrors
+	var upserts []*item
 	for _, it := range items {
-		if err := x.ctx().Err(); err != nil { // nobody waits for the rest
-			it.order = order{err: err}
-			continue
-		}
-		if err := misplaced(it.batchOperation); err != nil {
+		it.order, it.data.most = order{}, min(max(1, left), domain.MaxRefusals)
+		switch err := misplaced(it.batchOperation); {
+		case x.ctx().Err() != nil: // nobody waits for the rest
+			it.err = x.ctx().Err()
+		case err != nil:
 			it.order = order{err: err, beside: true}
-			continue
+		case it.Op == toUpsert:
+			if it.err = r.readUpsert(it); it.err == nil {
+				upserts = append(upserts, it)
+			}
+		default:
+			it.order = r.order(it)
 		}
-		if it.Op != toUpsert {
-			it.order = r.order(it.batchOperation, it.tree, it.name, it.match())
-			continue
+		if it.err != nil {
+			left -= len(domain.Refusals(it.err))
+			it.data = input{} // what is refused takes no room any more
 		}
-		g.Go(func() error {
-			it.order = r.upsertOrder(x.ctx(), x.origin.Tenant, upsert{it.MatchOn, it.Lists, it.Data}, it.tree, it.name, it.match())
-			return nil
-		})
 	}
-	_ = g.Wait() // the orders have the errors
+	r.upserts(x, upserts)
 }
 
-// order makes a command of an item of a batch. The tree is what its data was
-// parsed into.
-func (r *resource) order(in batchOperation, tree any, name identity, m match) (o order) {
-	v := r.verb(in.Op)
+// order makes a command of an item of a batch that is no upsert.
+func (r *resource) order(it *item) (o order) {
+	v := r.verb(it.Op)
 	if v == nil {
 		o.err, o.beside = domain.Check(false, "/op", "unknown_value", "must be the name of a command"), true
 		return o
 	}
-	data := []byte(in.Data)
-	if tree == nil {
-		tree, data = map[string]any{}, []byte("{}")
+	data := it.data
+	if data.tree == nil {
+		data.tree = map[string]any{}
 	}
 	if v.Name == commands.Create {
 		o.status = http.StatusCreated
-		o.op, o.err = r.prepareNew(v, name, tree, data)
+		o.op, o.err = r.prepareNew(v, it.name, data)
 		return o
 	}
-	id, err := domain.ParseID(in.ID)
+	id, err := domain.ParseID(it.ID)
 	if err != nil || id.Prefix != r.view.Prefix() {
 		o.err = errNothing
 		return o
 	}
 	o.status = http.StatusOK
-	prepare, err := v.preparing(in.Lists)
+	way, err := v.lists(it.Lists)
 	if err != nil {
 		o.err, o.beside = err, true
 		return o
 	}
-	o.op, o.err = prepare(target(id, name, m), tree, data)
+	o.op, o.err = v.prepareAs(target(id, it.name, it.match), data, way)
 	return o
 }
 
@@ -315,14 +317,6 @@ func (x *exchange) answerAll(name identity, outs []commands.Outcome) error {
 	}
 	x.set(headerCommandID, name.id.String())
 	return x.answerBatch(items)
-}
-
-// match is what the item asks of the version of its record.
-func (it *item) match() (m match) {
-	if it.IfMatch != 0 {
-		m.versions, m.there = []eventstore.Version{it.IfMatch}, true
-	}
-	return m
 }
 
 // misplaced refuses what is beside the data of an operation, and has no meaning

@@ -23,7 +23,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	op, err := r.prepareNew(v, name, tree, data)
+	op, err := r.prepareNew(v, name, input{tree: tree, data: data})
 	if err != nil {
 		return err
 	}
@@ -31,13 +31,13 @@ func (r *resource) create(x *exchange, v *verb) error {
 }
 
 // prepareNew returns a command that makes a record.
-func (r *resource) prepareNew(v *verb, name identity, tree any, data []byte) (commands.Operation, error) {
-	id, tree, data, err := r.takeID(tree, data)
+func (r *resource) prepareNew(v *verb, name identity, in input) (commands.Operation, error) {
+	id, in, err := r.takeID(in)
 	to := commands.Target{ID: id.UUID, Fresh: true, Command: name.id, Hash: name.hash}
 	if id.IsZero() {
 		to.ID, to.New, to.Fresh = r.s.NewID(), true, false
 	}
-	op, wrong := v.prepare(to, tree, data)
+	op, wrong := v.prepare(to, in)
 	return op, errors.Join(err, wrong)
 }
 
@@ -61,7 +61,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	op, err := v.prepare(target(id, name, m), tree, data)
+	op, err := v.prepare(target(id, name, m), input{tree: tree, data: data})
 	if err != nil {
 		return err
 	}

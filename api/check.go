@@ -15,16 +15,31 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
+// input is JSON that came in.
+type input struct {
+	tree any    // what it was parsed into
+	data []byte // as text; nil if that is to be made of the tree when it is needed
+	most int    // of how many mistakes to tell; 0 for as many as a client is told of
+}
+
+// text returns the JSON as text.
+func (in input) text() ([]byte, error) {
+	if in.data != nil {
+		return in.data, nil
+	}
+	return domain.Marshal(in.tree)
+}
+
 // read reads JSON into what v points to, and says what is wrong with it: with
-// its shape, and with the values in it. The tree is what the JSON was parsed into.
-func (r *schemas) read(s *huma.Schema, tree any, data []byte, v any) error {
-	return r.readAs(s, tree, data, func(data []byte) error { return domain.Unmarshal(data, v) })
+// its shape, and with the values in it.
+func (r *schemas) read(s *huma.Schema, in input, v any) error {
+	return r.readAs(s, in, func(data []byte) error { return domain.Unmarshal(data, v) })
 }
 
 // readPatch reads a merge patch of a type into what v points to. What it will be
 // applied to is not known yet, but much of what can be wrong with it is.
-func (r *schemas) readPatch(s *huma.Schema, tree any, data []byte, of reflect.Type, v any) error {
-	return r.readAs(s, tree, data, func(data []byte) error {
+func (r *schemas) readPatch(s *huma.Schema, in input, of reflect.Type, v any) error {
+	return r.readAs(s, in, func(data []byte) error {
 		if err := domain.CheckPatch(data, of); err != nil {
 			return err
 		}
@@ -35,20 +50,55 @@ func (r *schemas) readPatch(s *huma.Schema, tree any, data []byte, of reflect.Ty
 // readAs checks the shape first. Only what has a right one is read for its
 // value, so that each place is complained of once, and nothing is read that is
 // larger than it may be.
-func (r *schemas) readAs(s *huma.Schema, tree any, data []byte, read func([]byte) error) error {
-	c := checker{schemas: r}
-	good, changed := c.value(s, tree)
+func (r *schemas) readAs(s *huma.Schema, in input, read func([]byte) error) error {
+	c := checker{schemas: r, wrong: domain.Mistakes{Most: in.most}}
+	good, changed := c.value(s, in.tree)
 	if c.wrong.Full() || good == nil && c.wrong.Len() > 0 {
 		return c.wrong.Err()
 	}
 	if changed {
-		var err error
-		if data, err = domain.Marshal(good); err != nil {
-			return err
-		}
+		in = input{tree: good}
+	}
+	data, err := in.text()
+	if err != nil {
+		return err
 	}
 	c.wrong.Add(read(data))
 	return c.wrong.Err()
+}
+
+// readAround reads an object but for the data of commands in it. Those are read
+// when it is known which commands they are for.
+func (r *schemas) readAround(s *huma.Schema, tree, v any) error {
+	c := checker{schemas: r}
+	good, _ := c.value(s, tree)
+	if c.wrong.Len() > 0 {
+		return c.wrong.Err()
+	}
+	return r.read(s, input{tree: around(good)}, v)
+}
+
+// around returns an object with true in the place of the data of commands.
+func around(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		rest := make(map[string]any, len(v))
+		for name, of := range v {
+			if rest[name] = of; of != nil && name == "data" {
+				rest[name] = true
+			} else {
+				rest[name] = around(of)
+			}
+		}
+		return rest
+	case []any:
+		rest := make([]any, len(v))
+		for i, item := range v {
+			rest[i] = around(item)
+		}
+		return rest
+	}
+	return v
 }
 
 // A checker says what is wrong with the shape of a value. Members that the
@@ -237,10 +287,16 @@ func (c *checker) array(s *huma.Schema, items []any) (any, bool) {
 	return good, changed
 }
 
+// mostOfOne is how many characters there may be to each character of the largest
+// text that may come of them. Longer ones are not composed: that takes long.
+const mostOfOne = 4
+
 func (c *checker) text(s *huma.Schema, text string) (any, bool) {
 	n := utf8.RuneCountInString(text)
 	if s.MaxLength != nil && n > *s.MaxLength { // white space around it is left out, where it is
-		n = utf8.RuneCountInString(domain.Line(text))
+		if n = utf8.RuneCountInString(domain.Trim(text)); n > *s.MaxLength && n <= mostOfOne**s.MaxLength {
+			n = utf8.RuneCountInString(domain.Line(text)) // as it is composed
+		}
 	}
 	c.fewest(s.MinLength, n, "too_short", "characters")
 	c.most(s.MaxLength, n, "too_long", "characters")

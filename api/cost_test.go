@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strconv"
@@ -18,7 +16,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/api/ijson"
 	"github.com/rowhouse/rowhouse/domain"
 )
@@ -74,13 +71,7 @@ func newCosts(t testing.TB) costs {
 // of its business.
 func (c costs) refuse(t testing.TB, op *operation, body string) {
 	t.Helper()
-	r := httptest.NewRequest(op.Method, "/", strings.NewReader(body))
-	r.Header.Set("Content-Type", mediaJSON)
-	x := &exchange{ResponseWriter: httptest.NewRecorder(), s: c.s, op: op, id: "id"}
-	x.caller = access.Principal{Tenant: domain.TenantID{UUID: uuid.New()}}
-	x.origin = domain.Origin{Tenant: x.caller.Tenant, May: func(domain.Permission) bool { return true }}
-	r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, op.maxBody())
-	x.r = r
+	x := c.exchange(op, body)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := serveWithoutStore(op, x)

@@ -33,12 +33,12 @@ func (s *Server) door(resources []*resource) []*operation {
 }
 
 func throughDoor(x *exchange, resources []*resource) error {
-	data, tree, err := x.body()
+	_, tree, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in anyCommand
-	if err := x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
 		return err
 	}
 	m, err := x.match()
@@ -54,13 +54,15 @@ func throughDoor(x *exchange, resources []*resource) error {
 		if r.view.Kind() != kind || r.verb(verb) == nil {
 			continue
 		}
-		if err := misplaced(batchOperation{Op: verb, ID: in.ID}); err != nil {
+		it := &item{batchOperation: batchOperation{Op: verb, ID: in.ID}, name: name, match: m}
+		it.data.tree = tree.(map[string]any)["data"]
+		if err := misplaced(it.batchOperation); err != nil {
 			return err
 		}
 		if verb == commands.Create && m.versions != nil {
 			return errNoVersion
 		}
-		o := r.order(batchOperation{Op: verb, ID: in.ID, Data: in.Data}, tree.(map[string]any)["data"], name, m)
+		o := r.order(it)
 		if o.beside {
 			return o.err
 		}

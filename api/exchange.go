@@ -261,7 +261,7 @@ func decode[T any](x *exchange) (T, error) {
 	var v T
 	data, tree, err := x.body()
 	if err == nil {
-		err = x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &v)
+		err = x.s.schemas.read(jsonBody(x.op.RequestBody), input{tree: tree, data: data}, &v)
 	}
 	return v, err
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -31,26 +30,42 @@ type verb struct {
 
 	schema *huma.Schema // of its data
 
-	// prepare reads the data of the command. The tree is what it was parsed into.
-	prepare func(to commands.Target, tree any, data []byte) (commands.Operation, error)
-
-	// adding is like prepare, for a patch whose items are added to lists. It is
-	// nil if the command is no patch.
-	adding func(to commands.Target, tree any, data []byte) (commands.Operation, error)
+	// read reads the data of the command.
+	read func(in input) (cmd any, err error)
 
 	// check says what is wrong with those members of the data that are there.
-	check func(tree any, data []byte) error
+	check func(in input) error
 }
 
-// preparing returns what reads the data of the command, as is asked of lists.
-func (v *verb) preparing(lists string) (func(to commands.Target, tree any, data []byte) (commands.Operation, error), error) {
+// prepare reads the data of the command, and makes an operation of it.
+func (v *verb) prepare(to commands.Target, in input) (commands.Operation, error) {
+	return v.prepareAs(to, in, plainly)
+}
+
+// prepareAs is prepare for a command that is meant in a certain way.
+func (v *verb) prepareAs(to commands.Target, in input, way manner) (commands.Operation, error) {
+	cmd, err := v.read(in)
+	if err != nil {
+		return nil, err
+	}
+	return v.Prepare(to, way(cmd)), nil
+}
+
+// A manner says how a command is meant: it returns the command that means that.
+type manner func(cmd any) any
+
+func plainly(cmd any) any { return cmd }
+
+// lists returns how the command is meant that is to do something with lists.
+func (v *verb) lists(what string) (manner, error) {
+	_, ok := reflect.TypeAssert[adder](reflect.Zero(v.Type))
 	switch {
-	case lists != toAdd:
-		return v.prepare, nil
-	case v.adding == nil:
+	case what != toAdd:
+		return plainly, nil
+	case !ok:
 		return nil, domain.Check(false, "/lists", "not_a_patch", "is only for updates and upserts")
 	}
-	return v.adding, nil
+	return func(cmd any) any { return cmd.(adder).Adding() }, nil //nolint:forcetypeassert // it was looked at
 }
 
 // What an update does with lists: put those of the patch in their place, or add
@@ -67,39 +82,22 @@ type shaper interface{ Shape() reflect.Type }
 // verb returns what serves a command.
 func (s *Server) verb(o commands.Offer) *verb {
 	v := &verb{Offer: o, schema: s.schemas.of(o.Type)}
-	none := reflect.Zero(o.Type).Interface()
-	read := func(tree any, data []byte) (any, error) {
+	v.read = func(in input) (any, error) {
 		cmd := reflect.New(o.Type)
-		err := s.schemas.read(v.schema, tree, data, cmd.Interface())
+		err := s.schemas.read(v.schema, in, cmd.Interface())
 		return cmd.Elem().Interface(), err
 	}
-	if shaped, ok := none.(shaper); ok {
+	if shaped, ok := reflect.TypeAssert[shaper](reflect.Zero(o.Type)); ok {
 		v.schema = s.schemas.partial(shaped.Shape())
-		read = func(tree any, data []byte) (any, error) {
+		v.read = func(in input) (any, error) {
 			cmd := reflect.New(o.Type)
-			err := s.schemas.readPatch(v.schema, tree, data, shaped.Shape(), cmd.Interface())
+			err := s.schemas.readPatch(v.schema, in, shaped.Shape(), cmd.Interface())
 			return cmd.Elem().Interface(), err
 		}
 	}
 	loose := s.schemas.partial(o.Type)
-	v.check = func(tree any, data []byte) error {
-		return s.schemas.readAs(loose, tree, data, func(data []byte) error { return domain.CheckPatch(data, o.Type) })
-	}
-	v.prepare = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
-		cmd, err := read(tree, data)
-		if err != nil {
-			return nil, err
-		}
-		return o.Prepare(to, cmd), nil
-	}
-	if _, ok := none.(adder); ok {
-		v.adding = func(to commands.Target, tree any, data []byte) (commands.Operation, error) {
-			cmd, err := read(tree, data)
-			if err != nil {
-				return nil, err
-			}
-			return o.Prepare(to, cmd.(adder).Adding()), nil //nolint:forcetypeassert // it was looked at
-		}
+	v.check = func(in input) error {
+		return s.schemas.readAs(loose, in, func(data []byte) error { return domain.CheckPatch(data, o.Type) })
 	}
 	return v
 }
@@ -214,12 +212,12 @@ func (r *resource) withID(s *huma.Schema) *huma.Schema {
 }
 
 // takeID returns the ID that a client chose, and the data of the command without
-// it. The tree is what the data was parsed into.
-func (r *resource) takeID(tree any, data []byte) (domain.ID, any, []byte, error) {
-	members, _ := tree.(map[string]any)
+// it.
+func (r *resource) takeID(in input) (domain.ID, input, error) {
+	members, _ := in.tree.(map[string]any)
 	chosen, ok := members["id"]
 	if !ok {
-		return domain.ID{}, tree, data, nil
+		return domain.ID{}, in, nil
 	}
 	var id domain.ID
 	var wrong error
@@ -231,6 +229,5 @@ func (r *resource) takeID(tree any, data []byte) (domain.ID, any, []byte, error)
 	}
 	members = maps.Clone(members)
 	delete(members, "id")
-	data, err := domain.Marshal(members)
-	return id, members, data, errors.Join(wrong, err)
+	return id, input{tree: members, most: in.most}, wrong
 }

@@ -74,7 +74,7 @@ func TestRead(t *testing.T) {
 			}
 			var v sample
 			var got []string
-			for _, err := range domain.Refusals(r.read(schema, tree, []byte(tt.in), &v)) {
+			for _, err := range domain.Refusals(r.read(schema, input{tree: tree, data: []byte(tt.in)}, &v)) {
 				e, _ := errors.AsType[*domain.Error](err)
 				got = append(got, e.Pointer+" "+e.Code)
 				if unknown := e.Code == "unknown_member"; unknown != (e.Kind == domain.Malformed) {
@@ -104,7 +104,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var v sample
-		if err := r.read(schema, tree, data, &v); err != nil {
+		if err := r.read(schema, input{tree: tree, data: data}, &v); err != nil {
 			if p, isFault := problemOf(err, "id"); isFault || p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 && p.Detail == "" {
 				t.Fatalf("%v is told as %+v", err, p)
 			}

@@ -1,16 +1,18 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
+	"github.com/rowhouse/rowhouse/eventstore"
 )
 
 // upsert makes a record, or changes the one that is there already.
@@ -42,12 +44,12 @@ func (r *resource) upsertOperations() []*operation {
 }
 
 func (r *resource) upsert(x *exchange) error {
-	data, tree, err := x.body()
+	_, tree, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in upsert
-	if err := x.s.schemas.read(jsonBody(x.op.RequestBody), tree, data, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
 		return err
 	}
 	m, err := x.match()
@@ -58,19 +60,22 @@ func (r *resource) upsert(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	it := &item{batchOperation: batchOperation{Op: toUpsert, MatchOn: in.MatchOn, Lists: in.Lists}, name: name, match: m}
+	it.data.tree = tree.(map[string]any)["data"]
 	if err := r.checkMatch(in.MatchOn); err != nil {
-		return errors.Join(domain.At("/data", r.checkUpsert(tree.(map[string]any)["data"], in.Data)), domain.At("/match_on", err))
+		return errors.Join(domain.At("/data", r.checkUpsert(it.data)), domain.At("/match_on", err))
 	}
-	fields := tree.(map[string]any)["data"]
 	for attempt := 1; ; attempt++ {
-		o := r.upsertOrder(x.ctx(), x.origin.Tenant, in, fields, name, m)
-		if o.beside {
-			return o.err
+		if it.order = (order{err: r.readUpsert(it)}); it.err == nil {
+			r.upserts(x, []*item{it})
 		}
-		if o.err != nil {
-			return domain.At("/data", o.err)
+		if it.err != nil {
+			if it.beside {
+				return it.err
+			}
+			return domain.At("/data", it.err)
 		}
-		err := r.carryOut(x, o.op)
+		err := r.carryOut(x, it.op)
 		if !raced(err) || attempt == maxRaces {
 			return domain.At("/data", err)
 		}
@@ -90,45 +95,56 @@ func raced(err error) bool {
 // toUpsert is to create or to update, whichever it comes to.
 const toUpsert = "upsert"
 
-// upsertOrder returns the command that an upsert comes to.
-func (r *resource) upsertOrder(ctx context.Context, tenant domain.TenantID, in upsert, tree any, name identity, m match) order {
-	if tree == nil {
-		return order{err: domain.Check(false, "", "required", "is required")}
+// readUpsert says what is wrong with an upsert, as far as that can be said before
+// it is known what it comes to.
+func (r *resource) readUpsert(it *item) error {
+	if it.data.tree == nil {
+		return domain.Check(false, "", "required", "is required")
 	}
-	if err := r.checkUpsert(tree, in.Data); err != nil {
-		return order{err: err}
+	if err := r.checkUpsert(it.data); err != nil {
+		return err
 	}
-	if err := r.checkMatch(in.MatchOn); err != nil {
-		return order{err: err}
+	return r.checkMatch(it.MatchOn)
+}
+
+// upserts finds out which commands upserts come to, that can be read. It asks once
+// for the records of all of them.
+func (r *resource) upserts(x *exchange, items []*item) {
+	r.repeatedUpserts(x, items)
+	r.holders(x, items)
+	for _, it := range items {
+		if it.err == nil {
+			it.order = r.upsertOrder(it)
+		}
 	}
-	found, err := r.repeatedUpsert(ctx, tenant, name)
-	if err == nil && found == nil {
-		found, err = r.holders(ctx, tenant, in.MatchOn, tree)
-	}
+}
+
+// upsertOrder returns the command that an upsert comes to, of which the records
+// were found that it may be about.
+func (r *resource) upsertOrder(it *item) order {
 	switch {
-	case err != nil:
-		return order{err: err}
-	case len(found) > 1:
+	case len(it.found) > 1:
 		return order{err: &domain.Error{
 			Kind: domain.Conflict, Code: "several_matches", Detail: "several records match",
-			Data: map[string]any{"candidates": found},
+			Data: map[string]any{"candidates": it.found},
 		}}
-	case len(found) == 1:
-		tree, data, err := r.changeable(tree, in.Data)
+	case len(it.found) == 1:
+		data, made, err := r.changeable(it.data)
 		if err != nil {
 			return order{err: err}
 		}
-		prepare, err := r.verb(commands.Update).preparing(in.Lists)
+		update := r.verb(commands.Update)
+		adding, err := update.lists(it.Lists)
 		if err != nil {
 			return order{err: err}
 		}
-		op, err := prepare(target(found[0], name, m), tree, data)
+		op, err := update.prepareAs(target(it.found[0], it.name, it.match), data, func(cmd any) any { return expecting(adding(cmd), made) })
 		return order{op: op, err: err}
 	}
-	if m.there {
+	if it.match.there {
 		return order{err: errNoVersion, beside: true}
 	}
-	op, err := r.prepareNew(r.verb(commands.Create), name, tree, in.Data)
+	op, err := r.prepareNew(r.verb(commands.Create), it.name, it.data)
 	return order{op: op, err: err}
 }
 
@@ -142,62 +158,130 @@ func (r *resource) checkMatch(members []string) error {
 // checkUpsert says what is wrong with the data of an upsert, as far as that is the
 // same whether it makes a record or changes one. That comes before records are
 // looked for by it: what cannot be read finds nothing.
-func (r *resource) checkUpsert(tree any, data []byte) error {
-	_, tree, data, err := r.takeID(tree, data)
-	return errors.Join(err, r.verb(commands.Create).check(tree, data))
+func (r *resource) checkUpsert(in input) error {
+	_, in, err := r.takeID(in)
+	return errors.Join(err, r.verb(commands.Create).check(in))
 }
 
-// changeable takes out of the data what only counts when a record is made, such
-// as the pipeline that a deal begins in.
-func (r *resource) changeable(tree any, data []byte) (any, []byte, error) {
-	members, _ := tree.(map[string]any)
-	made, changed := r.s.schemas.resolve(r.verb(commands.Create).schema), r.verb(commands.Update).schema
-	rest := maps.Clone(members)
-	maps.DeleteFunc(rest, func(name string, _ any) bool {
-		return changed.Properties[name] == nil && (made.Properties[name] != nil || name == "id")
-	})
-	if len(rest) == len(members) {
-		return tree, data, nil
+// changeable divides the data: what an update can change, and what only counts when
+// a record is made, such as the pipeline that a deal begins in. An ID is chosen for
+// a new record, and nothing that one has to be found by.
+func (r *resource) changeable(in input) (input, map[string]record.Expected, error) {
+	members, _ := in.tree.(map[string]any)
+	starts, changed := r.s.schemas.resolve(r.verb(commands.Create).schema), r.verb(commands.Update).schema
+	rest, made := map[string]any{}, map[string]record.Expected{}
+	for name, v := range members {
+		switch {
+		case changed.Properties[name] != nil || starts.Properties[name] == nil && name != "id":
+			rest[name] = v
+		case name != "id":
+			value, err := domain.Marshal(v)
+			if err != nil {
+				return in, nil, err
+			}
+			made[name] = record.Expected{Value: value, By: r.changes(name)}
+		}
 	}
-	data, err := domain.Marshal(rest)
-	return rest, data, err
+	if len(rest) == len(members) {
+		return in, nil, nil
+	}
+	return input{tree: rest, most: in.most}, made, nil
 }
 
-// holders returns the records that have what the data has among those members.
-func (r *resource) holders(ctx context.Context, tenant domain.TenantID, on []string, tree any) (found []domain.ID, err error) {
-	members, _ := tree.(map[string]any)
+// changes returns the command that changes a member which is no field, or "".
+func (r *resource) changes(member string) string {
+	for _, v := range r.verbs {
+		if v.Name != commands.Create && r.s.schemas.resolve(v.schema).Properties[member] != nil {
+			return v.Name
+		}
+	}
+	return ""
+}
+
+// expecter is implemented by updates that can be told what the record must have
+// besides its fields.
+type expecter interface {
+	Expecting(members map[string]record.Expected) any
+}
+
+// expecting returns a change of a record that must have some members, if there are
+// any: nothing that a client has said of a record is left out without a word.
+func expecting(cmd any, members map[string]record.Expected) any {
+	if len(members) == 0 {
+		return cmd
+	}
+	return cmd.(expecter).Expecting(members) //nolint:forcetypeassert // every update is: see TestUpsertsExpect
+}
+
+// wanted returns what the data of an upsert claims among the members that it is to
+// match on.
+func (r *resource) wanted(it *item) ([]domain.Claim, error) {
+	members, _ := it.data.tree.(map[string]any)
 	some := map[string]any{}
-	for _, name := range on {
+	for _, name := range it.MatchOn {
 		some[name] = members[name]
 	}
 	data, err := domain.Marshal(some)
 	if err != nil {
 		return nil, err
 	}
-	looked := false
-	for _, c := range r.kind.Claims(data) {
-		looked = true
-		s, ok, err := r.s.Store.Holder(ctx, tenant, c.Scope, c.Key)
-		if err != nil {
-			return nil, err
-		}
-		id := domain.ID{Prefix: r.view.Prefix(), UUID: s.ID}
-		if ok && s.Kind == r.view.Kind() && !slices.Contains(found, id) {
-			found = append(found, id)
-		}
-	}
-	return found, domain.Check(looked, "", "nothing_to_match", "has nothing of what to match on")
+	claims := r.kind.Claims(data)
+	return claims, domain.Check(len(claims) > 0, "", "nothing_to_match", "has nothing of what to match on")
 }
 
-// repeatedUpsert returns the record that an upsert was about when it came for
-// the first time: it may not match any more.
-func (r *resource) repeatedUpsert(ctx context.Context, tenant domain.TenantID, name identity) ([]domain.ID, error) {
-	if name.hash == nil {
-		return nil, nil
+// holders finds the records that have what upserts want to match on, but for those
+// that are refused, or whose record is known.
+func (r *resource) holders(x *exchange, items []*item) {
+	var claims []eventstore.Claim
+	var of []*item // which the claims are of
+	for _, it := range items {
+		if it.err != nil || it.found != nil {
+			continue
+		}
+		var wanted []domain.Claim
+		wanted, it.err = r.wanted(it)
+		for _, c := range wanted {
+			claims, of = append(claims, eventstore.Claim{Scope: c.Scope, Key: c.Key}), append(of, it)
+		}
 	}
-	id, ok, err := r.s.Commands.About(ctx, tenant, name.id, name.hash)
-	if err != nil || !ok {
-		return nil, err
+	if len(claims) == 0 {
+		return
 	}
-	return []domain.ID{{Prefix: r.view.Prefix(), UUID: id}}, nil
+	holders, err := r.s.Store.Holders(x.ctx(), x.origin.Tenant, claims...)
+	for i, it := range of {
+		if err != nil {
+			it.err = err
+			continue
+		}
+		id := domain.ID{Prefix: r.view.Prefix(), UUID: holders[i].ID}
+		if holders[i].Kind == r.view.Kind() && !slices.Contains(it.found, id) {
+			it.found = append(it.found, id)
+		}
+	}
+}
+
+// lookups is how many commands are recalled at a time.
+const lookups = 8
+
+// repeatedUpserts finds the records that upserts were about when they came for the
+// first time: they may not match any more.
+func (r *resource) repeatedUpserts(x *exchange, items []*item) {
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for _, it := range items {
+		if it.found = nil; it.err != nil || it.name.hash == nil {
+			continue
+		}
+		if it.err = x.ctx().Err(); it.err != nil { // nobody waits for the rest
+			continue
+		}
+		g.Go(func() error {
+			id, ok, err := r.s.Commands.About(x.ctx(), x.origin.Tenant, it.name.id, it.name.hash)
+			if it.err = err; ok && err == nil {
+				it.found = []domain.ID{{Prefix: r.view.Prefix(), UUID: id}}
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the items have the errors
 }

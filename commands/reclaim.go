@@ -82,13 +82,17 @@ func renewed(all []domain.Claim) (list []domain.Claim) {
 }
 
 func (r *Runner) heldByOthers(ctx context.Context, k AnyPolicy, id eventstore.StreamID, wanted []domain.Claim) (shared []Shared, err error) {
-	for _, c := range wanted {
-		holder, ok, err := r.store.Holder(ctx, id.Tenant, c.Scope, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("reclaim: %w", err)
-		}
-		if ok && holder != id {
-			shared = append(shared, Shared{Scope: c.Scope, Record: domain.ID{Prefix: k.Prefix(), UUID: id.ID}, Holder: domain.ID{UUID: holder.ID}})
+	claims := make([]eventstore.Claim, len(wanted))
+	for i, c := range wanted {
+		claims[i] = eventstore.Claim{Scope: c.Scope, Key: c.Key}
+	}
+	holders, err := r.store.Holders(ctx, id.Tenant, claims...)
+	if err != nil {
+		return nil, fmt.Errorf("reclaim: %w", err)
+	}
+	for i, holder := range holders {
+		if holder != (eventstore.StreamID{}) && holder != id {
+			shared = append(shared, Shared{Scope: wanted[i].Scope, Record: domain.ID{Prefix: k.Prefix(), UUID: id.ID}, Holder: domain.ID{UUID: holder.ID}})
 		}
 	}
 	return shared, nil

@@ -29,11 +29,11 @@ func (w *world) past(kind, data string, claims ...eventstore.Claim) eventstore.S
 
 func (w *world) holder(scope, key string) eventstore.StreamID {
 	w.Helper()
-	s, _, err := w.log.Holder(w.Context(), w.ann.Tenant, scope, key)
+	s, err := w.log.Holders(w.Context(), w.ann.Tenant, eventstore.Claim{Scope: scope, Key: key})
 	if err != nil {
 		w.Fatal(err)
 	}
-	return s
+	return s[0]
 }
 
 func TestReclaim(t *testing.T) {

@@ -1,6 +1,9 @@
 package domain
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+)
 
 // MaxRefusals is how many refusals a client is told of at once. A request that
 // is wrong all over must not cost much more than one that is right.
@@ -12,7 +15,11 @@ const MaxRefusals = 50
 //
 // One mistake is there once: of refusals with the same pointer and code the first
 // counts, and that something is required only if nothing else is wrong with it.
-type Mistakes struct{ errs []error }
+type Mistakes struct {
+	Most int // of how many to tell; 0 for MaxRefusals
+
+	errs []error
+}
 
 // Add adds an error, or those that are joined in it. Nil is none.
 func (m *Mistakes) Add(err error) {
@@ -98,7 +105,7 @@ next:
 }
 
 // Full reports whether there are more mistakes than a client is told of.
-func (m *Mistakes) Full() bool { return len(m.errs) > MaxRefusals }
+func (m *Mistakes) Full() bool { return len(m.errs) > cmp.Or(m.Most, MaxRefusals) }
 
 // Len returns how many mistakes there are.
 func (m *Mistakes) Len() int { return len(m.errs) }

@@ -27,7 +27,13 @@ func Line(s string) string {
 		}
 		return r
 	}, s)
-	return visibleOnly(norm.NFC.String(strings.TrimFunc(s, isMargin)))
+	return visibleOnly(norm.NFC.String(Trim(s)))
+}
+
+// Trim returns a text without what [Line] cuts off at its ends, and otherwise as it
+// is.
+func Trim(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return isMargin(r) || turnsDirection(r) })
 }
 
 // Lines returns a text that may have several lines as it is stored: composed, and

@@ -211,8 +211,10 @@ type Store interface {
 	// or false if there is none. Another hash gets ErrReused.
 	Recall(ctx context.Context, tenant domain.TenantID, command uuid.UUID, hash []byte) (Receipt, bool, error)
 
-	// Holder returns the stream that holds a claim, or false.
-	Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (StreamID, bool, error)
+	// Holders returns the streams that hold some claims, in their order: the zero
+	// StreamID for each that nobody holds. Only the scope and the key of a claim
+	// count. What was acknowledged before the call is seen.
+	Holders(ctx context.Context, tenant domain.TenantID, claims ...Claim) ([]StreamID, error)
 
 	// ReadStream yields the events of a stream after the given version, in
 	// order and without a gap. What is recorded meanwhile may be among them.

@@ -51,6 +51,24 @@ func currentKey(pipeline domain.Stages, key string) string {
 	return s.Key
 }
 
+// Renames implements [record.Renaming].
+func (d *Deal) Renames() []domain.Ref { return d.inPipeline() }
+
+// IsNow implements [record.Renaming]: the key of a stage that was archived stands
+// for the stage that took its place.
+func (d *Deal) IsNow(o domain.Origin, member string, other any) bool {
+	key, ok := other.(string)
+	if member != "stage_key" || !ok {
+		return false
+	}
+	pipeline, err := domain.Find[domain.Stages](o, d.pipeline())
+	if err != nil {
+		return false
+	}
+	now := currentKey(pipeline, key)
+	return now != "" && now == currentKey(pipeline, d.StageKey)
+}
+
 // enter moves a deal into a stage, and wins or loses it if that is what the
 // stage means.
 func (d *Deal) enter(pipeline domain.Stages, to domain.Stage, pointer, reason string, o domain.Origin) ([]Event, error) {

@@ -143,11 +143,20 @@ type Update[S any, F Fields[F], K Kind[S, F]] struct {
 	// have, instead of in their place. An empty list then changes nothing; null
 	// takes a list away all the same.
 	Add bool `json:"-"`
+
+	// Expected is what the record must have in members that are no fields.
+	Expected map[string]Expected `json:"-"`
 }
 
 // Adding returns the same change, with [Update.Add].
 func (c Update[S, F, K]) Adding() any {
 	c.Add = true
+	return c
+}
+
+// Expecting returns the same change, with [Update.Expected].
+func (c Update[S, F, K]) Expecting(members map[string]Expected) any {
+	c.Expected = members
 	return c
 }
 
@@ -184,12 +193,19 @@ func (c Update[S, F, K]) References(s S, o domain.Origin) []domain.Ref {
 	if err != nil {
 		return nil // Decide says what is wrong
 	}
-	return References[S](K(&s), o, to)
+	refs := References[S](K(&s), o, to)
+	if r, ok := any(K(&s)).(Renaming); ok && K(&s).Live() && len(unexpected(&s, c.Expected)) > 0 {
+		refs = append(refs, r.Renames()...)
+	}
+	return refs
 }
 
 // Decide changes those of the fields that are not so already.
 func (c Update[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error) {
 	if err := K(&s).base().MustBeLive(); err != nil {
+		return nil, err
+	}
+	if err := asExpected(&s, c.Expected, o); err != nil {
 		return nil, err
 	}
 	to, err := patched(K(&s).base().Fields, c.fields(), c.Add)

@@ -296,7 +296,7 @@ func (h *house) whole(n *node, c eventstore.Command, streams []eventstore.Stream
 	if r, ok, err := n.Recall(h.Context(), h.tenant, c.ID, c.Hash); err != nil || !ok || r.First != 3 || r.Last != 8 {
 		h.Errorf("recalled %+v, %t, %v", r, ok, err)
 	}
-	if holder, ok, err := n.Holder(h.Context(), h.tenant, "email", "ada@example.org"); holder != streams[0] || !ok || err != nil {
-		h.Errorf("the claim is held by %v, %t, %v", holder, ok, err)
+	if holder, err := n.Holders(h.Context(), h.tenant, eventstore.Claim{Scope: "email", Key: "ada@example.org"}); err != nil || holder[0] != streams[0] {
+		h.Errorf("the claim is held by %v, %v", holder, err)
 	}
 }

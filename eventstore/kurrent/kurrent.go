@@ -195,9 +195,9 @@ func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid
 	return r, true, nil
 }
 
-// Holder implements [eventstore.Store].
-func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
-	return s.ledger.Holder(ctx, tenant, scope, key)
+// Holders implements [eventstore.Store].
+func (s *Store) Holders(ctx context.Context, tenant domain.TenantID, claims ...eventstore.Claim) ([]eventstore.StreamID, error) {
+	return s.ledger.Holders(ctx, tenant, claims...)
 }
 
 // Last implements [eventstore.Store]. What was decided counts, whether it was

@@ -118,13 +118,13 @@ func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid
 	return e.Recall(ctx, tenant, command, hash)
 }
 
-// Holder implements [eventstore.Store].
-func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
+// Holders implements [eventstore.Store].
+func (s *Store) Holders(ctx context.Context, tenant domain.TenantID, claims ...eventstore.Claim) ([]eventstore.StreamID, error) {
 	e, err := s.of(ctx, tenant)
 	if err != nil {
-		return eventstore.StreamID{}, false, err
+		return nil, err
 	}
-	return e.Holder(ctx, tenant, scope, key)
+	return e.Holders(ctx, tenant, claims...)
 }
 
 // ReadStream implements [eventstore.Store].

@@ -4,4 +4,5 @@ package postgres
 const (
 	PendingBetween = pendingBetween
 	PendingOf      = pendingOf
+	HoldersOf      = holders
 )

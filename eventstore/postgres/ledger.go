@@ -45,9 +45,9 @@ func (l *Ledger) Recall(ctx context.Context, tenant domain.TenantID, command uui
 	return l.store.Recall(ctx, tenant, command, hash)
 }
 
-// Holder implements [eventstore.Store].
-func (l *Ledger) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
-	return l.store.Holder(ctx, tenant, scope, key)
+// Holders implements [eventstore.Store].
+func (l *Ledger) Holders(ctx context.Context, tenant domain.TenantID, claims ...eventstore.Claim) ([]eventstore.StreamID, error) {
+	return l.store.Holders(ctx, tenant, claims...)
 }
 
 // Last implements [eventstore.Store].

@@ -186,16 +186,33 @@ func (s *Store) Recall(ctx context.Context, tenant domain.TenantID, command uuid
 	return r, true, nil
 }
 
-// Holder implements [eventstore.Store].
-func (s *Store) Holder(ctx context.Context, tenant domain.TenantID, scope, key string) (eventstore.StreamID, bool, error) {
-	holder := eventstore.StreamID{Tenant: tenant}
-	sum := sha256.Sum256([]byte(key))
-	found, err := s.find(ctx, tenant, `select stream_kind, stream_id from es.claim where tenant_id = $1 and scope = $2 and key_hash = $3`,
-		[]any{raw(tenant.UUID), scope, sum[:]}, &holder.Kind, (*[16]byte)(&holder.ID))
-	if err != nil || !found {
-		return eventstore.StreamID{}, false, err
+// Who holds claims: a look into the primary key for each, however many there are.
+const holders = `select c.i, h.stream_kind, h.stream_id from unnest($2::text[], $3::bytea[]) with ordinality c(scope, hash, i), lateral (
+	select h.stream_kind, h.stream_id from es.claim h where h.tenant_id = $1 and h.key_hash = c.hash and h.scope = c.scope
+	limit 1) h`
+
+// Holders implements [eventstore.Store].
+func (s *Store) Holders(ctx context.Context, tenant domain.TenantID, claims ...eventstore.Claim) ([]eventstore.StreamID, error) {
+	streams := make([]eventstore.StreamID, len(claims))
+	if len(claims) == 0 {
+		return streams, nil
 	}
-	return holder, true, nil
+	scopes, hashes := make(column[text], len(claims)), make(column[blob], len(claims))
+	for i, c := range claims {
+		sum := sha256.Sum256([]byte(c.Key))
+		scopes[i], hashes[i] = text(c.Scope), sum[:]
+	}
+	err := s.ask(ctx, tenant, holders, []any{raw(tenant.UUID), scopes, hashes}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			i, holder := 0, eventstore.StreamID{Tenant: tenant}
+			if err := rows.Scan(&i, &holder.Kind, (*[16]byte)(&holder.ID)); err != nil {
+				return err
+			}
+			streams[i-1] = holder
+		}
+		return nil
+	})
+	return streams, err
 }
 
 // The types of the last events of streams: a look into an index for each.

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -52,6 +54,33 @@ func claims(l *law) {
 	mute := eventstore.Command{ID: newID(), Claim: []eventstore.Claim{{Scope: "contact.email", Key: "c", Stream: s}}}
 	l.do(mute)
 	l.holds(s, "c")
+}
+
+func manyHolders(l *law) {
+	one, two := l.claiming("a", false), l.claiming("b", false)
+	l.do(one)
+	l.do(two)
+	none := eventstore.StreamID{}
+	ask := []eventstore.Claim{{Scope: "contact.email", Key: "b"}, {Scope: "company.domain", Key: "a"}, {Scope: "contact.email", Key: "a"}, {Scope: "contact.email", Key: "c"}, {Scope: "contact.email", Key: "b"}}
+	want := []eventstore.StreamID{two.Writes[0].Stream, none, one.Writes[0].Stream, none, two.Writes[0].Stream}
+	if got, err := l.store.Holders(l.Context(), l.tenant, ask...); err != nil || !slices.Equal(got, want) {
+		l.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	many := make([]eventstore.Claim, 20_000)
+	for i := range many {
+		many[i] = eventstore.Claim{Scope: "contact.email", Key: strconv.Itoa(i)}
+	}
+	many[len(many)-1].Key = "a"
+	got, err := l.store.Holders(l.Context(), l.tenant, many...)
+	if err != nil || len(got) != len(many) || got[len(got)-1] != one.Writes[0].Stream || slices.ContainsFunc(got[:len(got)-1], func(s eventstore.StreamID) bool { return s != none }) {
+		l.Errorf("of many: %d holders, %v", len(got), err)
+	}
+	if got, err := l.store.Holders(l.Context(), l.tenant); len(got) != 0 || err != nil {
+		l.Errorf("of no claims: %v, %v", got, err)
+	}
+	if got, err := l.store.Holders(l.Context(), l.newTenant(), ask...); err != nil || slices.ContainsFunc(got, func(s eventstore.StreamID) bool { return s != none }) {
+		l.Errorf("another tenant sees %v, %v", got, err)
+	}
 }
 
 func softClaims(l *law) {

@@ -54,6 +54,7 @@ func Run(t *testing.T, open Opener) {
 		"RefusedIsForgotten":   refusedIsForgotten,
 		"RepeatedAtOnce":       repeatedAtOnce,
 		"Claims":               claims,
+		"ManyHolders":          manyHolders,
 		"SoftClaims":           softClaims,
 		"ClaimsOfTwoTenants":   claimsOfTwoTenants,
 		"ClaimsAreFreed":       claimsAreFreed,
@@ -165,9 +166,9 @@ func (l *law) log(tenant domain.TenantID) []eventstore.Recorded {
 // holder returns who holds a claim: the zero StreamID if nobody does.
 func (l *law) holder(scope, key string) eventstore.StreamID {
 	l.Helper()
-	s, ok, err := l.store.Holder(l.Context(), l.tenant, scope, key)
-	if err != nil || ok != (s != eventstore.StreamID{}) {
-		l.Fatalf("holder is %v, %t, %v", s, ok, err)
+	s, err := l.store.Holders(l.Context(), l.tenant, eventstore.Claim{Scope: scope, Key: key})
+	if err != nil || len(s) != 1 {
+		l.Fatalf("holders are %v, %v", s, err)
 	}
-	return s
+	return s[0]
 }
