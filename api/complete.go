@@ -90,7 +90,7 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 
 // shapeOf returns the type that has the members of a command's data.
 func shapeOf(command reflect.Type) reflect.Type {
-	if s, ok := reflect.Zero(command).Interface().(shaper); ok {
+	if s, ok := reflect.TypeAssert[shaper](reflect.Zero(command)); ok {
 		return s.Shape()
 	}
 	return command

@@ -36,12 +36,6 @@ func required[R any](c column[R]) column[R] {
 	return c
 }
 
-// unsorted says that the order of a column's values means nothing.
-func unsorted[R any](c column[R]) column[R] {
-	c.query.Sortable = false
-	return c
-}
-
 // scalar is a column of one value of the type V.
 func scalar[R any, V comparable](name string, typ query.Type, sqlType string, get func(*R) V) column[R] {
 	sql := strings.ReplaceAll(name, ".", "_")

@@ -3,6 +3,7 @@ package projections
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,7 +109,7 @@ func fieldColumn[R any](m domain.Member, f reflect.StructField) columns[R] {
 	case f.Type.Kind() == reflect.String && f.Tag.Get("text") == "lines":
 		return one(long(name, query.Lines, text1))
 	case f.Type == reflect.TypeFor[string]():
-		if len(f.Tag.Get("maxLength")) > len("500") {
+		if most, err := strconv.Atoi(f.Tag.Get("maxLength")); err == nil && most > longest {
 			return one(long(name, query.Text, func(r *R) string { return domain.Line(text1(r)) }))
 		}
 		return one(text(name, text1))

@@ -2,6 +2,7 @@ package domaintest
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/google/uuid"
@@ -59,9 +60,7 @@ func ownerOf[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S
 func externalIDsOf[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S], another bool) json.RawMessage {
 	f := fieldsOf[S, F, K](made)
 	ids := record.ExternalIDs{}
-	for system, id := range (record.Aggregate[S, F, K]{}).Common(&f).ExternalIDs {
-		ids[system] = id
-	}
+	maps.Copy(ids, record.Aggregate[S, F, K]{}.Common(&f).ExternalIDs)
 	if another {
 		ids["every_record"] = "1"
 	}

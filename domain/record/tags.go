@@ -61,11 +61,11 @@ func referencesOf[F Fields[F]](f F) []domain.Ref {
 	v := reflect.ValueOf(f)
 	for _, m := range domain.Members(v.Type()) {
 		prefix := v.Type().FieldByIndex(m.Index).Tag.Get("prefix")
-		id, ok := v.FieldByIndex(m.Index).Interface().(domain.ID)
+		id, ok := reflect.TypeAssert[domain.ID](v.FieldByIndex(m.Index))
 		if ok && prefix != "" && prefix != memberPrefix && !id.IsZero() {
 			refs = append(refs, domain.Ref{ID: id, Pointer: "/" + domain.EscapePointer(m.Name)})
 		}
-		if r, ok := v.FieldByIndex(m.Index).Interface().(Referring); ok {
+		if r, ok := reflect.TypeAssert[Referring](v.FieldByIndex(m.Index)); ok {
 			for _, ref := range r.References() {
 				ref.Pointer = "/" + domain.EscapePointer(m.Name) + ref.Pointer
 				refs = append(refs, ref)
