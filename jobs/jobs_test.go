@@ -175,6 +175,31 @@ func TestThen(t *testing.T) {
 	}
 }
 
+// A step that was called off or replaced while its turn had begun is not done; the
+// new one is.
+func TestReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant()
+	step := func(subject string, due time.Time) jobs.Order {
+		o := keyed(order(subject, due), "k")
+		o.Kind = "step"
+		return o
+	}
+	w.put(tenant, order("first", w.now), step("called off", w.now), step("put off", w.now), step("kept", w.now))
+	by := w.handlers()
+	by.Work["note"] = func(context.Context, jobs.Job) ([]jobs.Order, error) {
+		w.put(tenant, off(step("called off", w.now)), step("put off", w.now.Add(time.Hour)))
+		return nil, nil
+	}
+	if err := jobs.NewWorkers(w.wall, by, w.clock).Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.did, "kept")
+	w.now = w.now.Add(time.Hour)
+	w.want(w.run(), "put off")
+}
+
 // A job that fails is tried again after pauses that grow, and then parked; a refusal
 // is final. Those of others go on. An operator sees it, and has it tried again or
 // drops it.

@@ -80,7 +80,7 @@ func NewQueue(cfg QueueConfig) (*Queue, error) {
 
 		// Listening would need connections of its own kind. Who asks for a turn takes it
 		// at once if it can; the others look often.
-		PollOnly: true, FetchCooldown: 10 * time.Millisecond, FetchPollInterval: 250 * time.Millisecond,
+		PollOnly: true, FetchCooldown: 10 * time.Millisecond, FetchPollInterval: look,
 
 		// A turn ends by itself, and one that has died is asked for again by whoever
 		// sees that: what River does about it is to clear up.
@@ -176,9 +176,14 @@ func (q *Queue) ask(ctx context.Context) error {
 		for _, d := range page {
 			q.asked[d.turn] = true
 		}
-		after = page[len(page)-1]
+		if after = page[len(page)-1]; len(page) < duePage {
+			return nil
+		}
 	}
 }
+
+// duePage is how many turns are looked for at a time.
+const duePage = 1000
 
 // due is a turn to be taken since a time.
 type due struct {
@@ -192,7 +197,7 @@ func dueTurns(ctx context.Context, w *wall.Wall, now time.Time, after due) (list
 	err = w.Sealed(ctx, wall.Dispatcher, nil, func(tx wall.Tx, _ []string) error {
 		rows, err := tx.Query(ctx, `select tenant_id, turn, next_at from jobs.head
 			where next_at <= $1 and (next_at, tenant_id) > ($3, $4) and (turn_until is null or turn_until <= $1 or turn_until > $2)
-			order by next_at, tenant_id limit 1000`, now, now.Add(setBack), after.at, after.turn.Tenant.UUID)
+			order by next_at, tenant_id limit $5`, now, now.Add(setBack), after.at, after.turn.Tenant.UUID, duePage)
 		if err != nil {
 			return err
 		}

@@ -225,9 +225,18 @@ func (w *Workers) finish(ctx context.Context, t Turn, o outcome) (next time.Time
 
 // step does the jobs that are done together with the end of the turn.
 func (w *Workers) step(ctx context.Context, tx wall.Tx, tenant domain.TenantID, o *outcome) error {
+	if len(o.steps) == 0 {
+		return nil
+	}
+	there, err := stillThere(ctx, tx, tenant, o.steps)
+	if err != nil {
+		return err
+	}
 	by := make(map[string][]job)
 	for _, j := range o.steps {
-		by[j.Kind] = append(by[j.Kind], j)
+		if there[j.ID] {
+			by[j.Kind] = append(by[j.Kind], j)
+		}
 	}
 	for kind, list := range by {
 		all := make([]Job, len(list))
@@ -248,6 +257,26 @@ func (w *Workers) step(ctx context.Context, tx wall.Tx, tenant domain.TenantID, 
 		}
 	}
 	return nil
+}
+
+// stillThere returns which jobs were neither called off nor replaced since they were
+// read. It is so until the transaction ends, because it holds the head.
+func stillThere(ctx context.Context, tx wall.Tx, tenant domain.TenantID, all []job) (map[uuid.UUID]bool, error) {
+	ids := make([]uuid.UUID, len(all))
+	for i, j := range all {
+		ids[i] = j.ID
+	}
+	rows, err := tx.Query(ctx, `select id from jobs.job where tenant_id = $1 and id = any($2)`, tenant.UUID, ids)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[uuid.UUID]bool)
+	var id uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
+		there[id] = true
+		return nil
+	})
+	return there, err
 }
 
 func (w *Workers) count(o outcome) {

@@ -46,6 +46,7 @@ func whenDeleted() (parts []Part[nothing]) {
 // each kind at a time. It has the bin looked at again if anything is left.
 var EmptyBin = NewWork("empty_bin", func(ctx context.Context, in Services, j jobs.Job, _ nothing) ([]Order, error) {
 	now := in.Now()
+	j.Cause = jobs.Cause{} // nobody in particular: whoever put one record into the bin is not to blame for others
 	next, left := now.Add(aDay), false
 	head, err := in.Store.Head(ctx, j.Tenant)
 	if err != nil {

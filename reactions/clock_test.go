@@ -214,6 +214,36 @@ func TestTaskTimes(t *testing.T) {
 	c.Post("/commands", `{"type":"task.become_overdue","id":"`+free+`"}`).Want(http.StatusUnprocessableEntity)
 }
 
+// A command that an order is about is given once, although the job is done again, as it
+// is when a node dies before it could note that it was done.
+func TestCommandOnce(t *testing.T) {
+	t.Parallel()
+	w := newClockwork(t)
+	c := w.Home()
+	pipeline := c.Post("/pipelines", stages).Want(http.StatusCreated).ID()
+	id := c.Post("/deals", `{"name":"A","pipeline_id":"`+pipeline+`"}`).Want(http.StatusCreated).ID()
+	j := jobs.Job{Tenant: c.Tenant, Name: "deal.add_line_item", Args: []byte(`{"id":"` + id + `","data":{"description":"Tiles","qty":"1","unit_price":{"amount":"1.00","currency":"EUR"}}}`)}
+	for i := range 6 {
+		if i%3 == 0 {
+			j.ID = uuid.New()
+		}
+		in := w.in
+		in.Commands = commands.NewRunner(w.Store, uuid.New, 10) // another node
+		if err := in.GiveCommand(t.Context(), reactions.AddLineItem(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantCount(c, "deal.line_item_added", 2)
+	j.ID, j.Args = uuid.New(), []byte(`{"id":"deal_00000000000000000000000001","data":{"description":"Tiles","qty":"1","unit_price":{"amount":"1.00","currency":"EUR"}}}`)
+	if err := w.in.GiveCommand(t.Context(), reactions.AddLineItem(), j); err != nil {
+		t.Error("to a record that is not there:", err)
+	}
+	j.ID, j.Args = uuid.New(), []byte(`{"id":"`+id+`","data":{"description":"Tiles","qty":"-1","unit_price":{"amount":"1.00","currency":"USD"}}}`)
+	if err := w.in.GiveCommand(t.Context(), reactions.AddLineItem(), j); err == nil {
+		t.Error("nothing was refused")
+	}
+}
+
 // Records of every kind that can be purged leave the bin after as many days as the
 // server is told, and not before; those that were restored stay. A change of the
 // days is noticed within a day.

@@ -3,7 +3,10 @@ package reactions
 import (
 	"context"
 
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain/deal"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/jobs"
 )
 
 // Name returns the name of a process.
@@ -20,4 +23,12 @@ func Purgeable() (kinds []string) {
 		kinds = append(kinds, k.table.Kind())
 	}
 	return kinds
+}
+
+// AddLineItem is a command that has another effect each time that it is given.
+func AddLineItem() Command { return give(commands.Deals, deal.AddLineItem{}) }
+
+// GiveCommand gives the command that a job is about.
+func (in Services) GiveCommand(ctx context.Context, c Command, j jobs.Job) error {
+	return in.give(ctx, c, j)
 }

@@ -99,7 +99,7 @@ func NewRouter(in Services, cfg eventstore.FollowerConfig, all []Reaction, proce
 		})
 	}
 	for _, p := range processes {
-		follow(p.name, 0, func(ctx context.Context, b eventstore.Batch) error { return p.react(ctx, in, cfg.Tracker, b) })
+		follow(p.name, time.Second, func(ctx context.Context, b eventstore.Batch) error { return p.react(ctx, in, cfg.Tracker, b) })
 	}
 	return r
 }
