@@ -327,6 +327,9 @@ func TestTakeOver(t *testing.T) {
 			for _, later := range []time.Duration{0, 8 * time.Second} {
 				w.now = w.now.Add(later)
 				w.want(w.run())
+				if _, err := jobs.NewWorkers(w.wall, w.handlers(), w.clock).Take(ctx, jobs.Turn{Tenant: tenant, Number: 1}); err != nil || len(w.did) > 0 {
+					t.Error("a turn was taken while another was under way:", w.did, err)
+				}
 			}
 			w.now = w.now.Add(time.Second)
 			w.want(w.run(), "a")
