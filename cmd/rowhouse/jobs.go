@@ -153,11 +153,11 @@ type jobsRetryCmd struct {
 
 // Run has jobs done again by a server.
 func (c jobsRetryCmd) Run(ctx context.Context, e *env) error {
+	if c.Job != "" && c.Tenant == "" {
+		return errors.New("say whose job it is with --tenant")
+	}
 	if c.Job != "" {
 		return oneJob{c.jobsScope, c.Tenant, c.Job}.with(ctx, e, func(d jobs.Desk, t domain.TenantID, id uuid.UUID) error {
-			if c.Tenant == "" {
-				return errors.New("say whose job it is with --tenant")
-			}
 			if err := d.Retry(ctx, t, id); err != nil {
 				return err
 			}
