@@ -107,9 +107,10 @@ func scanJob(row pgx.CollectableRow, tenant domain.TenantID, more ...any) (j job
 type outcome struct {
 	done   []uuid.UUID
 	failed []failure
-	steps  []job   // to be done together, in the transaction that ends the turn
-	orders []Order // that follow
-	away   error   // why the turn has ended early
+	late   []uuid.UUID // not done, and nothing is wrong with them
+	steps  []job       // to be done together, in the transaction that ends the turn
+	orders []Order     // that follow
+	away   error       // why the turn has ended early
 }
 
 type failure struct {
@@ -136,7 +137,7 @@ func (w *Workers) work(ctx context.Context, due []job) (o outcome) {
 		case err == nil:
 			o.done, o.orders = append(o.done, j.ID), append(o.orders, orders...)
 		case isAway(ctx, err):
-			o.away = err
+			o.away, o.late = err, append(o.late, j.ID)
 			return o
 		default:
 			o.fail(j, err)
@@ -191,6 +192,9 @@ func (w *Workers) finish(ctx context.Context, t Turn, o outcome) (next time.Time
 		b := &pgx.Batch{}
 		if len(end.done) > 0 {
 			b.Queue(`delete from jobs.job where tenant_id = $1 and id = any($2)`, t.Tenant.UUID, end.done)
+		}
+		if len(end.late) > 0 { // behind the others: it may be only this one that cannot be done now
+			b.Queue(`update jobs.job set due_at = $3 where tenant_id = $1 and id = any($2)`, t.Tenant.UUID, end.late, now.Add(pauseAway))
 		}
 		for _, f := range end.failed {
 			at, parked := f.next(now)

@@ -112,8 +112,13 @@ func TestJobsCommands(t *testing.T) {
 	want([]string{"as soon as"}, "retry", "--tenant", tenant.String(), name(b))
 	want([]string{"0 jobs"}, "retry")
 	for _, args := range [][]string{
-		{"show", "--tenant", tenant.String(), name(a)}, {"drop", "--tenant", tenant.String(), name(a)}, {"retry", "--tenant", tenant.String(), name(a)},
-		{"retry", name(b)}, {"show", "--tenant", "ten_x", name(b)}, {"show", "--tenant", tenant.String(), "con_00000000000000000000000001"}, {"drop", name(b)},
+		{"show", "--tenant", tenant.String(), name(a)},
+		{"drop", "--tenant", tenant.String(), name(a)},
+		{"retry", "--tenant", tenant.String(), name(a)},
+		{"retry", name(b)},
+		{"show", "--tenant", "ten_x", name(b)},
+		{"show", "--tenant", tenant.String(), "con_00000000000000000000000001"},
+		{"drop", name(b)},
 	} {
 		if out, err := do(args...); err == nil {
 			t.Errorf("%v:\n%s", args, out)

@@ -35,7 +35,7 @@ func TestJobsTakeOver(t *testing.T) {
 	}
 	a.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
 	a.bearer = me.Token
-	const tenants, tasks = 6, 400
+	const tenants, tasks = 6, 250
 	all := make([]tenantOf, tenants)
 	for i := range all {
 		var made struct {
