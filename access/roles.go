@@ -33,6 +33,7 @@ var grants = map[string]grant{
 	"note":     records(),
 	"task":     records(),
 	"pipeline": settings(),
+	"product":  settings(),
 
 	"event":   everyone("read"),
 	"usage":   everyone("read"),

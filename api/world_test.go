@@ -74,7 +74,9 @@ func generalized(t *testing.T, o commands.Offer) string {
 			body["tags"] = []string{"%s"}
 		case m.Name == "external_ids":
 			body["external_ids"] = map[string]string{"%s": "%s"}
-		case f.Type.Kind() == reflect.String && f.Type.PkgPath() == "" && f.Tag.Get("enum") == "":
+		case f.Type.Kind() == reflect.String && f.Type.PkgPath() == "" && f.Tag.Get("enum") == "" && len(f.Tag.Get("maxLength")) > len("20"):
+			body[m.Name] = "%s"
+		case f.Tag.Get("unique") == "true":
 			body[m.Name] = "%s"
 		}
 	}

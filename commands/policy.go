@@ -19,6 +19,7 @@ var All = []AnyPolicy{
 	Deals,
 	Notes,
 	Pipelines,
+	Products,
 	Tasks,
 }
 

@@ -26,6 +26,7 @@ var All = []Projection{
 	Deals,
 	Notes,
 	Pipelines,
+	Products,
 	Tasks,
 }
 
