@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,11 +20,11 @@ import (
 )
 
 // Bin has records removed for good when they have been in the bin for as many days
-// as the server is told to keep them. As long as a tenant has anything in the bin, it
-// is looked at when the oldest record has been there for long enough, and at least
-// once a day, so that it is noticed when the number of days was changed.
+// as the server is told to keep them. As long as a tenant has records of a kind in
+// the bin, it is looked for them when the oldest has been there for long enough, and at
+// least once a day, so that it is noticed when the number of days was changed.
 var Bin = NewProcess("bin", append(whenDeleted(),
-	Woken(func(s nothing, _ Wakeup) (nothing, []Order) { return s, []Order{EmptyBin.Do(nothing{})} }))...)
+	Woken(func(s nothing, w Wakeup) (nothing, []Order) { return s, []Order{EmptyBin.Do(w.Subject)} }))...)
 
 const (
 	lookIntoBin = "look_into_bin"
@@ -33,21 +34,23 @@ const (
 // whenDeleted has the bin looked at, for every kind of record that can be purged.
 func whenDeleted() (parts []Part[nothing]) {
 	undecoded := func(e eventstore.Recorded) (json.RawMessage, error) { return e.Data, nil }
-	ofTenant := func(Event[json.RawMessage]) string { return "" }
 	for _, k := range purgeable {
-		parts = append(parts, onType(k.table.Kind()+".deleted", undecoded, ofTenant, func(s nothing, e Event[json.RawMessage]) (nothing, []Order) {
+		ofKind := func(Event[json.RawMessage]) string { return k.table.Kind() }
+		parts = append(parts, onType(k.table.Kind()+".deleted", undecoded, ofKind, func(s nothing, e Event[json.RawMessage]) (nothing, []Order) {
 			return s, []Order{WakeBy(lookIntoBin, e.Time.Add(aDay))}
 		}))
 	}
 	return parts
 }
 
-// EmptyBin removes records for good that were in the bin for long enough: some of
-// each kind at a time. It has the bin looked at again if anything is left.
-var EmptyBin = NewWork("empty_bin", func(ctx context.Context, in Services, j jobs.Job, _ nothing) ([]Order, error) {
-	now := in.Now()
-	j.Cause = jobs.Cause{} // nobody in particular: whoever put one record into the bin is not to blame for others
-	next, left := now.Add(aDay), false
+// EmptyBin removes records of a kind for good that were in the bin for long enough:
+// some at a time. It has the bin looked at again if anything is left.
+var EmptyBin = NewWork("empty_bin", func(ctx context.Context, in Services, j jobs.Job, kind string) ([]Order, error) {
+	at := slices.IndexFunc(purgeable, func(k purgeableKind) bool { return k.table.Kind() == kind })
+	if at < 0 {
+		return nil, nil // not any more
+	}
+	k, now := purgeable[at], in.Now()
 	head, err := in.Store.Head(ctx, j.Tenant)
 	if err != nil {
 		return nil, fmt.Errorf("read the end of the log: %w", err)
@@ -55,32 +58,28 @@ var EmptyBin = NewWork("empty_bin", func(ctx context.Context, in Services, j job
 	if err := in.Models.Wait(ctx, j.Tenant, head); err != nil { // or the bin would seem to be empty
 		return nil, err
 	}
-	for _, k := range purgeable {
-		old, err := in.oldest(ctx, j.Tenant, k)
-		if err != nil {
-			return nil, err
-		}
-		n := 0
-		for n < len(old) && in.isOver(old[n], now) {
-			n++
-		}
-		if err := in.purge(ctx, j, k, old[:n]); err != nil {
-			return nil, err
-		}
-		switch {
-		case n == binBatch:
-			left, next = true, now // there may be more of them
-		case n < len(old):
-			left = true
-			if over := in.over(old[n]); in.BinDays > 0 && over.Before(next) {
-				next = over
-			}
-		}
+	old, err := in.oldest(ctx, j.Tenant, k)
+	if err != nil {
+		return nil, err
 	}
-	if !left {
+	n := 0
+	for n < len(old) && in.isOver(old[n], now) {
+		n++
+	}
+	j.Cause = jobs.Cause{} // nobody in particular: whoever put one record into the bin is not to blame for others
+	if err := in.purge(ctx, j, k, old[:n]); err != nil {
+		return nil, err
+	}
+	switch {
+	case n == binBatch: // there may be more of them
+		return []Order{WakeBy(lookIntoBin, now)}, nil
+	case n == len(old):
 		return nil, nil
+	case in.BinDays > 0 && in.over(old[n]).Before(now.Add(aDay)):
+		return []Order{WakeBy(lookIntoBin, in.over(old[n]))}, nil
+	default:
+		return []Order{WakeBy(lookIntoBin, now.Add(aDay))}, nil
 	}
-	return []Order{WakeBy(lookIntoBin, next)}, nil
 })
 
 // binBatch is how many records of a kind are removed at a time.
