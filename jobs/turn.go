@@ -165,7 +165,7 @@ func (w *Workers) do(ctx context.Context, j Job) (orders []Order, err error) {
 	within, cancel := context.WithTimeout(ctx, WorkTime)
 	defer cancel()
 	orders, err = work(within, j)
-	if err != nil && ctx.Err() == nil && within.Err() != nil {
+	if err != nil && ctx.Err() == nil && within.Err() != nil && !errors.Is(err, eventstore.ErrUnavailable) {
 		err = fmt.Errorf("took longer than %s", WorkTime)
 	}
 	return orders, err

@@ -131,7 +131,7 @@ func (in Services) purge(ctx context.Context, j jobs.Job, k purgeableKind, recor
 		ops[i] = k.prepare(commands.Target{ID: r.ID.UUID, Match: []eventstore.Version{r.Version}, Command: uuid.NewSHA1(j.ID, r.ID.UUID[:])})
 	}
 	var last eventstore.Position
-	for _, res := range in.Commands.All(ctx, in.originOfJob(j, k.permission), ops) {
+	for _, res := range in.carryOut(ctx, j, k.permission, ops) {
 		switch {
 		case res.Err == nil:
 			last = max(last, res.Outcome.Position)

@@ -30,7 +30,12 @@ type clockwork struct {
 
 func newClockwork(t *testing.T) *clockwork {
 	t.Helper()
-	w := &clockwork{Server: apitest.New(t), t: t, now: time.Now().UTC().Truncate(time.Second)}
+	return newClockworkOn(t, apitest.New(t))
+}
+
+func newClockworkOn(t *testing.T, s *apitest.Server) *clockwork {
+	t.Helper()
+	w := &clockwork{Server: s, t: t, now: time.Now().UTC().Truncate(time.Second)}
 	clock := func() time.Time { return w.now }
 	w.in = reactions.Services{
 		Wall: w.Wall, Store: w.Store, Models: w.Models, Now: clock, BinDays: 30,
@@ -212,6 +217,41 @@ func TestTaskTimes(t *testing.T) {
 	w.wantCount(c, "task.became_overdue", 4)
 	w.wantCount(c, "task.reminded", 1)
 	c.Post("/commands", `{"type":"task.become_overdue","id":"`+free+`"}`).Want(http.StatusUnprocessableEntity)
+}
+
+// While the event store is away, jobs wait, for as long as it takes: that is no failure
+// of theirs. Then each is done once.
+func TestEventStoreAway(t *testing.T) {
+	t.Parallel()
+	s := apitest.On(t, postgres.InKurrent)
+	if s.Double == nil {
+		t.Skip("a real event store keeps the log, which is not ours to stop")
+	}
+	w := newClockworkOn(t, s)
+	c := w.Home()
+	due := w.now.Add(time.Hour)
+	c.Post("/tasks", `{"title":"Call Ada","due_at":"`+text(due)+`"}`).Want(http.StatusCreated)
+	w.at(w.now, c)
+	s.Double.Stop()
+	w.now = due
+	for range 3 {
+		if err := w.work.Drain(t.Context()); err == nil {
+			t.Error("nobody was told")
+		}
+		w.now = w.now.Add(time.Hour)
+	}
+	list, err := jobs.Desk{Wall: w.Wall, Now: w.in.Now}.List(t.Context(), c.Tenant, false, 10)
+	if err != nil || len(list) != 1 || list[0].Name != "task.become_overdue" || list[0].Failed != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := s.Double.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the event store is there again", func() bool {
+		w.now = w.now.Add(time.Minute)
+		return w.work.Drain(t.Context()) == nil
+	})
+	w.wantCount(c, "task.became_overdue", 1)
 }
 
 // A command that an order is about is given once, although the job is done again, as it

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/jobs"
 )
 
@@ -152,11 +153,23 @@ func (in Services) give(ctx context.Context, c Command, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	res := in.Commands.All(ctx, in.originOfJob(j, c.permission), []commands.Operation{op})[0]
+	res := in.carryOut(ctx, j, c.permission, []commands.Operation{op})[0]
 	if errors.Is(res.Err, domain.NotFound) {
 		return nil
 	}
 	return res.Err
+}
+
+// carryOut gives commands because of a job. What takes longer than a job may take is
+// because the log is away: deciding takes no time.
+func (in Services) carryOut(ctx context.Context, j jobs.Job, may domain.Permission, ops []commands.Operation) []commands.Result {
+	results := in.Commands.All(ctx, in.originOfJob(j, may), ops)
+	for i, res := range results {
+		if res.Err != nil && ctx.Err() != nil {
+			results[i].Err = errors.Join(eventstore.ErrUnavailable, res.Err)
+		}
+	}
+	return results
 }
 
 // originOfJob says that the server acts because of a job, with one permission, on
