@@ -75,6 +75,7 @@ type item struct {
 	batchOperation
 
 	data  input
+	brief bool // one mistake was looked for
 	name  identity
 	match match
 	found []domain.ID // the records that an upsert may be about
@@ -83,18 +84,18 @@ type item struct {
 }
 
 func (r *resource) batch(x *exchange) error {
-	_, tree, err := x.body()
+	whole, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in batch
-	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), whole.tree, &in); err != nil {
 		return err
 	}
 	if in.Atomic && len(in.Operations) > maxAtomic {
 		return domain.Check(false, "/operations", "too_many", "must not have more than 100 items if atomic")
 	}
-	name, err := x.identity(tree)
+	name, err := x.identity(whole.tree)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (r *resource) batch(x *exchange) error {
 			return x.answerAll(name, outs)
 		}
 	}
-	list, _ := tree.(map[string]any)["operations"].([]any)
+	list, _ := whole.tree.(map[string]any)["operations"].([]any)
 	items := make([]*item, len(in.Operations))
 	for i, op := range in.Operations {
 		members, _ := list[i].(map[string]any)
@@ -130,12 +131,15 @@ func (r *resource) batch(x *exchange) error {
 }
 
 // prepareAll makes commands of items. Upserts have to find out which. When much was
-// found to be wrong, it looks for one mistake in each that is left.
+// found to be wrong, it looks for one mistake in each that is left, and not beyond.
 func (r *resource) prepareAll(x *exchange, items []*item) {
 	left := maxBatchErrors
 	var upserts []*item
 	for _, it := range items {
-		it.order, it.data.most = order{}, min(max(1, left), domain.MaxRefusals)
+		it.order = order{}
+		if it.data.enough = 0; left <= domain.MaxRefusals {
+			it.data.enough = max(left+1, 1)
+		}
 		switch err := misplaced(it.batchOperation); {
 		case x.ctx().Err() != nil: // nobody waits for the rest
 			it.err = x.ctx().Err()
@@ -149,7 +153,9 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 			it.order = r.order(it)
 		}
 		if it.err != nil {
-			left -= len(domain.Refusals(it.err))
+			wrong := len(domain.Refusals(it.err))
+			it.brief = left < 1 && wrong > 0
+			left -= wrong
 			it.data = input{} // what is refused takes no room any more
 		}
 	}
@@ -226,6 +232,9 @@ func (x *exchange) answerBatch(items []*item) error {
 	for i, it := range items {
 		out.Results[i] = x.result(i, it)
 		left -= shorten(out.Results[i].Problem, max(1, left))
+		if it.brief {
+			out.Results[i].Problem.More = true
+		}
 		if it.err != nil {
 			status = http.StatusMultiStatus
 		}
@@ -253,8 +262,9 @@ func (x *exchange) answerBatch(items []*item) error {
 
 // maxBatchErrors is of how many mistakes the answer to a batch tells, and after
 // that of one for each command: what is wrong with a thousand commands in fifty
-// ways must not make an answer that is much larger than the question.
-const maxBatchErrors = 500
+// ways must neither make an answer that is much larger than the question, nor be
+// looked for.
+const maxBatchErrors = 200
 
 // oursAlone returns why none of the items was carried out, if that is no fault of
 // any of them: an outage, or else a fault of ours.

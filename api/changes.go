@@ -15,15 +15,15 @@ import (
 
 // create makes a record.
 func (r *resource) create(x *exchange, v *verb) error {
-	data, tree, err := x.body()
+	in, err := x.body()
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(tree)
+	name, err := x.identity(in.tree)
 	if err != nil {
 		return err
 	}
-	op, err := r.prepareNew(v, name, input{tree: tree, data: data})
+	op, err := r.prepareNew(v, name, in)
 	if err != nil {
 		return err
 	}
@@ -47,9 +47,9 @@ func (r *resource) change(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	tree, data := any(map[string]any{}), []byte("{}")
+	in := input{tree: map[string]any{}}
 	if x.op.RequestBody != nil {
-		if data, tree, err = x.body(); err != nil {
+		if in, err = x.body(); err != nil {
 			return err
 		}
 	}
@@ -57,11 +57,11 @@ func (r *resource) change(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(tree)
+	name, err := x.identity(in.tree)
 	if err != nil {
 		return err
 	}
-	op, err := v.prepare(target(id, name, m), input{tree: tree, data: data})
+	op, err := v.prepare(target(id, name, m), in)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ import (
 
 // input is JSON that came in.
 type input struct {
-	tree any    // what it was parsed into
-	data []byte // as text; nil if that is to be made of the tree when it is needed
-	most int    // of how many mistakes to tell; 0 for as many as a client is told of
+	tree   any    // what it was parsed into
+	data   []byte // as text; nil if that is to be made of the tree when it is needed
+	enough int    // after how many mistakes to stop; see [domain.Mistakes]
 }
 
 // text returns the JSON as text.
@@ -51,7 +51,7 @@ func (r *schemas) readPatch(s *huma.Schema, in input, of reflect.Type, v any) er
 // value, so that each place is complained of once, and nothing is read that is
 // larger than it may be.
 func (r *schemas) readAs(s *huma.Schema, in input, read func([]byte) error) error {
-	c := checker{schemas: r, wrong: domain.Mistakes{Most: in.most}}
+	c := checker{schemas: r, wrong: domain.Mistakes{Enough: in.enough}}
 	good, changed := c.value(s, in.tree)
 	if c.wrong.Full() || good == nil && c.wrong.Len() > 0 {
 		return c.wrong.Err()
@@ -218,29 +218,52 @@ func (c *checker) object(s *huma.Schema, m map[string]any) (any, bool) {
 	}
 	good, changed := m, false
 	own := func() {
-		if !changed {
+		if !changed && !c.wrong.Full() { // then nobody reads what is good
 			good, changed = maps.Clone(m), true
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
+	for _, name := range c.names(s, m) {
 		if c.steps++; c.wrong.Full() {
 			break
 		}
 		of, ok := c.member(s, name)
 		switch {
 		case !ok:
-			own()
-			delete(good, name)
+			if own(); changed {
+				delete(good, name)
+			}
 		case of == nil || m[name] == nil && !slices.Contains(s.Required, name):
 			// Null is as good as nothing, or says that something is to go.
 		default:
 			if v, other := c.within(name, of, m[name]); other {
-				own()
-				good[name] = v
+				if own(); changed {
+					good[name] = v
+				}
 			}
 		}
 	}
 	return good, changed
+}
+
+// names returns the names of members in their order. Of those that are not known,
+// it leaves out the last ones if there are more than anybody is told of: to bring
+// them all into order would take longer than all else.
+func (c *checker) names(s *huma.Schema, m map[string]any) []string {
+	most := c.wrong.Room()
+	if s.AdditionalProperties != false || len(m) <= len(s.Properties)+most {
+		return slices.Sorted(maps.Keys(m))
+	}
+	var known, others []string
+	for name := range m {
+		if s.Properties[name] != nil {
+			known = append(known, name)
+			continue
+		}
+		if at, _ := slices.BinarySearch(others, name); at < most {
+			others = slices.Insert(others[:min(len(others), most-1)], at, name)
+		}
+	}
+	return slices.Sorted(slices.Values(append(known, others...)))
 }
 
 // maxName is how long the names of members may be that clients choose.

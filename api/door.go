@@ -33,19 +33,19 @@ func (s *Server) door(resources []*resource) []*operation {
 }
 
 func throughDoor(x *exchange, resources []*resource) error {
-	_, tree, err := x.body()
+	whole, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in anyCommand
-	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), whole.tree, &in); err != nil {
 		return err
 	}
 	m, err := x.match()
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(tree)
+	name, err := x.identity(whole.tree)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func throughDoor(x *exchange, resources []*resource) error {
 			continue
 		}
 		it := &item{batchOperation: batchOperation{Op: verb, ID: in.ID}, name: name, match: m}
-		it.data.tree = tree.(map[string]any)["data"]
+		it.data.tree = whole.tree.(map[string]any)["data"]
 		if err := misplaced(it.batchOperation); err != nil {
 			return err
 		}

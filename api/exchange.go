@@ -177,6 +177,10 @@ func (x *exchange) checkQuery() error {
 	return x.op.checkQuery(values)
 }
 
+// maxValues is how many values there may be in a body, however large it may be. A
+// batch of a thousand commands with some hundred values each has fewer.
+const maxValues = 1 << 18
+
 // bytesPerValue says how many bytes of the largest body there are for each value
 // in it. What is denser than that serves nobody, and would take memory many times
 // its own size.
@@ -185,30 +189,30 @@ const bytesPerValue = 16
 // body reads the whole body, and parses it as JSON. An operation whose body may
 // be left out sees an empty object then. Numbers in it are written in the plain
 // way, in what it was parsed into and in the data.
-func (x *exchange) body() ([]byte, any, error) {
+func (x *exchange) body() (input, error) {
 	if err := x.noCoding(); err != nil {
-		return nil, nil, err
+		return input{}, err
 	}
 	var read bytes.Buffer // which takes less memory on the way than io.ReadAll
 	if _, err := read.ReadFrom(x.r.Body); err != nil {
-		return nil, nil, unreadable(err)
+		return input{}, unreadable(err)
 	}
 	data := read.Bytes()
 	if len(data) == 0 && !x.op.RequestBody.Required {
 		data = []byte("{}")
 	} else if len(data) > 0 || x.r.Header.Get("Content-Type") != "" {
 		if err := x.checkContentType(); err != nil {
-			return nil, nil, err
+			return input{}, err
 		}
 	}
-	tree, rewritten, err := ijson.ParsePlain(data, int(x.op.maxBody())/bytesPerValue)
+	tree, rewritten, err := ijson.ParsePlain(data, x.op.maxValues())
 	if err != nil {
-		return nil, nil, illegible(err.(*ijson.Error)) //nolint:errorlint // the parser makes no other
+		return input{}, illegible(err.(*ijson.Error)) //nolint:errorlint // the parser makes no other
 	}
 	if rewritten {
-		data, err = domain.Marshal(tree)
+		data = nil
 	}
-	return data, tree, err
+	return input{tree: tree, data: data}, nil
 }
 
 func illegible(e *ijson.Error) error {
@@ -259,9 +263,9 @@ func (x *exchange) checkContentType() error {
 // decode reads the body into a T, and says everything that is wrong with it.
 func decode[T any](x *exchange) (T, error) {
 	var v T
-	data, tree, err := x.body()
+	in, err := x.body()
 	if err == nil {
-		err = x.s.schemas.read(jsonBody(x.op.RequestBody), input{tree: tree, data: data}, &v)
+		err = x.s.schemas.read(jsonBody(x.op.RequestBody), in, &v)
 	}
 	return v, err
 }

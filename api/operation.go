@@ -56,6 +56,9 @@ func (op *operation) maxBody() int64 {
 	return maxBody
 }
 
+// maxValues is how many values there may be in a body of the operation.
+func (op *operation) maxValues() int { return min(int(op.maxBody())/bytesPerValue, maxValues) }
+
 // handler serves an operation.
 func (op *operation) handler() http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -166,7 +166,11 @@ func (r *resource) list(x *exchange) error {
 }
 
 func (r *resource) query(x *exchange) error {
-	data, _, err := x.body()
+	in, err := x.body()
+	if err != nil {
+		return err
+	}
+	data, err := in.text()
 	if err != nil {
 		return err
 	}

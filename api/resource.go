@@ -229,5 +229,5 @@ func (r *resource) takeID(in input) (domain.ID, input, error) {
 	}
 	members = maps.Clone(members)
 	delete(members, "id")
-	return id, input{tree: members, most: in.most}, wrong
+	return id, input{tree: members, enough: in.enough}, wrong
 }

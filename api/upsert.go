@@ -44,24 +44,24 @@ func (r *resource) upsertOperations() []*operation {
 }
 
 func (r *resource) upsert(x *exchange) error {
-	_, tree, err := x.body()
+	whole, err := x.body()
 	if err != nil {
 		return err
 	}
 	var in upsert
-	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), tree, &in); err != nil {
+	if err := x.s.schemas.readAround(jsonBody(x.op.RequestBody), whole.tree, &in); err != nil {
 		return err
 	}
 	m, err := x.match()
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(tree)
+	name, err := x.identity(whole.tree)
 	if err != nil {
 		return err
 	}
 	it := &item{batchOperation: batchOperation{Op: toUpsert, MatchOn: in.MatchOn, Lists: in.Lists}, name: name, match: m}
-	it.data.tree = tree.(map[string]any)["data"]
+	it.data.tree = whole.tree.(map[string]any)["data"]
 	if err := r.checkMatch(in.MatchOn); err != nil {
 		return errors.Join(domain.At("/data", r.checkUpsert(it.data)), domain.At("/match_on", err))
 	}
@@ -185,7 +185,7 @@ func (r *resource) changeable(in input) (input, map[string]record.Expected, erro
 	if len(rest) == len(members) {
 		return in, nil, nil
 	}
-	return input{tree: rest, most: in.most}, made, nil
+	return input{tree: rest, enough: in.enough}, made, nil
 }
 
 // changes returns the command that changes a member which is no field, or "".

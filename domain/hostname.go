@@ -22,6 +22,9 @@ var hostnames = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.Str
 // no number.
 func ParseHostname(s string) (Hostname, error) {
 	given := strings.ToLower(strings.TrimSuffix(Line(s), "."))
+	if isPlainHost(given) {
+		return Hostname(given), nil
+	}
 	ascii, err := hostnames.ToASCII(given)
 	if err != nil || strings.ContainsFunc(given, isBlank) {
 		return "", errNotHostname
@@ -38,6 +41,27 @@ func ParseHostname(s string) (Hostname, error) {
 		return Hostname(ascii), nil
 	}
 	return Hostname(letters), nil
+}
+
+// isPlainHost reports whether a text is a host name as most are: of small letters,
+// digits and hyphens, with none of its labels standing for other letters. What such
+// a name is read as is itself, and takes no tables to find out.
+func isPlainHost(s string) bool {
+	if len(s) > 253 || strings.Contains(s, "--") {
+		return false
+	}
+	labels := 0
+	for label := range strings.SplitSeq(s, ".") {
+		if labels++; label == "" || len(label) > 63 || hyphenated(label) {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+				return false
+			}
+		}
+	}
+	return labels > 1 && !isDigits(s[strings.LastIndexByte(s, '.')+1:])
 }
 
 var errNotHostname error = &Error{Kind: Invalid, Code: "invalid_domain", Detail: "is not a domain name"}

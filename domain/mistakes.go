@@ -16,7 +16,7 @@ const MaxRefusals = 50
 // One mistake is there once: of refusals with the same pointer and code the first
 // counts, and that something is required only if nothing else is wrong with it.
 type Mistakes struct {
-	Most int // of how many to tell; 0 for MaxRefusals
+	Enough int // to stop looking; 0 for one more than MaxRefusals
 
 	errs []error
 }
@@ -104,8 +104,12 @@ next:
 	return all
 }
 
-// Full reports whether there are more mistakes than a client is told of.
-func (m *Mistakes) Full() bool { return len(m.errs) > cmp.Or(m.Most, MaxRefusals) }
+// Full reports whether there are enough: unless it was said how many that is, more
+// than a client is told of.
+func (m *Mistakes) Full() bool { return m.Room() <= 0 }
+
+// Room returns how many mistakes it takes to be full.
+func (m *Mistakes) Room() int { return cmp.Or(m.Enough, MaxRefusals+1) - len(m.errs) }
 
 // Len returns how many mistakes there are.
 func (m *Mistakes) Len() int { return len(m.errs) }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/unicode/rangetable"
 )
 
 // Line returns a text of one line as it is stored: composed (Unicode's normal
@@ -108,9 +109,12 @@ func isUnseen(r rune) bool {
 		'\U0001d159', '\U00013441', '\U00013442': // a note without a head, and blanks between hieroglyphs
 		return true
 	}
-	return unicode.IsSpace(r) || unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.Cs, unicode.Mn, unicode.Me,
-		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return unicode.Is(unseen, r)
 }
+
+// unseen is the characters of which nothing is seen by themselves, but for some.
+var unseen = rangetable.Merge(unicode.White_Space, unicode.Z, unicode.Cc, unicode.Cf, unicode.Cs, unicode.Mn, unicode.Me,
+	unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 
 // isIgnorable reports whether a character makes no difference to what a text
 // says: those that Unicode calls default ignorable.

@@ -55,7 +55,7 @@ const (
 // [json.Number], a bool or nil. Numbers are kept as they are written: whether
 // they fit is for the caller to say.
 func Parse(data []byte) (any, error) {
-	p := parser{data: data, left: len(data)}
+	p := parser{data: string(data), left: len(data)}
 	return p.document()
 }
 
@@ -64,7 +64,7 @@ func Parse(data []byte) (any, error) {
 // that has one too many. Numbers are as [domain.PlainNumber] writes them; it tells
 // whether any was written otherwise.
 func ParsePlain(data []byte, most int) (v any, rewritten bool, err error) {
-	p := parser{data: data, left: most, plain: true}
+	p := parser{data: string(data), left: most, plain: true}
 	v, err = p.document()
 	return v, p.rewritten, err
 }
@@ -77,13 +77,25 @@ func Escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
+// parser reads a document from its beginning to its end. Texts in the tree are
+// pieces of the document, which is one piece of memory.
 type parser struct {
-	data []byte
+	data string
 	at   int
 	left int // how many more values there may be
 
+	members []member // of the objects that have not ended, from the outermost on
+	items   []any    // of the arrays, likewise
+
 	plain     bool // numbers are to be written in the plain way
 	rewritten bool // one was not
+}
+
+// member is a member of an object that has not ended.
+type member struct {
+	name  string
+	value any
+	start int // where its name begins
 }
 
 func (p *parser) document() (any, error) {
@@ -104,7 +116,7 @@ func (p *parser) document() (any, error) {
 const maxPointer = 1 << 10
 
 func (p *parser) whole() (any, error) {
-	if !utf8.Valid(p.data) {
+	if !utf8.ValidString(p.data) {
 		return nil, p.fail(Encoding, "text that is not UTF-8")
 	}
 	p.space()
@@ -181,7 +193,7 @@ func (p *parser) value(depth int) (any, error) {
 }
 
 func (p *parser) literal(word string) error {
-	if !strings.HasPrefix(string(p.data[p.at:min(len(p.data), p.at+len(word))]), word) {
+	if !strings.HasPrefix(p.data[p.at:], word) {
 		return p.broken()
 	}
 	p.at += len(word)
@@ -189,10 +201,12 @@ func (p *parser) literal(word string) error {
 }
 
 func (p *parser) object(depth int) (any, error) {
-	members := map[string]any{}
+	outer := len(p.members)
 	for first := true; ; first = false {
-		if done, err := p.next('}', first); done || err != nil {
-			return members, err
+		if done, err := p.next('}', first); err != nil {
+			return nil, err
+		} else if done {
+			return p.gather(outer)
 		}
 		if p.peek() != '"' {
 			return nil, p.broken()
@@ -202,38 +216,56 @@ func (p *parser) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := members[name]; twice {
-			p.at = start
-			return nil, under(name, p.fail(Duplicate, "a member that occurs twice"))
-		}
 		if p.space(); p.peek() != ':' {
 			return nil, p.broken()
 		}
-		if p.left--; p.left < 0 || p.plain && len(members) == MaxMembers {
+		if p.left--; p.left < 0 || p.plain && len(p.members)-outer == MaxMembers {
 			return nil, p.tooMany()
 		}
 		p.at++
 		p.space()
-		if members[name], err = p.value(depth); err != nil {
+		v, err := p.value(depth)
+		if err != nil {
 			return nil, under(name, err)
 		}
+		p.members = append(p.members, member{name, v, start})
 	}
 }
 
+// gather makes an object of the members that were read from one on. As it is known
+// how many they are, it takes the room that they need at once.
+func (p *parser) gather(from int) (any, error) {
+	list := p.members[from:]
+	p.members = p.members[:from]
+	members := make(map[string]any, len(list))
+	for i, m := range list {
+		if members[m.name] = m.value; len(members) == i {
+			p.at = m.start
+			return nil, under(m.name, p.fail(Duplicate, "a member that occurs twice"))
+		}
+	}
+	return members, nil
+}
+
 func (p *parser) array(depth int) (any, error) {
-	items := []any{}
+	outer := len(p.items)
 	for {
-		if done, err := p.next(']', len(items) == 0); done || err != nil {
-			return items, err
+		if done, err := p.next(']', len(p.items) == outer); err != nil {
+			return nil, err
+		} else if done {
+			items := make([]any, len(p.items)-outer)
+			copy(items, p.items[outer:])
+			p.items = p.items[:outer]
+			return items, nil
 		}
 		if p.left--; p.left < 0 {
 			return nil, p.tooMany()
 		}
 		v, err := p.value(depth)
 		if err != nil {
-			return nil, under(strconv.Itoa(len(items)), err)
+			return nil, under(strconv.Itoa(len(p.items)-outer), err)
 		}
-		items = append(items, v)
+		p.items = append(p.items, v)
 	}
 }
 
@@ -280,7 +312,7 @@ func (p *parser) number() (any, error) {
 			return nil, p.broken()
 		}
 	}
-	written := string(p.data[start:p.at])
+	written := p.data[start:p.at]
 	if p.plain {
 		if plain := domain.PlainNumber(written); plain != written {
 			p.rewritten = true
@@ -304,12 +336,15 @@ func (p *parser) text() (string, error) {
 	start := p.at
 	var buf []byte // what the escapes stand for, if there were any
 	for {
+		for p.at < len(p.data) && p.data[p.at] >= ' ' && p.data[p.at] != '"' && p.data[p.at] != '\\' {
+			p.at++
+		}
 		switch c := p.peek(); {
 		case c == '"':
 			tail := p.data[start:p.at]
 			p.at++
 			if buf == nil {
-				return string(tail), nil
+				return tail, nil
 			}
 			return string(append(buf, tail...)), nil
 		case c == '\\':
@@ -321,10 +356,8 @@ func (p *parser) text() (string, error) {
 			p.at, start = next, next
 		case c == 0 && p.at < len(p.data):
 			return "", p.fail(NUL, "a NUL character")
-		case c < ' ':
-			return "", p.broken()
 		default:
-			p.at++
+			return "", p.broken()
 		}
 	}
 }
@@ -360,12 +393,12 @@ func (p *parser) escape() (r rune, next int, err error) {
 }
 
 // hex reads the uXXXX of an escape.
-func hex(b []byte) (rune, bool) {
+func hex(b string) (rune, bool) {
 	if len(b) < 5 || b[0] != 'u' {
 		return 0, false
 	}
 	var r rune
-	for _, c := range b[1:5] {
+	for _, c := range []byte(b[1:5]) {
 		switch {
 		case '0' <= c && c <= '9':
 			r = r<<4 | rune(c-'0')
