@@ -19,8 +19,8 @@ import (
 
 // How long the parts of an earlier server have to end by themselves.
 const (
-	orderly  = 20 * time.Second       // a postmaster: it writes what it has in memory
-	deserted = 500 * time.Millisecond // the others, when their postmaster is dead
+	orderly  = time.Second            // a postmaster, to write what it has in memory: what is left is recovered sooner than a busy disk takes it
+	deserted = 500 * time.Millisecond // all others, and a postmaster that took longer
 )
 
 // clearAway ends what an earlier run may have left: a server or parts of it
@@ -53,9 +53,9 @@ func (s *Server) endOrphans(ctx context.Context) error {
 		return nil
 	}
 	s.log.WarnContext(ctx, "ending what an earlier PostgreSQL has left", "processes", pids)
-	wait := deserted
+	wait, harder := deserted, syscall.SIGKILL
 	if pid := s.postmaster(); slices.Contains(pids, pid) {
-		wait = orderly
+		wait, harder = orderly, syscall.SIGQUIT
 		signal(pid, syscall.SIGINT)
 		signal(pid, syscall.SIGCONT)
 	} else {
@@ -72,8 +72,9 @@ func (s *Server) endOrphans(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-patience.C:
-			signalAll(pids, syscall.SIGKILL)
-			patience.Reset(wait)
+			signalAll(pids, harder)
+			patience.Reset(deserted)
+			harder = syscall.SIGKILL
 		case <-ctx.Done():
 			return fmt.Errorf("the processes %v still use %s: end them", pids, s.dataDir())
 		}
