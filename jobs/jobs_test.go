@@ -458,7 +458,7 @@ func TestStates(t *testing.T) {
 }
 
 // The queue has jobs done soon after they were ordered on this node or another, and
-// one tenant's many do not keep another's one for a second. Chores are done as well.
+// one tenant's many do not keep another's one. Chores are done as well.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -512,10 +512,12 @@ func TestQueue(t *testing.T) {
 			break
 		}
 	}
-	if took := time.Since(start); took > time.Second {
+	// A fifth of a second is usual, and those of the other tenant take half a minute. What
+	// is between is for machines that are busy with other tests.
+	took := time.Since(start)
+	t.Log("waited", took)
+	if took > 5*time.Second {
 		t.Errorf("the job of a tenant waited %s for those of another", took)
-	} else {
-		t.Log("waited", took)
 	}
 	<-chores
 	stop()
