@@ -53,24 +53,24 @@ type Server struct {
 	Ready   func(ctx context.Context) error // whether requests can be served now, such as [wall.Wall.Ready]
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end
 
-	outward  eventstore.Outward // the log as clients see it
-	schemas  *schemas
-	prefixes map[string]string // of IDs, by the kind of what they name
-	bell     *bell
-	recent   *recent
+	outward   eventstore.Outward // the log as clients see it
+	schemas   *schemas
+	prefixes  map[string]string // of IDs, by the kind of what they name
+	listeners *listeners
+	recent    *recent
 }
 
 // Handler returns what serves the whole API. It fails if the metrics of the API
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
-	s.schemas, s.bell, s.prefixes, s.recent = newSchemas(), newBell(), map[string]string{}, newRecent(s.Now)
+	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, err := s.resources()
 	if err != nil {
 		return nil, err
 	}
 	d := new(document)
-	ops := slices.Concat(s.identity(), s.tenants(), s.usage())
+	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()] = r.view.Prefix()
 		d.tag(r.tag(), r.kind.About())

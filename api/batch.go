@@ -76,7 +76,7 @@ type item struct {
 
 	data  input
 	brief bool // one mistake was looked for
-	name  identity
+	name  commandName
 	match match
 	found []domain.ID // the records that an upsert may be about
 	order
@@ -95,7 +95,7 @@ func (r *resource) batch(x *exchange) error {
 	if in.Atomic && len(in.Operations) > maxAtomic {
 		return domain.Check(false, "/operations", "too_many", "must not have more than 100 items if atomic")
 	}
-	name, err := x.identity(whole.tree)
+	name, err := x.commandName(whole.tree)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (r *resource) order(it *item) (o order) {
 // each carries out the commands that are ready, each by itself. Upserts of a
 // record that has come to be in between find it the next time. Nothing is carried
 // out if the name of the batch is that of another request.
-func (r *resource) each(x *exchange, name identity, items []*item) error {
+func (r *resource) each(x *exchange, name commandName, items []*item) error {
 	for attempt := 1; len(items) > 0; attempt++ {
 		var ops []commands.Operation
 		items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.err != nil })
@@ -302,7 +302,7 @@ func (x *exchange) result(i int, it *item) batchResult {
 }
 
 // allOrNone carries out all items, or none.
-func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
+func (r *resource) allOrNone(x *exchange, name commandName, items []*item) error {
 	var wrong domain.Mistakes
 	ops := make([]commands.Operation, len(items))
 	for i, it := range items {
@@ -320,7 +320,7 @@ func (r *resource) allOrNone(x *exchange, name identity, items []*item) error {
 }
 
 // answerAll answers with what became of operations that were carried out as one.
-func (x *exchange) answerAll(name identity, outs []commands.Outcome) error {
+func (x *exchange) answerAll(name commandName, outs []commands.Outcome) error {
 	items := make([]*item, len(outs))
 	for i, out := range outs {
 		items[i] = &item{result: commands.Result{Outcome: out}}

@@ -19,7 +19,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(in.tree)
+	name, err := x.commandName(in.tree)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 }
 
 // prepareNew returns a command that makes a record.
-func (r *resource) prepareNew(v *verb, name identity, in input) (commands.Operation, error) {
+func (r *resource) prepareNew(v *verb, name commandName, in input) (commands.Operation, error) {
 	id, in, err := r.takeID(in)
 	to := commands.Target{ID: id.UUID, Fresh: true, Command: name.id, Hash: name.hash}
 	if id.IsZero() {
@@ -57,7 +57,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(in.tree)
+	name, err := x.commandName(in.tree)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (r *resource) change(x *exchange, v *verb) error {
 }
 
 // target says which record a command is for, and on what terms.
-func target(id domain.ID, name identity, m match) commands.Target {
+func target(id domain.ID, name commandName, m match) commands.Target {
 	to := commands.Target{ID: id.UUID, Disjoint: m.merge, Command: name.id, Hash: name.hash}
 	to.Match, to.Seen, to.Unless, to.Absent = m.versions, m.seen, m.unless, m.absent
 	return to

@@ -115,22 +115,22 @@ func (x *exchange) idempotencyKey() (string, error) {
 // commandSpace makes the IDs of commands with a key different from all others.
 var commandSpace = uuid.MustParse("5f0e9c3a-6c5e-5d0b-9a55-1d3f2c7b8e90")
 
-// identity is the ID of a command, and a hash of what was asked, by which a
+// commandName is the ID of a command, and a hash of what was asked, by which a
 // repetition is told from another command of the same name.
-type identity struct {
+type commandName struct {
 	id   uuid.UUID
 	hash []byte // nil if the client gave no key
 }
 
-// identity names the command that a request asks for. Whoever asks for the same
+// commandName names the command that a request asks for. Whoever asks for the same
 // under the same key, in the same tenant, means the same command.
-func (x *exchange) identity(tree any) (identity, error) {
+func (x *exchange) commandName(tree any) (commandName, error) {
 	key, err := x.idempotencyKey()
 	if key == "" || err != nil {
-		return identity{id: x.s.NewID()}, err
+		return commandName{id: x.s.NewID()}, err
 	}
 	hash, err := x.hash(tree)
-	return identity{id: uuid.NewSHA1(commandSpace, x.scoped(key)), hash: hash}, err
+	return commandName{id: uuid.NewSHA1(commandSpace, x.scoped(key)), hash: hash}, err
 }
 
 // scoped returns a key together with whose it is.
@@ -154,11 +154,11 @@ func (x *exchange) hash(tree any) ([]byte, error) {
 }
 
 // part names one of several commands of a request.
-func (i identity) part(n int, newID func() uuid.UUID) identity {
-	if i.hash == nil {
-		return identity{id: newID()}
+func (c commandName) part(n int, newID func() uuid.UUID) commandName {
+	if c.hash == nil {
+		return commandName{id: newID()}
 	}
-	return identity{id: uuid.NewSHA1(i.id, []byte(strconv.Itoa(n))), hash: i.hash}
+	return commandName{id: uuid.NewSHA1(c.id, []byte(strconv.Itoa(n))), hash: c.hash}
 }
 
 // minPosition returns the position that an answer must show, or 0.

@@ -51,7 +51,7 @@ func newCosts(t testing.TB) costs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := slices.Concat(s.identity(), s.tenants(), s.door(resources))
+	all := slices.Concat(s.loginOperations(), s.tenants(), s.door(resources))
 	for _, r := range resources {
 		all = append(all, r.operations()...)
 	}

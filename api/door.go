@@ -45,7 +45,7 @@ func throughDoor(x *exchange, resources []*resource) error {
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(whole.tree)
+	name, err := x.commandName(whole.tree)
 	if err != nil {
 		return err
 	}

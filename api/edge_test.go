@@ -173,27 +173,27 @@ func TestProblem(t *testing.T) {
 func TestBell(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBell()
+		b := newListeners()
 		one, other := domain.TenantID{UUID: uuid.New()}, domain.TenantID{UUID: uuid.New()}
-		leave, leaveToo := b.enter(one), b.enter(one)
+		leave, leaveToo := b.add(one), b.add(one)
 		var woken atomic.Int32
 		for range 2 {
-			news := b.news(one)
+			news := b.next(one)
 			go func() { <-news; woken.Add(1) }()
 		}
-		b.ring(other)
+		b.tell(other)
 		synctest.Wait()
 		if n := woken.Load(); n != 0 {
 			t.Errorf("%d were woken for nothing", n)
 		}
-		b.ring(one)
+		b.tell(one)
 		synctest.Wait()
 		if n := woken.Load(); n != 2 {
 			t.Errorf("%d were woken", n)
 		}
 		leave()
 		leaveToo()
-		if len(b.rooms) != 0 {
+		if len(b.of) != 0 {
 			t.Error("those who left are remembered")
 		}
 	})

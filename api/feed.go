@@ -159,7 +159,7 @@ func (s *Server) followFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	leave := s.bell.enter(x.origin.Tenant)
+	leave := s.listeners.add(x.origin.Tenant)
 	defer leave()
 	out := &eventStream{x: x, rc: http.NewResponseController(x), at: eventstore.Position(after)}
 	x.set("Content-Type", mediaEvents)
@@ -167,9 +167,9 @@ func (s *Server) followFeed(x *exchange) error {
 	x.set("X-Accel-Buffering", "no") // proxies must not wait for more
 	x.WriteHeader(http.StatusOK)
 	for out.beat(); out.err == nil; {
-		news := s.bell.news(x.origin.Tenant)
+		news := s.listeners.next(x.origin.Tenant)
 		// Whoever may not listen any more is not told any more.
-		if err := x.identify(); err != nil {
+		if err := x.authenticate(); err != nil {
 			return nil // the client comes back, and is told then
 		}
 		p, err := s.read(x, out.at, 500, types)

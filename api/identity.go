@@ -9,8 +9,8 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
-// identity serves who is who.
-func (s *Server) identity() []*operation {
+// loginOperations serves setup, login and who is who.
+func (s *Server) loginOperations() []*operation {
 	const tag = "Identity"
 	return []*operation{
 		post("/v1/setup", everybody, tag, "setup.complete", "Set up a new installation",

@@ -85,7 +85,7 @@ func (x *exchange) do() error {
 	if err := x.onlyOnce(); err != nil {
 		return err
 	}
-	if err := x.identify(); err != nil {
+	if err := x.authenticate(); err != nil {
 		return err
 	}
 	if err := x.checkQuery(); err != nil {
@@ -173,9 +173,9 @@ func (x *exchange) onlyOnce() error {
 	return nil
 }
 
-// identify finds out who asks. That comes before everything else, so that
+// authenticate finds out who asks. That comes before everything else, so that
 // nobody learns anything without saying who it is.
-func (x *exchange) identify() (err error) {
+func (x *exchange) authenticate() (err error) {
 	if x.op.who == everybody {
 		return nil
 	}

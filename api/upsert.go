@@ -56,7 +56,7 @@ func (r *resource) upsert(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	name, err := x.identity(whole.tree)
+	name, err := x.commandName(whole.tree)
 	if err != nil {
 		return err
 	}

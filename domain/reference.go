@@ -12,8 +12,8 @@ import (
 //
 // A command that can only tell what else it needs once it has seen what it
 // asked for, such as the parent of a parent, looks into the origin: it is asked
-// again, with what was found so far, until it asks for nothing new. It must
-// come to an end by itself.
+// again, with what was found so far, until it asks for nothing new. The command
+// bounds how many records that can be.
 type Referrer[S any] interface {
 	References(S, Origin) []Ref
 }
@@ -60,7 +60,7 @@ func resolve[S any](c Command[S], s S, o Origin, find func(Ref) (any, error)) (O
 			if err != nil {
 				return o, err
 			}
-			if l, mortal := state.(Live); state == nil || mortal && !ref.Dead && !l.Live() {
+			if l, ends := state.(Live); state == nil || ends && !ref.Dead && !l.Live() {
 				missing = append(missing, NoSuchReference(ref.Pointer))
 				continue
 			}

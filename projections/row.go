@@ -42,8 +42,8 @@ func (r *Row) advance(e eventstore.Recorded) {
 	}
 }
 
-// blame takes who caused the first and the last of some events.
-func (r *Row) blame(events []eventstore.Recorded) (err error) {
+// setActors takes who caused the first and the last of some events.
+func (r *Row) setActors(events []eventstore.Recorded) (err error) {
 	if events[0].Version == 1 {
 		if r.CreatedBy, err = actor(events[0]); err != nil {
 			return err

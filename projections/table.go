@@ -144,7 +144,7 @@ func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entr
 			return nil, &eventError{e, err}
 		}
 	}
-	if err := base.blame(events); err != nil {
+	if err := base.setActors(events); err != nil {
 		return nil, &eventError{events[0], err}
 	}
 	if base.purged {
@@ -257,7 +257,7 @@ func (t *Table[R]) step(r *R, one []eventstore.Recorded) ([]byte, error) {
 		return nil, err
 	}
 	base := t.base(r)
-	if err := base.blame(one); err != nil || base.purged {
+	if err := base.setActors(one); err != nil || base.purged {
 		return nil, err
 	}
 	return encode(r)

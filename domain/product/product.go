@@ -145,7 +145,9 @@ func (Archive) Step() record.Step {
 }
 
 // Decide archives an active product.
-func (c Archive) Decide(p Product, _ domain.Origin) ([]Event, error) { return record.Take[Product](&p, c) }
+func (c Archive) Decide(p Product, _ domain.Origin) ([]Event, error) {
+	return record.Take[Product](&p, c)
+}
 
 // Unarchive puts a product back among what is sold.
 type Unarchive struct{}

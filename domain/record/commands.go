@@ -25,7 +25,7 @@ func Create[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) ([]doma
 // New returns the fields that a record is made with, for kinds that have an
 // event of their own for it.
 func New[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) (F, error) {
-	if s.base().life != unborn {
+	if s.base().life != notMade {
 		return f, domain.Conflict.Refusef("already_exists", "there is a record with this id")
 	}
 	if c := commonOf(&f); c.OwnerID.IsZero() && o.Actor.ID.Prefix == "usr" {
@@ -321,7 +321,7 @@ func (Restore[S, F, K]) Decide(s S, _ domain.Origin) ([]domain.Event[S], error) 
 		return nil, nil
 	case deleted:
 		return []domain.Event[S]{Restored[S, F, K]{}}, nil
-	case unborn, purged:
+	case notMade, purged:
 	}
 	return nil, errNotFound
 }
@@ -372,7 +372,7 @@ func (Purge[S, F, K]) Decide(s S, _ domain.Origin) ([]domain.Event[S], error) {
 		return nil, domain.StateConflict(string(live), "purge")
 	case deleted:
 		return []domain.Event[S]{Purged[S, F, K]{}}, nil
-	case unborn, purged:
+	case notMade, purged:
 	}
 	return nil, errNotFound
 }

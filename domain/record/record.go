@@ -141,7 +141,7 @@ func (b *Base[F]) EventTime() time.Time { return b.at }
 type life string
 
 const (
-	unborn  life = ""
+	notMade life = ""
 	live    life = "live"
 	deleted life = "deleted"
 	purged  life = "purged"
@@ -164,7 +164,7 @@ func (b *Base[F]) MustBeLive() error {
 		return nil
 	case deleted:
 		return domain.Conflict.Refusef("deleted", "the record is deleted; it can be restored")
-	case unborn, purged:
+	case notMade, purged:
 	}
 	return errNotFound
 }
