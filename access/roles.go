@@ -30,6 +30,7 @@ var grants = map[string]grant{
 	"company":  records(),
 	"contact":  records(),
 	"deal":     records("close"),
+	"lead":     records(),
 	"note":     records(),
 	"task":     records(),
 	"pipeline": settings(),

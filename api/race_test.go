@@ -57,13 +57,13 @@ func TestRaces(t *testing.T) {
 	}
 	raced := 0
 	for _, op := range ops {
-		if op.Method == http.MethodGet || !strings.HasSuffix(op.Path, "/{id}") && !strings.Contains(op.Path, "/{id}/") {
+		if op.Method == http.MethodGet || triedElsewhere(op) || !strings.HasSuffix(op.Path, "/{id}") && !strings.Contains(op.Path, "/{id}/") {
 			continue
 		}
 		raced++
 		newRacer(m, ops, op, "mine").race(ann, op)
 	}
-	if raced < 51 {
+	if raced < 40 {
 		t.Errorf("%d commands were raced", raced)
 	}
 }

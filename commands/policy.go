@@ -17,6 +17,7 @@ var All = []AnyPolicy{
 	Companies,
 	Contacts,
 	Deals,
+	Leads,
 	Notes,
 	Pipelines,
 	Products,

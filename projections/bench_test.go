@@ -40,7 +40,7 @@ func (l *log) yearOfWork(tenant domain.TenantID, n int) {
 		}
 	}
 	owner := id("usr", 1)
-	pip := add("pipeline", "pip", pipeline.Created{Name: "Sales", Stages: []domain.Stage{lead, won}})
+	pip := add("pipeline", "pip", pipeline.Created{Name: "Sales", Stages: []domain.Stage{leadStage, won}})
 	var deals []domain.ID
 	for i := 0; len(events) < n; i++ {
 		name := fmt.Sprintf("Company %d", i)

@@ -31,12 +31,12 @@ var golden = flag.Bool("golden", false, "write testdata anew")
 func id(prefix string, n byte) domain.ID { return domain.ID{Prefix: prefix, UUID: uuid.UUID{15: n}} }
 
 var (
-	noon   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	shared = record.Common{OwnerID: id("usr", 1), Tags: []string{"vip"}, ExternalIDs: record.ExternalIDs{"hubspot": "501"}}
-	euros  = domain.Money{Amount: "1250.00", Currency: "EUR"}
-	line   = deal.LineItem{ID: 1, Line: deal.Line{Description: "Tiles", Quantity: "2", UnitPrice: euros}}
-	lead   = domain.Stage{Key: "lead", Name: "Lead", Kind: domain.StageOpen, Probability: 10}
-	won    = domain.Stage{Key: "won", Name: "Won", Kind: domain.StageWon, Probability: 100}
+	noon      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	shared    = record.Common{OwnerID: id("usr", 1), Tags: []string{"vip"}, ExternalIDs: record.ExternalIDs{"hubspot": "501"}}
+	euros     = domain.Money{Amount: "1250.00", Currency: "EUR"}
+	line      = deal.LineItem{ID: 1, Line: deal.Line{Description: "Tiles", Quantity: "2", UnitPrice: euros}}
+	leadStage = domain.Stage{Key: "lead", Name: "Lead", Kind: domain.StageOpen, Probability: 10}
+	won       = domain.Stage{Key: "won", Name: "Won", Kind: domain.StageWon, Probability: 100}
 )
 
 func changes1(field, value string) map[string]record.Change {
@@ -75,7 +75,7 @@ var lives = map[string][]any{
 		company.Restored{},
 	},
 	"pipeline": {
-		pipeline.Created{Name: "Sales", Stages: []domain.Stage{lead, won}},
+		pipeline.Created{Name: "Sales", Stages: []domain.Stage{leadStage, won}},
 		pipeline.Renamed{Name: "Sales, Europe"},
 		pipeline.StageAdded{Stage: domain.Stage{Key: "lost", Name: "Lost", Kind: domain.StageLost}},
 		pipeline.StageAdded{Stage: domain.Stage{Key: "offer", Name: "Offer", Kind: domain.StageOpen, AllowedFrom: []string{"lead"}}, Before: "won"},

@@ -24,6 +24,7 @@ var All = []Projection{
 	Companies,
 	Contacts,
 	Deals,
+	Leads,
 	Notes,
 	Pipelines,
 	Products,

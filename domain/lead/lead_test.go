@@ -1,0 +1,41 @@
+package lead_test
+
+import (
+	"testing"
+
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/domaintest"
+	"github.com/rowhouse/rowhouse/domain/lead"
+)
+
+type events = []lead.Event
+
+func TestLead(t *testing.T) {
+	t.Parallel()
+	captured := lead.Captured{Fields: lead.Fields{Name: "Ada", Email: "ada@example.org", UTM: lead.UTM{Source: "ad"}}}
+	in := func(more ...lead.Event) events { return append(events{captured}, more...) }
+	working := lead.StatusChanged{From: lead.StatusNew, To: lead.StatusWorking}
+	disqualified := lead.Disqualified{By: lead.Disqualify{Reason: "no budget"}}
+
+	domaintest.RunRecord(t, lead.Aggregate, captured, []domaintest.Case[lead.Lead]{
+		{Name: "a lead is captured", When: lead.Capture{Fields: captured.Fields}, Then: in()},
+		{Name: "once", Given: in(), When: lead.Capture{Fields: captured.Fields}, Err: domain.Conflict, Code: "already_exists"},
+		{Name: "there is a way to reach it", When: lead.Capture{Fields: lead.Fields{Name: "Ada"}}, Err: domain.Invalid, At: "/email"},
+		{Name: "a telephone number will do", When: lead.Capture{Fields: lead.Fields{Phone: "+442071838750"}}, Then: events{lead.Captured{Fields: lead.Fields{Phone: "+442071838750"}}}},
+		{Name: "somebody works on it", Given: in(), When: lead.ChangeStatus{Status: lead.StatusWorking}, Then: events{working}},
+		{Name: "who does already", Given: in(working), When: lead.ChangeStatus{Status: lead.StatusWorking}},
+		{Name: "a status is one of some", Given: in(), When: lead.ChangeStatus{Status: lead.StatusDisqualified}, Err: domain.Invalid, At: "/status"},
+		{Name: "a lead is scored", Given: in(), When: lead.Score{Score: 70}, Then: events{lead.Scored{Score: 70}}},
+		{Name: "also with nothing", Given: in(), When: lead.Score{}, Then: events{lead.Scored{}}},
+		{Name: "the same score is no change", Given: in(lead.Scored{Score: 70}), When: lead.Score{Score: 70}},
+		{Name: "a score has an end", Given: in(), When: lead.Score{Score: 101}, Err: domain.Invalid, At: "/score"},
+		{Name: "a lead is disqualified", Given: in(working), When: disqualified.By, Then: events{disqualified}},
+		{Name: "for a reason", Given: in(), When: lead.Disqualify{}, Err: domain.Invalid, At: "/reason"},
+		{Name: "once only", Given: in(disqualified), When: disqualified.By, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "then nobody works on it", Given: in(disqualified), When: lead.ChangeStatus{Status: lead.StatusWorking}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "nor scores it", Given: in(disqualified), When: lead.Score{Score: 1}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "until it is reopened", Given: in(disqualified), When: lead.Reopen{}, Then: events{lead.Reopened{}}},
+		{Name: "what is open is not reopened", Given: in(), When: lead.Reopen{}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "what is not there has no score", When: lead.Score{Score: 1}, Err: domain.NotFound},
+	})
+}
