@@ -51,7 +51,7 @@ func (s *Server) openKurrent(ledger postgres.Config, log *slog.Logger) *kurrent.
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log, Patience: 2 * time.Second})
+	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log, Patience: 5 * time.Second})
 	witness := kurrent.NewWitness(kurrent.WitnessConfig{Store: store, Tracker: postgres.NewTracker(ledger.Wall), Owner: "test"})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -162,14 +162,14 @@ type Scored struct {
 
 // Decide scores a lead that has another score, or none.
 func (c Score) Decide(l Lead, _ domain.Origin) ([]Event, error) {
-	if err := l.mustBeOpen("score"); err != nil || l.Progress.Score != nil && *l.Progress.Score == c.Score {
+	if err := l.mustBeOpen("score"); err != nil || l.Score != nil && *l.Score == c.Score {
 		return nil, err
 	}
 	return []Event{Scored(c)}, nil
 }
 
 func (Scored) EventType() string { return "lead.scored" }
-func (e Scored) Apply(l *Lead)   { l.Progress.Score = new(e.Score) }
+func (e Scored) Apply(l *Lead)   { l.Score = new(e.Score) }
 
 // Touches implements [domain.Toucher].
 func (Score) Touches() []string { return []string{"score"} }
