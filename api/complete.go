@@ -11,6 +11,7 @@ import (
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 )
 
@@ -46,7 +47,10 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 		say("the table %s shows the kind %s, which has no policy: add it to commands.All", left[name].Name(), name)
 	}
 	for _, k := range kinds {
-		errs = append(errs, incompleteOffers(k, prefixes))
+		errs = append(errs, incompleteOffers(k, prefixes), unclassified(k, tables[k.Kind()]))
+	}
+	for _, wrong := range domain.CheckClasses(reflect.TypeFor[eventstore.Metadata](), nil) {
+		say("%s", wrong)
 	}
 	return errors.Join(errs...)
 }
@@ -84,6 +88,27 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 	}
 	if !seen[commands.Create] {
 		errs = append(errs, fmt.Errorf("a %s cannot be made: add a create line to its policy in commands", k.Kind()))
+	}
+	return errors.Join(errs...)
+}
+
+// unclassified says which values in the events and in the row of a kind have no class.
+// What many events have is named once.
+func unclassified(k commands.AnyPolicy, table projections.Projection) error {
+	if table == nil {
+		return nil // which has been said
+	}
+	row := table.Row()
+	wrong := domain.CheckClasses(row, row)
+	events := k.EventTypes()
+	for _, name := range slices.Sorted(maps.Keys(events)) {
+		wrong = append(wrong, domain.CheckClasses(events[name], row)...)
+	}
+	var errs []error
+	for i, w := range wrong {
+		if !slices.Contains(wrong[:i], w) {
+			errs = append(errs, fmt.Errorf("the kind %s: %s", k.Kind(), w))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -4,9 +4,12 @@ import (
 	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rowhouse/rowhouse/domain"
 )
 
 const schemaPrefix = "#/components/schemas/"
@@ -51,6 +54,9 @@ func (r *schemas) partial(t reflect.Type) *huma.Schema { return r.partialOf(r.of
 
 func (r *schemas) partialOf(s *huma.Schema, nullable bool) *huma.Schema {
 	p := *r.resolve(s)
+	if s.Extensions != nil {
+		p.Extensions = s.Extensions // which are those of the member
+	}
 	p.Nullable = p.Type != "" && (nullable || p.Nullable)
 	if p.Type != huma.TypeObject {
 		return &p
@@ -80,15 +86,25 @@ func (r *schemas) of(t reflect.Type) *huma.Schema {
 	return s
 }
 
-// refine adds what tags of ours say and huma does not know: what an ID names.
+// refine adds what tags of ours say and huma does not know: what an ID names, and
+// the class of the data. If no line of a type has a class, that is said where the
+// type is used.
 func refine(s *huma.Schema, t reflect.Type) {
-	for _, f := range reflect.VisibleFields(t) {
+	fields := reflect.VisibleFields(t)
+	classed := slices.ContainsFunc(fields, func(f reflect.StructField) bool { return f.Tag.Get("class") != "" })
+	for _, f := range fields {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if c, ok := domain.ClassOf(t, name); classed && ok && c.Class != "" && s.Properties[name] != nil {
+			s.Properties[name].Extensions = map[string]any{classExtension: string(c.Class)}
+		}
 		if prefix := f.Tag.Get("prefix"); prefix != "" && s.Properties[name] != nil {
 			s.Properties[name].Pattern = "^" + prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}$"
 		}
 	}
 }
+
+// classExtension says in the document of which class the data in a member is.
+const classExtension = "x-data-class"
 
 // resolve follows references.
 func (r *schemas) resolve(s *huma.Schema) *huma.Schema {

@@ -33,6 +33,9 @@ type AnyPolicy interface {
 	Matches() []string            // the members that a record can be found by, see Claims
 	Claims([]byte) []domain.Claim // of a record with this data
 
+	// EventTypes returns the type of each event that is recorded of the kind, by its name.
+	EventTypes() map[string]reflect.Type
+
 	fold(ctx context.Context, v *view, s eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error)
 }
 
@@ -170,6 +173,9 @@ func (p *Policy[S]) Prefix() string { return p.agg.Prefix() }
 
 // About says what the kind is, for people.
 func (p *Policy[S]) About() string { return p.about }
+
+// EventTypes returns the type of each event of the kind, by its name.
+func (p *Policy[S]) EventTypes() map[string]reflect.Type { return p.agg.EventTypes() }
 
 // Offers returns the commands that clients can give.
 func (p *Policy[S]) Offers() []Offer { return p.offers }

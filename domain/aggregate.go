@@ -100,6 +100,9 @@ func (a *Aggregate[S]) Prefix() string { return a.prefix }
 // Events returns the names of the events, sorted.
 func (a *Aggregate[S]) Events() []string { return slices.Sorted(maps.Keys(a.events)) }
 
+// EventTypes returns the type of each event by its name.
+func (a *Aggregate[S]) EventTypes() map[string]reflect.Type { return maps.Clone(a.events) }
+
 // PurgeOf returns the type of the event by which a record of a kind is removed for
 // good. It is the last of its record, and has no data.
 func PurgeOf(kind string) string { return kind + purge }

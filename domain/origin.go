@@ -10,7 +10,7 @@ type Permission string
 
 // Actor says who did something. It holds no personal data: only IDs.
 type Actor struct {
-	Kind       string `json:"kind"` // user, api_key, system, import
+	Kind       string `json:"kind" class:"internal"` // user, api_key, system, import
 	ID         ID     `json:"id,omitzero"`
 	OnBehalfOf ID     `json:"on_behalf_of,omitzero"`
 }

@@ -12,12 +12,12 @@ const (
 
 // Stage is a step of a pipeline that deals go through.
 type Stage struct {
-	Key            string    `json:"key" minLength:"1" maxLength:"50" doc:"Names the stage for good: lower-case letters, digits and underscores." example:"negotiation"`
-	Name           string    `json:"name" minLength:"1" maxLength:"100" example:"Negotiation"`
-	Kind           StageKind `json:"kind" enum:"open,won,lost"`
+	Key            string    `json:"key" class:"internal" minLength:"1" maxLength:"50" doc:"Names the stage for good: lower-case letters, digits and underscores." example:"negotiation"`
+	Name           string    `json:"name" class:"internal" minLength:"1" maxLength:"100" example:"Negotiation"`
+	Kind           StageKind `json:"kind" class:"internal" enum:"open,won,lost"`
 	Probability    int       `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance, in percent, that a deal in this stage is won."`
-	RequiredFields []string  `json:"required_fields,omitzero" maxItems:"20" enum:"amount,close_date,probability,company_id,primary_contact_id,contacts,line_items,source,owner_id" doc:"What a deal must have to enter the stage."`
-	AllowedFrom    []string  `json:"allowed_from,omitzero" maxItems:"50" maxLength:"50" doc:"The stages that a deal may come from, whatever command moves it; any if there are none. A deal that is new in the pipeline comes from none, and can begin in such a stage only if it is the first open one."`
+	RequiredFields []string  `json:"required_fields,omitzero" class:"internal" maxItems:"20" enum:"amount,close_date,probability,company_id,primary_contact_id,contacts,line_items,source,owner_id" doc:"What a deal must have to enter the stage."`
+	AllowedFrom    []string  `json:"allowed_from,omitzero" class:"internal" maxItems:"50" maxLength:"50" doc:"The stages that a deal may come from, whatever command moves it; any if there are none. A deal that is new in the pipeline comes from none, and can begin in such a stage only if it is the first open one."`
 	SLASeconds     int64     `json:"sla_seconds,omitzero" minimum:"0" maximum:"315360000" doc:"How long a deal should stay at most."`
 }
 

@@ -48,8 +48,8 @@ type Event struct {
 type Metadata struct {
 	Actor       domain.Actor `json:"actor"`
 	Command     uuid.UUID    `json:"command_id"`
-	Correlation string       `json:"correlation_id,omitempty"`
-	Causation   string       `json:"causation_id,omitempty"`
+	Correlation string       `json:"correlation_id,omitempty" class:"internal"`
+	Causation   string       `json:"causation_id,omitempty" class:"internal"`
 }
 
 // Recorded is an event that was recorded.

@@ -14,7 +14,7 @@ import (
 // care for it.
 type Row struct {
 	ID        domain.ID           `json:"id"`
-	Type      string              `json:"type"`
+	Type      string              `json:"type" class:"internal"`
 	Version   eventstore.Version  `json:"version"`
 	Position  eventstore.Position `json:"position"`
 	CreatedAt time.Time           `json:"created_at"`

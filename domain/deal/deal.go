@@ -47,13 +47,13 @@ type (
 type Fields struct {
 	record.Common
 
-	Name             string       `json:"name" search:"true" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
+	Name             string       `json:"name" class:"personal" of:"primary_contact_id" search:"true" minLength:"1" maxLength:"300" doc:"What the deal is about" example:"New roof"`
 	CompanyID        domain.ID    `json:"company_id,omitzero" prefix:"cmp" doc:"The company that may buy" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	PrimaryContactID domain.ID    `json:"primary_contact_id,omitzero" prefix:"con" doc:"Who decides" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	Amount           domain.Money `json:"amount,omitzero" doc:"What the deal is worth. While it has line items, they say so."`
 	CloseDate        domain.Date  `json:"close_date,omitzero" doc:"When it is expected to be closed" example:"2026-12-31"`
 	Probability      *int         `json:"probability,omitzero" minimum:"0" maximum:"100" doc:"The chance of winning, in percent; that of the stage, if left out" example:"60"`
-	Source           string       `json:"source,omitzero" search:"true" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
+	Source           string       `json:"source,omitzero" class:"internal" search:"true" maxLength:"100" doc:"Where the deal comes from" example:"referral"`
 }
 
 // KindName implements [record.Fields].
@@ -76,12 +76,12 @@ type Deal struct {
 // Progress is what clients see of a deal beside its fields.
 type Progress struct {
 	PipelineID       domain.ID  `json:"pipeline_id" prefix:"pip"`
-	StageKey         string     `json:"stage_key" doc:"The stage that it is in, or was in when it was closed"`
+	StageKey         string     `json:"stage_key" class:"internal" doc:"The stage that it is in, or was in when it was closed"`
 	StageSince       time.Time  `json:"stage_since" doc:"When it entered the stage"`
 	StageProbability int        `json:"stage_probability" list:"-" doc:"The chance of winning, in percent, that goes with the stage"`
-	Status           Status     `json:"status" enum:"open,won,lost"`
+	Status           Status     `json:"status" class:"internal" enum:"open,won,lost"`
 	ClosedAt         *time.Time `json:"closed_at,omitzero" doc:"When it was won or lost"`
-	LostReason       string     `json:"lost_reason,omitzero" text:"lines"`
+	LostReason       string     `json:"lost_reason,omitzero" class:"personal" of:"primary_contact_id" text:"lines"`
 	Items            []LineItem `json:"line_items"`
 	Contacts         []Link     `json:"contacts"`
 }
@@ -213,7 +213,7 @@ type Open struct {
 type Opened struct {
 	Fields      Fields    `json:"fields"`
 	PipelineID  domain.ID `json:"pipeline_id"`
-	StageKey    string    `json:"stage_key"`
+	StageKey    string    `json:"stage_key" class:"internal"`
 	Probability int       `json:"probability"` // of the stage
 	At          time.Time `json:"at"`
 }

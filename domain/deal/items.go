@@ -16,11 +16,11 @@ const (
 
 // Line is what a line item says.
 type Line struct {
-	Description string         `json:"description" minLength:"1" maxLength:"500" text:"lines" example:"Tiles, slate grey"`
+	Description string         `json:"description" class:"personal" of:"primary_contact_id" minLength:"1" maxLength:"500" text:"lines" example:"Tiles, slate grey"`
 	Quantity    domain.Decimal `json:"qty" doc:"More than 0" example:"120"`
 	UnitPrice   domain.Money   `json:"unit_price"`
 	DiscountPct domain.Decimal `json:"discount_pct,omitzero" doc:"0 to 100" example:"5"`
-	TaxCode     string         `json:"tax_code,omitzero" maxLength:"50" example:"standard"`
+	TaxCode     string         `json:"tax_code,omitzero" class:"internal" maxLength:"50" example:"standard"`
 }
 
 // LineItem is a line of a deal, and the number that names it there.
@@ -230,7 +230,7 @@ func (LineItemRemoved) Touches() []string { return itemFields }
 // Link is a contact of a deal, and what they are to it.
 type Link struct {
 	ContactID domain.ID `json:"contact_id" prefix:"con" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	Label     string    `json:"label,omitzero" maxLength:"100" example:"decision_maker"`
+	Label     string    `json:"label,omitzero" class:"personal" of:"contact_id" maxLength:"100" example:"decision_maker"`
 }
 
 // AddContact adds a contact to a deal, or changes what they are to it.

@@ -15,11 +15,11 @@ type MoveStage struct {
 
 // StageChanged says that a deal moved to another stage.
 type StageChanged struct {
-	From          string    `json:"from"`
-	To            string    `json:"to"`
+	From          string    `json:"from" class:"internal"`
+	To            string    `json:"to" class:"internal"`
 	SecondsInFrom int64     `json:"seconds_in_from"`
 	Probability   int       `json:"probability"` // of the new stage
-	Reason        string    `json:"reason,omitempty"`
+	Reason        string    `json:"reason,omitempty" class:"personal" of:"primary_contact_id"`
 	At            time.Time `json:"at"`
 }
 
@@ -119,8 +119,8 @@ type ChangePipeline struct {
 type PipelineChanged struct {
 	From          domain.ID `json:"from"`
 	To            domain.ID `json:"to"`
-	FromStage     string    `json:"from_stage"`
-	ToStage       string    `json:"to_stage"`
+	FromStage     string    `json:"from_stage" class:"internal"`
+	ToStage       string    `json:"to_stage" class:"internal"`
 	SecondsInFrom int64     `json:"seconds_in_from"`
 	Probability   int       `json:"probability"`
 	At            time.Time `json:"at"`
@@ -232,7 +232,7 @@ type Lose struct {
 
 // Lost says that a deal was lost, and why.
 type Lost struct {
-	Reason string    `json:"reason"`
+	Reason string    `json:"reason" class:"personal" of:"primary_contact_id"`
 	At     time.Time `json:"at"`
 }
 
@@ -257,8 +257,8 @@ type Reopen struct{}
 
 // Reopened says that a deal is open again, and in which stage.
 type Reopened struct {
-	From        string    `json:"from"`
-	To          string    `json:"to"`
+	From        string    `json:"from" class:"internal"`
+	To          string    `json:"to" class:"internal"`
 	Probability int       `json:"probability"`
 	At          time.Time `json:"at"`
 }
@@ -307,8 +307,8 @@ type ReplaceStage struct {
 // deal is in since. Nobody moved the deal, so the time that it entered the stage
 // stays.
 type StageReplaced struct {
-	From        string `json:"from"`
-	To          string `json:"to"`
+	From        string `json:"from" class:"internal"`
+	To          string `json:"to" class:"internal"`
 	Probability int    `json:"probability"` // of the new stage
 }
 

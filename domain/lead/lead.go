@@ -23,13 +23,13 @@ type (
 type Fields struct {
 	record.Common
 
-	Name        string       `json:"name,omitzero" search:"true" maxLength:"300" doc:"Of the person" example:"Ada Lovelace"`
-	CompanyName string       `json:"company_name,omitzero" search:"true" maxLength:"300" example:"Analytical Engines Ltd"`
-	Email       domain.Email `json:"email,omitzero" search:"true" maxLength:"254" doc:"An e-mail address or a telephone number is required" example:"ada@example.org"`
-	Phone       domain.Phone `json:"phone,omitzero" search:"true" maxLength:"40" doc:"With its country code" example:"+442071838750"`
-	Source      string       `json:"source,omitzero" maxLength:"100" doc:"Where the lead comes from" example:"website"`
-	UTM         UTM          `json:"utm,omitzero" doc:"What the link to the site said about the campaign"`
-	Form        Form         `json:"form,omitzero" doc:"The form that was filled in"`
+	Name        string       `json:"name,omitzero" class:"personal" of:"self" search:"true" maxLength:"300" doc:"Of the person" example:"Ada Lovelace"`
+	CompanyName string       `json:"company_name,omitzero" class:"personal" of:"self" search:"true" maxLength:"300" example:"Analytical Engines Ltd"`
+	Email       domain.Email `json:"email,omitzero" class:"personal" of:"self" search:"true" maxLength:"254" doc:"An e-mail address or a telephone number is required" example:"ada@example.org"`
+	Phone       domain.Phone `json:"phone,omitzero" class:"personal" of:"self" search:"true" maxLength:"40" doc:"With its country code" example:"+442071838750"`
+	Source      string       `json:"source,omitzero" class:"internal" maxLength:"100" doc:"Where the lead comes from" example:"website"`
+	UTM         UTM          `json:"utm,omitzero" class:"personal" of:"self" doc:"What the link to the site said about the campaign"`
+	Form        Form         `json:"form,omitzero" class:"internal" doc:"The form that was filled in"`
 }
 
 // UTM is what a link says about the campaign that it is a part of.
@@ -63,9 +63,9 @@ type Lead struct {
 
 // Progress is what clients see of a lead beside its fields.
 type Progress struct {
-	Status             record.Status `json:"status" enum:"new,working,qualified,disqualified"`
+	Status             record.Status `json:"status" class:"internal" enum:"new,working,qualified,disqualified"`
 	Score              *int          `json:"score,omitzero" doc:"How promising it is, from 0 to 100"`
-	DisqualifiedReason string        `json:"disqualified_reason,omitzero" text:"lines" list:"-" doc:"Why nothing came of it"`
+	DisqualifiedReason string        `json:"disqualified_reason,omitzero" class:"personal" of:"self" text:"lines" list:"-" doc:"Why nothing came of it"`
 }
 
 // A lead is new until somebody works on it, and ends by being disqualified.
@@ -118,8 +118,8 @@ type ChangeStatus struct {
 
 // StatusChanged says that work on a lead has come further, or less far.
 type StatusChanged struct {
-	From record.Status `json:"from"`
-	To   record.Status `json:"to"`
+	From record.Status `json:"from" class:"internal"`
+	To   record.Status `json:"to" class:"internal"`
 }
 
 // Decide changes the status of a lead that somebody may still work on.
@@ -179,7 +179,7 @@ func (Scored) Touches() []string { return []string{"score"} }
 
 // Disqualify ends work on a lead.
 type Disqualify struct {
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" text:"lines" doc:"Why nothing comes of it" example:"no budget"`
+	Reason string `json:"reason" class:"personal" of:"self" minLength:"1" maxLength:"1000" text:"lines" doc:"Why nothing comes of it" example:"no budget"`
 }
 
 // Step implements [record.Stepper].

@@ -20,7 +20,7 @@ type Created = record.Created[Note, Fields, *Note]
 type Fields struct {
 	record.Common
 
-	Body    string           `json:"body" minLength:"1" maxLength:"100000" text:"lines" list:"-" search:"true" doc:"What was written, in Markdown" example:"Prefers to be called in the morning."`
+	Body    string           `json:"body" class:"personal" of:"related" minLength:"1" maxLength:"100000" text:"lines" list:"-" search:"true" doc:"What was written, in Markdown" example:"Prefers to be called in the morning."`
 	Related record.RelatedTo `json:"related" minItems:"1" maxItems:"50" doc:"What it is about"`
 }
 
@@ -61,7 +61,7 @@ type Edit struct {
 
 // Edited says that a note says something else.
 type Edited struct {
-	Body string `json:"body"`
+	Body string `json:"body" class:"personal" of:"related"`
 }
 
 // Decide edits a note that says something else.

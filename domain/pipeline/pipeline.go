@@ -27,10 +27,10 @@ const maxStages = 50
 // clients see of it. The zero
 // Pipeline does not exist yet.
 type Pipeline struct {
-	Name   string                  `json:"name" search:"true"`
-	Status Status                  `json:"status" enum:"active,archived"`
+	Name   string                  `json:"name" class:"internal" search:"true"`
+	Status Status                  `json:"status" class:"internal" enum:"active,archived"`
 	Stages []domain.Stage          `json:"stages" doc:"In order, without those that were archived"`
-	Moved  map[string]string       `json:"archived_stages,omitzero" doc:"The keys of archived stages, each with the stage that took its place"`
+	Moved  map[string]string       `json:"archived_stages,omitzero" class:"internal" doc:"The keys of archived stages, each with the stage that took its place"`
 	Gone   map[string]domain.Stage `json:"-"` // archived stages as they were
 }
 
@@ -175,7 +175,7 @@ type Create struct {
 
 // Created says that a pipeline was made.
 type Created struct {
-	Name   string         `json:"name"`
+	Name   string         `json:"name" class:"internal"`
 	Stages []domain.Stage `json:"stages"`
 }
 
@@ -208,7 +208,7 @@ type Rename struct {
 
 // Renamed says that a pipeline has another name.
 type Renamed struct {
-	Name string `json:"name"`
+	Name string `json:"name" class:"internal"`
 }
 
 // Decide renames an active pipeline.
@@ -242,7 +242,7 @@ type AddStage struct {
 // StageAdded says that a stage was added.
 type StageAdded struct {
 	Stage  domain.Stage `json:"stage"`
-	Before string       `json:"before,omitempty"`
+	Before string       `json:"before,omitempty" class:"internal"`
 }
 
 // Check checks the stage; the embedded one would answer for the whole.
@@ -358,7 +358,7 @@ type ReorderStages struct {
 
 // StagesReordered says which order the stages are in.
 type StagesReordered struct {
-	Keys []string `json:"keys"`
+	Keys []string `json:"keys" class:"internal"`
 }
 
 // Decide reorders the stages. All of them must be named, each once.
@@ -400,8 +400,8 @@ type ArchiveStage struct {
 
 // StageArchived says that a stage was put away.
 type StageArchived struct {
-	Key    string `json:"key"`
-	MoveTo string `json:"move_to"`
+	Key    string `json:"key" class:"internal"`
+	MoveTo string `json:"move_to" class:"internal"`
 }
 
 // Decide archives a stage for which another one of its kind stands in, so that

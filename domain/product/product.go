@@ -26,10 +26,10 @@ type (
 type Fields struct {
 	record.Common
 
-	SKU     string `json:"sku" unique:"true" search:"true" minLength:"1" maxLength:"64" doc:"The number it is ordered by. No two products have the same." example:"TILE-SLATE-30"`
-	Name    string `json:"name" search:"true" minLength:"1" maxLength:"300" example:"Slate tile, 30 cm"`
-	Unit    string `json:"unit,omitzero" maxLength:"20" doc:"What one of it is" example:"piece"`
-	TaxCode string `json:"tax_code,omitzero" maxLength:"20" doc:"How it is taxed" example:"standard"`
+	SKU     string `json:"sku" class:"internal" unique:"true" search:"true" minLength:"1" maxLength:"64" doc:"The number it is ordered by. No two products have the same." example:"TILE-SLATE-30"`
+	Name    string `json:"name" class:"internal" search:"true" minLength:"1" maxLength:"300" example:"Slate tile, 30 cm"`
+	Unit    string `json:"unit,omitzero" class:"internal" maxLength:"20" doc:"What one of it is" example:"piece"`
+	TaxCode string `json:"tax_code,omitzero" class:"internal" maxLength:"20" doc:"How it is taxed" example:"standard"`
 }
 
 // KindName implements [record.Fields].
@@ -43,7 +43,7 @@ type Product struct {
 
 // Shown is what clients see of a product beside its fields.
 type Shown struct {
-	Status record.Status `json:"status" enum:"active,archived"`
+	Status record.Status `json:"status" class:"internal" enum:"active,archived"`
 	Prices []Price       `json:"prices" doc:"By currency, and by the day from which they hold"`
 }
 

@@ -32,7 +32,7 @@ func (Created[S, F, K]) Upcasters() []domain.Upcaster { return upcasters[F]("cre
 // Updated says that fields changed. Fields whose change is an event of its own
 // are never among them.
 type Updated[S any, F Fields[F], K Kind[S, F]] struct {
-	Changes      map[string]Change `json:"changes"`
+	Changes      map[string]Change `json:"changes" class:"field"`
 	RestoredFrom int               `json:"restored_from,omitzero"` // the version that was gone back to
 }
 
@@ -44,6 +44,9 @@ type Change struct {
 
 func (Updated[S, F, K]) EventType() string { return kindName[F]() + ".updated" }
 func (e Updated[S, F, K]) Apply(s *S)      { e.Set(&K(s).base().Fields) }
+
+// FieldNames implements [domain.FieldNamer].
+func (Updated[S, F, K]) FieldNames() reflect.Type { return reflect.TypeFor[F]() }
 
 // Set changes the fields accordingly.
 func (e Updated[S, F, K]) Set(f *F) {
@@ -93,8 +96,8 @@ func (OwnerAssigned[S, F, K]) Touches() []string { return []string{ownerField} }
 
 // TagsChanged says which tags came and went.
 type TagsChanged[S any, F Fields[F], K Kind[S, F]] struct {
-	Added   []string `json:"added,omitzero"`
-	Removed []string `json:"removed,omitzero"`
+	Added   []string `json:"added,omitzero" class:"internal"`
+	Removed []string `json:"removed,omitzero" class:"internal"`
 }
 
 func (TagsChanged[S, F, K]) EventType() string { return kindName[F]() + ".tags_changed" }

@@ -21,8 +21,8 @@ import (
 // Common is the fields that every record has. Embed it in those of a kind.
 type Common struct {
 	OwnerID     domain.ID   `json:"owner_id,omitzero" prefix:"usr" doc:"The member who is responsible for the record. Who makes it, if nobody is named." example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	Tags        []string    `json:"tags,omitzero" maxItems:"50" maxLength:"50" doc:"Words to find the record by, in alphabetical order. The same word in another case is the same tag." example:"[\"vip\"]"`
-	ExternalIDs ExternalIDs `json:"external_ids,omitzero" maxProperties:"20" doc:"What the record is called in other systems, by the name of the system. No two records of a kind have the same." example:"{\"hubspot\":\"501\"}"`
+	Tags        []string    `json:"tags,omitzero" class:"internal" maxItems:"50" maxLength:"50" doc:"Words to find the record by, in alphabetical order. The same word in another case is the same tag." example:"[\"vip\"]"`
+	ExternalIDs ExternalIDs `json:"external_ids,omitzero" class:"personal" of:"self" maxProperties:"20" doc:"What the record is called in other systems, by the name of the system. No two records of a kind have the same." example:"{\"hubspot\":\"501\"}"`
 }
 
 func (c Common) common() Common { return c } //nolint:unused // it makes a struct that embeds it [Fields]

@@ -10,7 +10,7 @@ import (
 
 // Related names a record that another one is about, of whatever kind.
 type Related struct {
-	Type string    `json:"type" enum:"contact,company,deal,lead"`
+	Type string    `json:"type" class:"internal" enum:"contact,company,deal,lead"`
 	ID   domain.ID `json:"id" example:"con_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 }
 

@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -69,6 +70,9 @@ func (e Stepped[C, S, F, K]) Touches() []string {
 	}
 	return []string{"status"}
 }
+
+// Shape implements [domain.Shaped].
+func (Stepped[C, S, F, K]) Shape() reflect.Type { return reflect.TypeFor[C]() }
 
 // MarshalJSON implements [json.Marshaler]: the event has the members of its
 // command.

@@ -42,9 +42,9 @@ type (
 type Fields struct {
 	record.Common
 
-	Title      string           `json:"title" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
-	Kind       string           `json:"kind,omitzero" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
-	Priority   string           `json:"priority,omitzero" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	Title      string           `json:"title" class:"personal" of:"related" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
+	Kind       string           `json:"kind,omitzero" class:"internal" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
+	Priority   string           `json:"priority,omitzero" class:"internal" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
 	DueAt      *time.Time       `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
 	RemindAt   *time.Time       `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
 	AssigneeID domain.ID        `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
@@ -75,8 +75,8 @@ type Task struct {
 
 // Progress is what clients see of a task beside its fields.
 type Progress struct {
-	Status     Status     `json:"status" enum:"open,in_progress,done,cancelled"`
-	Outcome    string     `json:"outcome,omitzero" list:"-" search:"true" doc:"What came of it"`
+	Status     Status     `json:"status" class:"internal" enum:"open,in_progress,done,cancelled"`
+	Outcome    string     `json:"outcome,omitzero" class:"personal" of:"related" list:"-" search:"true" doc:"What came of it"`
 	DoneAt     *time.Time `json:"done_at,omitzero" doc:"When it was completed"`
 	Overdue    bool       `json:"overdue,omitzero" doc:"True if it was not done in time and still is not; left out otherwise"`
 	RemindedAt *time.Time `json:"reminded_at,omitzero" list:"-" doc:"When its last reminder was given"`
@@ -209,7 +209,7 @@ func (c Start) Decide(t Task, _ domain.Origin) ([]Event, error) { return record.
 
 // Complete says that a task is done.
 type Complete struct {
-	Outcome string `json:"outcome,omitzero" maxLength:"2000" text:"lines" doc:"What came of it" example:"Wants an offer by Friday"`
+	Outcome string `json:"outcome,omitzero" class:"personal" of:"related" maxLength:"2000" text:"lines" doc:"What came of it" example:"Wants an offer by Friday"`
 }
 
 // Step implements [record.Stepper].
