@@ -134,7 +134,9 @@ func poolConfig(cfg Config, d Duty) (*pgxpool.Config, error) {
 	if c.ConnConfig.ConnectTimeout == 0 {                               // connect_timeout in the URL
 		c.ConnConfig.ConnectTimeout = ConnectTimeout
 	}
-	c.MaxConns, c.MinConns = limits[d].conns, 1
+	// No connection is made before it is needed: the pool would make its first one in
+	// the background, beside the one that enter asks for.
+	c.MaxConns, c.MinConns = limits[d].conns, 0
 	if cfg.Conns > 0 {
 		c.MaxConns = min(c.MaxConns, cfg.Conns)
 	}

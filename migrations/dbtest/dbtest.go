@@ -98,7 +98,7 @@ func Empty(t testing.TB) string {
 
 // Server returns the URL, as superuser, of a server of the test's own, on which
 // nothing was migrated: for tests of the roles, which belong to the whole
-// server. It takes half a second.
+// server. It is a copy as well.
 func Server(t testing.TB) string {
 	t.Helper()
 	ours, err := start()
@@ -106,6 +106,9 @@ func Server(t testing.TB) string {
 		t.Fatalf("dbtest: %v", err)
 	}
 	dir := filepath.Join(ours.dir, "own-"+strconv.FormatInt(count.Add(1), 10))
+	if err := errors.Join(os.Mkdir(dir, 0o755), copyTree(dir, ours.bare)); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
 	s, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Source: ours.source, Ephemeral: true})
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
@@ -129,11 +132,11 @@ func create(t testing.TB, options string) string {
 	}
 	name := fmt.Sprintf("test_%d", count.Add(1))
 	// What public may do is not copied with the rest. See migrations.Up.
-	if err := admin(server.url, "create database "+name+" "+options, "revoke create, temporary on database "+name+" from public"); err != nil {
+	if err := server.do("create database "+name+" "+options, "revoke create, temporary on database "+name+" from public"); err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := admin(server.url, "drop database "+name+" with (force)"); err != nil {
+		if err := server.do("drop database " + name + " with (force)"); err != nil {
 			t.Errorf("dbtest: %v", err)
 		}
 	})
@@ -148,20 +151,4 @@ func onDatabase(server, name string) string {
 	}
 	u.Path = "/" + strings.TrimPrefix(name, "/")
 	return u.String()
-}
-
-// admin runs statements that no transaction can hold.
-func admin(url string, statements ...string) error {
-	ctx := context.Background() // not that of the test, which is over when Cleanup runs
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing to do about it
-	for _, s := range statements {
-		if _, err := conn.Exec(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
 }

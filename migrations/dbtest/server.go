@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/rowhouse/rowhouse/embedded"
 	"github.com/rowhouse/rowhouse/migrations"
 )
@@ -24,14 +27,28 @@ const template = "template_rowhouse"
 
 // form changes with everything that a server is made from and that is neither
 // its programs nor the migrations: the options of initdb.
-const form = 1
+const form = 2
 
 // server is the server of this test binary.
 type server struct {
 	url    string
 	dir    string
 	source embedded.Source
+	bare   string   // the directory of one on which nothing was migrated, to copy
 	alive  *os.File // see ownDir
+	admin  *pgxpool.Pool
+}
+
+// do runs statements that no transaction can hold. Its connections stay, because a
+// new process of PostgreSQL takes longer than most of what it is asked for.
+func (s *server) do(statements ...string) error {
+	ctx := context.Background() // not that of the test, which is over when Cleanup runs
+	for _, q := range statements {
+		if _, err := s.admin.Exec(ctx, q, pgx.QueryExecModeExec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start starts the server, once. It is a copy of one that was made and migrated before, which takes a tenth
@@ -64,14 +81,23 @@ var start = sync.OnceValues(func() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := copyTree(dir, model); err != nil {
+	if err := copyTree(dir, filepath.Join(model, migrated)); err != nil {
 		return nil, err
 	}
 	s, err := embedded.Start(ctx, embedded.Config{Dir: dir, Source: src, Ephemeral: true})
 	if err != nil {
 		return nil, err
 	}
-	return &server{s.URL(), dir, src, alive}, nil
+	cfg, err := pgxpool.ParseConfig(s.URL())
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = 2
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &server{s.URL(), dir, src, filepath.Join(model, bare), alive, pool}, nil
 })
 
 // place returns where to keep the servers: in memory if there is room, because a
@@ -118,9 +144,15 @@ func lockFile(name string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// modelServer returns the directory of a stopped server with a migrated
-// database in it. It is named after all that it depends on, so it is made once
-// for every state of that.
+// The servers in the directory of the models.
+const (
+	bare     = "bare"     // as initdb leaves it
+	migrated = "migrated" // with the template in it
+)
+
+// modelServer returns the directory of two stopped servers, one of which has a
+// migrated database in it. It is named after all that it depends on, so it is made
+// once for every state of that.
 func modelServer(ctx context.Context, home string, src embedded.Source, p embedded.Programs) (string, error) {
 	schema, err := migrations.Fingerprint()
 	if err != nil {
@@ -138,21 +170,50 @@ func modelServer(ctx context.Context, home string, src embedded.Source, p embedd
 	if err := os.RemoveAll(building); err != nil {
 		return "", err
 	}
-	s, err := embedded.Start(ctx, embedded.Config{Dir: building, Source: src, Ephemeral: true})
+	if err := os.Mkdir(building, 0o755); err != nil {
+		return "", err
+	}
+	first := filepath.Join(building, bare)
+	s, err := embedded.Start(ctx, embedded.Config{Dir: first, Source: src, Ephemeral: true})
+	if err == nil {
+		err = s.Stop(ctx)
+	}
 	if err != nil {
 		return "", err
 	}
-	err = admin(s.URL(), "create database "+template)
+	second := filepath.Join(building, migrated)
+	if err := errors.Join(os.Mkdir(second, 0o755), copyTree(second, first)); err != nil {
+		return "", err
+	}
+	if s, err = embedded.Start(ctx, embedded.Config{Dir: second, Source: src, Ephemeral: true}); err != nil {
+		return "", err
+	}
+	err = admin(ctx, s.URL(), "create database "+template)
 	if err == nil {
 		err = migrations.Up(ctx, onDatabase(s.URL(), template), Root())
 	}
 	if err == nil {
-		err = admin(s.URL(), "alter database "+template+" with is_template true allow_connections false")
+		err = admin(ctx, s.URL(), "alter database "+template+" with is_template true allow_connections false")
 	}
 	if err := errors.Join(err, s.Stop(ctx)); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(building, dir)
+}
+
+// admin runs statements that no transaction can hold, on a server that is being made.
+func admin(ctx context.Context, url string, statements ...string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing to do about it
+	for _, s := range statements {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetModels removes those that have not been used for a day.
