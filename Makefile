@@ -24,7 +24,6 @@ check: lint test ## Do all that CI does
 .PHONY: test
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	go test $(race) -shuffle=on ./...
-	ROWHOUSE_TEST_ENGINE=kurrent go test $(race) -shuffle=on ./api/...
 	go test -short -run "^$$" -bench "CatchUp|Rebuild" -benchtime 1x ./projections
 	go test -short -run "^$$" -bench . -benchtime 1x ./eventstore/kurrent ./bus ./bus/nats ./bus/kafka
 

@@ -37,7 +37,10 @@ func (b batchAnswer) String() string {
 
 func TestBatch(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testBatch)
+}
+
+func testBatch(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	foreign := bob.Post("/contacts", `{"first_name":"Bob"}`).Want(http.StatusCreated).ID()
 	chosen := "con_01940a5f8d3b7c1e9f423a6b8c"
@@ -104,7 +107,10 @@ func TestBatch(t *testing.T) {
 
 func TestUpsert(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testUpsert)
+}
+
+func testUpsert(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	bob.Post("/contacts", `{"emails":[{"address":"ada@example.org"}]}`).Want(http.StatusCreated)
 	ada := func(more string) string {

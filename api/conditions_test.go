@@ -12,7 +12,11 @@ import (
 
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testIfMatch)
+}
+
+func testIfMatch(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	made := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated)
 	ada, id := made.Path(), made.ID()
 	ann.With("If-Match", `"1"`).Patch(ada, `{"last_name":"Lovelace"}`).Want(http.StatusOK).WantHeader("ETag", `"2"`)
@@ -93,7 +97,10 @@ func TestIfMatch(t *testing.T) {
 
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testIdempotencyKey)
+}
+
+func testIdempotencyKey(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	other := ann.Key("admin")
 	with := func(c apitest.Client, key string) apitest.Client { return c.With("Idempotency-Key", key) }
@@ -157,7 +164,11 @@ func TestIdempotencyKey(t *testing.T) {
 
 func TestMinPosition(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testMinPosition)
+}
+
+func testMinPosition(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	for range 20 {
 		r := ann.Post("/companies", `{"name":"Acme"}`).Want(http.StatusCreated)
 		ann.With("Min-Position", r.Header.Get("Event-Position")).Get("/companies?count=exact").Want(http.StatusOK, r.ID())
@@ -174,7 +185,11 @@ func TestMinPosition(t *testing.T) {
 
 func TestAsOf(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testAsOf)
+}
+
+func testAsOf(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	made := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated)
 	then := ann.Patch(made.Path(), `{"first_name":"Augusta"}`).Want(http.StatusOK)
 	var v struct {

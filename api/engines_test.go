@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rowhouse/rowhouse/api/apitest"
+	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 )
 
@@ -27,35 +29,82 @@ func TestEnginesAgree(t *testing.T) {
 			t.Errorf("there are no %s to compare", collection)
 		}
 	}
+	if diff := cmp.Diff(everyCommand(t, here), everyCommand(t, there)); diff != "" {
+		t.Error(diff)
+	}
 }
 
-// transcript returns what a backend answers to many requests, with names for IDs
-// in the order in which they appear, and without times.
+// everyCommand gives each command to a record of its own, and the same again under
+// the same key, and returns what a backend answers, and what there is in the end.
+func everyCommand(t *testing.T, s *apitest.Server) []string {
+	t.Helper()
+	w := writer{ids: map[string]string{}, names: map[string]string{}, many: map[string]int{}}
+	m := matrix{t: t, mine: furnish(t, s.Tenant(), "mine")}
+	c := m.mine.Client
+	given := map[string]bool{}
+	for i, op := range operations(t, s) {
+		if op.Method == http.MethodGet || triedElsewhere(op) || !strings.HasSuffix(op.Path, "/{id}") && !strings.Contains(op.Path, "/{id}/") {
+			continue
+		}
+		kind := slices.IndexFunc(commands.All, func(k commands.AnyPolicy) bool { return k.Prefix() == prefixOf(op) })
+		path := "/" + collections[prefixOf(op)]
+		id := c.Post(path, filled(recipe(t, commands.All[kind]), fmt.Sprintf("given%d", i), m.mine.ids)).Want(http.StatusCreated).ID()
+		path += "/" + id
+		if _, action, _ := strings.Cut(op.ID, "."); action == "restore" || action == "purge" {
+			c.Delete(path).Want(http.StatusOK)
+		}
+		given[prefixOf(op)] = true
+		for range 2 {
+			w.note(op.ID, c.With("Idempotency-Key", fmt.Sprint("given", i)).Do(op.Method, m.path(op, map[string]string{"ten": m.mine.ids["ten"], prefixOf(op): id}), m.body(op)))
+		}
+		w.note(op.ID+", history", c.Get(path+"/history"))
+	}
+	for _, k := range commands.All {
+		if !given[k.Prefix()] && !slices.ContainsFunc(operations(t, s), func(op operation) bool { return prefixOf(op) == k.Prefix() && triedElsewhere(op) }) {
+			t.Errorf("no command was given to a record of the kind %s", k.Kind())
+		}
+		w.note(k.Kind(), c.Get("/"+collections[k.Prefix()]+"?deleted=include&limit=500"))
+	}
+	w.note("events", c.Get("/events?limit=5000"))
+	return w.said
+}
+
+// writer writes down what a backend answers, with names for IDs in the order in which
+// they appear, and without times.
+type writer struct {
+	said       []string
+	names, ids map[string]string // of an ID, and the other way round
+	many       map[string]int    // IDs, by prefix
+}
+
+func (w *writer) note(asked string, got apitest.Response) {
+	text := anID.ReplaceAllStringFunc(fmt.Sprintf("%s\n%d %s", asked, got.Status, got.Body), func(id string) string {
+		if w.names[id] == "" {
+			kind, _, _ := strings.Cut(id, "_")
+			w.many[kind]++
+			w.names[id] = fmt.Sprintf("%s_%d", kind, w.many[kind])
+			w.ids[w.names[id]] = id
+		}
+		return w.names[id]
+	})
+	text = anInstant.ReplaceAllString(aUUID.ReplaceAllString(text, "UUID"), "TIME")
+	w.said = append(w.said, aCursor.ReplaceAllString(text, `"next_cursor":"…"`))
+}
+
+// transcript returns what a backend answers to many requests.
 func transcript(c apitest.Client) []string {
-	var said []string
-	names, ids, many := map[string]string{}, map[string]string{}, map[string]int{}
+	w := writer{ids: map[string]string{}, names: map[string]string{}, many: map[string]int{}}
 	for _, r := range requests {
 		method, path, body, as := r[0], r[1], r[2], c
 		for i := 3; i < len(r); i += 2 {
 			as = as.With(r[i], r[i+1])
 		}
-		for name, id := range ids {
+		for name, id := range w.ids {
 			path, body = strings.ReplaceAll(path, "{"+name+"}", id), strings.ReplaceAll(body, "{"+name+"}", id)
 		}
-		got := as.Do(method, path, body)
-		text := anID.ReplaceAllStringFunc(fmt.Sprintf("%s %s\n%d %s", method, path, got.Status, got.Body), func(id string) string {
-			if names[id] == "" {
-				kind, _, _ := strings.Cut(id, "_")
-				many[kind]++
-				names[id] = fmt.Sprintf("%s_%d", kind, many[kind])
-				ids[names[id]] = id
-			}
-			return names[id]
-		})
-		text = anInstant.ReplaceAllString(aUUID.ReplaceAllString(text, "UUID"), "TIME")
-		said = append(said, aCursor.ReplaceAllString(text, `"next_cursor":"…"`))
+		w.note(method+" "+path, as.Do(method, path, body))
 	}
-	return said
+	return w.said
 }
 
 var (
@@ -66,7 +115,7 @@ var (
 )
 
 // requests are what is asked for, one after the other. Names such as {con_3} are
-// those that transcript gives to IDs.
+// those that a writer gives to IDs.
 var requests = [][]string{
 	{"POST", "/pipelines", `{"name":"Sales","stages":` + salesStages + `}`},
 	{"POST", "/companies", `{"name":"Acme","domains":["acme.example"]}`},

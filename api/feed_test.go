@@ -14,7 +14,10 @@ import (
 
 func TestFeed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testFeed)
+}
+
+func testFeed(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	acme := ann.Post("/companies", `{"name":"Acme"}`).Want(http.StatusCreated)
 	ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated)
@@ -133,7 +136,10 @@ func ends(t *testing.T, lines <-chan string) {
 
 func TestStream(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testStream)
+}
+
+func testStream(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	ann.Post("/companies", `{"name":"Acme"}`).Want(http.StatusCreated)
 	all := follow(t, ann, "/events/stream")

@@ -23,7 +23,10 @@ import (
 // operation that it does not reach.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testIsolation)
+}
+
+func testIsolation(t *testing.T, s *apitest.Server) {
 	ann := s.Tenant()
 	mine, theirs := furnish(t, ann, "mine"), furnish(t, s.Tenant(), canary)
 	before := head(t, s, theirs)

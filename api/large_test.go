@@ -14,7 +14,11 @@ import (
 // each event: no page is much larger than it must be, and none leaves a gap.
 func TestLargeHistory(t *testing.T) {
 	t.Parallel()
-	c := apitest.New(t).Tenant()
+	apitest.OnEach(t, testLargeHistory)
+}
+
+func testLargeHistory(t *testing.T, s *apitest.Server) {
+	c := s.Tenant()
 	w := furnish(t, c, "large")
 	deal := "/deals/" + w.ids["deal"]
 	for i := 0; i < 200; i += 100 {

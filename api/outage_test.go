@@ -38,8 +38,18 @@ var needNothing = []string{"auth.jwks", "service.docs", "service.livez", "servic
 // refused as something to ask for again, and served when the database is back.
 func TestOutage(t *testing.T) {
 	t.Parallel()
+	for _, engine := range apitest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			testOutage(t, engine)
+		})
+	}
+}
+
+func testOutage(t *testing.T, engine string) {
+	t.Helper()
 	log := new(lines)
-	s, link := apitest.Fragile(t, log)
+	s, link := apitest.Fragile(t, engine, log)
 	owner := furnish(t, s.Tenant(), "word")
 	fresh := owner.Key(access.Admin) // whom the server has not seen yet
 	ops := operations(t, s)
@@ -55,7 +65,7 @@ func TestOutage(t *testing.T) {
 				// It was refused for what it is.
 			case op.ID == "me.get" && who == "the owner":
 				// The server remembers them for a moment.
-			case apitest.Engine() != postgres.Here && r.Status == http.StatusOK && op.Method != http.MethodGet && who == "the owner":
+			case engine != postgres.Here && r.Status == http.StatusOK && op.Method != http.MethodGet && who == "the owner":
 				// It changes nothing, as a log that is elsewhere can tell.
 			case r.Status == http.StatusMultiStatus && !strings.Contains(r.Body, `"status":500`):
 				// Each operation was refused by itself.

@@ -13,7 +13,10 @@ import (
 // acknowledged. Neither shows what was before.
 func TestOwnWrites(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testOwnWrites)
+}
+
+func testOwnWrites(t *testing.T, s *apitest.Server) {
 	key := s.Tenant().Key(access.Admin).Forgetful()
 	for i := range 40 {
 		name := fmt.Sprintf("Own%d", i)

@@ -13,7 +13,11 @@ import (
 // is refused as a whole, and nothing of it is done.
 func TestKeyOfAnyRequest(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testKeyOfAnyRequest)
+}
+
+func testKeyOfAnyRequest(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	ann.Post("/companies", `{"name":"There","domains":["there.example"]}`).Want(http.StatusCreated)
 	type request struct{ path, body string }
 	ok := `{"op":"create","data":{"name":"A"}}`

@@ -14,7 +14,10 @@ import (
 // of what was in them.
 func TestPurged(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testPurged)
+}
+
+func testPurged(t *testing.T, s *apitest.Server) {
 	ann := s.Tenant()
 	m := matrix{t: t, mine: furnish(t, ann, "mine"), tried: map[string]int{}}
 	ops := map[string]operation{}

@@ -48,7 +48,10 @@ func (r *racer) give(c apitest.Client, op operation, body string) apitest.Respon
 // at the version that the answer names.
 func TestRaces(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testRaces)
+}
+
+func testRaces(t *testing.T, s *apitest.Server) {
 	ann := s.Tenant()
 	m := matrix{t: t, mine: furnish(t, ann, "mine"), tried: map[string]int{}}
 	ops := map[string]operation{}

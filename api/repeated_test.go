@@ -136,7 +136,11 @@ func TestEveryCommandIsRepeated(t *testing.T) {
 // what it was found by now.
 func TestUpsertIsRepeated(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testUpsertIsRepeated)
+}
+
+func testUpsertIsRepeated(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	body := `{"match_on":["emails"],"data":{"first_name":"Ada","emails":[{"address":"ada@example.org"}]}}`
 	made := ann.With("Idempotency-Key", "made").Post("/contacts/upsert", body).Want(http.StatusCreated)
 	same := ann.With("Idempotency-Key", "same").Post("/contacts/upsert", body).Want(http.StatusOK)
@@ -176,7 +180,11 @@ func TestUpsertIsRepeated(t *testing.T) {
 // one record, and of those that changed nothing.
 func TestBatchIsRepeatedAsItWas(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testBatchIsRepeatedAsItWas)
+}
+
+func testBatchIsRepeatedAsItWas(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	id := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).ID()
 	for _, atomic := range []bool{false, true} {
 		key := ann.With("Idempotency-Key", strconv.FormatBool(atomic))
@@ -196,7 +204,11 @@ func TestBatchIsRepeatedAsItWas(t *testing.T) {
 // key, and goes through when nothing is in its way any more.
 func TestRefusedIsAskedAgain(t *testing.T) {
 	t.Parallel()
-	ann := apitest.New(t).Tenant()
+	apitest.OnEach(t, testRefusedIsAskedAgain)
+}
+
+func testRefusedIsAskedAgain(t *testing.T, s *apitest.Server) {
+	ann := s.Tenant()
 	ann.Post("/contacts", `{"id":"con_01jh2xk3v8e4t9p5w7y0z2b4d6","first_name":"Ada","emails":[{"address":"ada@example.org"}]}`).Want(http.StatusCreated)
 	key := ann.With("Idempotency-Key", "bob")
 	body := `{"first_name":"Bob","emails":[{"address":"ada@example.org"}]}`

@@ -378,7 +378,10 @@ func TestLongSortValues(t *testing.T) {
 // TestAheadOfTheLog asks for what comes after the end of the log, in each way.
 func TestAheadOfTheLog(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t)
+	apitest.OnEach(t, testAheadOfTheLog)
+}
+
+func testAheadOfTheLog(t *testing.T, s *apitest.Server) {
 	ann := s.Tenant()
 	w := furnish(t, ann, "word")
 	end := int64(head(t, s, w))

@@ -16,8 +16,18 @@ import (
 // does not is served, the log has one line, and all of it works when there is room.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
+	for _, engine := range apitest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			testDiskFull(t, engine)
+		})
+	}
+}
+
+func testDiskFull(t *testing.T, engine string) {
+	t.Helper()
 	log := new(lines)
-	s, refuse := apitest.Troubled(t, apitest.Engine(), log)
+	s, refuse := apitest.Troubled(t, engine, log)
 	owner := furnish(t, s.Tenant(), "word")
 	ops := operations(t, s)
 	refuse("53100")

@@ -49,7 +49,7 @@ func until(t *testing.T, what string, is func() bool) {
 // when it is over, and then all are done.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
-	s, link := apitest.Fragile(t, io.Discard)
+	s, link := apitest.Fragile(t, apitest.Engine(), io.Discard)
 	c := s.Home()
 	now := func() time.Time { return time.Now().UTC() }
 	var mu sync.Mutex

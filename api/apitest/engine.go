@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -15,7 +16,22 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 )
 
-// Engine returns the name of the engine that the backends of this run keep their
+// OnEach tries on a backend of each engine what depends on how logs are kept: what is
+// told of them, and who may change them when. All else needs one engine only; see [New].
+func OnEach(t *testing.T, try func(*testing.T, *Server)) {
+	t.Helper()
+	for _, engine := range Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			try(t, On(t, engine))
+		})
+	}
+}
+
+// Engines returns the names of all engines.
+func Engines() []string { return []string{postgres.Here, postgres.InKurrent} }
+
+// Engine returns the name of the engine that the backends of [New] keep their
 // logs in: what the environment says in ROWHOUSE_TEST_ENGINE, or PostgreSQL.
 func Engine() string { return cmp.Or(os.Getenv("ROWHOUSE_TEST_ENGINE"), postgres.Here) }
 

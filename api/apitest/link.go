@@ -24,8 +24,8 @@ type Link struct {
 	conns map[net.Conn]struct{}
 }
 
-// Fragile is like [New], with a database that can be away, and logs to out.
-func Fragile(t testing.TB, out io.Writer) (*Server, *Link) {
+// Fragile is like [On], with a database that can be away, and logs to out.
+func Fragile(t testing.TB, engine string, out io.Writer) (*Server, *Link) {
 	t.Helper()
 	db := dbtest.Open(t)
 	u, err := url.Parse(db.URL)
@@ -53,7 +53,7 @@ func Fragile(t testing.TB, out io.Writer) (*Server, *Link) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	s := unused(t, Engine(), postgres.Config{Wall: w, Patience: 50 * time.Millisecond}, out)
+	s := unused(t, engine, postgres.Config{Wall: w, Patience: 50 * time.Millisecond}, out)
 	s.setUp()
 	return s, link
 }

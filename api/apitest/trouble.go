@@ -9,7 +9,7 @@ import (
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
 )
 
-// Troubled is like [New], with a database that refuses every change with an
+// Troubled is like [On], with a database that refuses every change with an
 // SQLSTATE when it is told to, and logs to out. An empty one lets changes be made
 // again.
 func Troubled(t testing.TB, engine string, out io.Writer) (_ *Server, refuse func(sqlstate string)) {
