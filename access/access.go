@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/keys"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -32,6 +34,7 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader        // for secrets; must be safe for concurrent use, as crypto/rand.Reader is
 	NewID  func() uuid.UUID // a new UUID, version 7
+	Kinds  viewer.Kinds     // the kinds of record that there are to see
 	Engine string           // what keeps the logs of new tenants; "postgres" if empty
 
 	Issuer    string        // the iss of access tokens; "rowhouse" if empty
@@ -48,6 +51,8 @@ type Directory struct {
 	random io.Reader
 	newID  func() uuid.UUID
 	engine string
+	kinds  viewer.Kinds
+	roles  map[Role]viewer.Role // what each allows
 
 	tokens  *signer
 	secrets *hasher  // of passwords
@@ -83,6 +88,12 @@ func New(cfg Config) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
+	roles := rights()
+	for _, r := range Roles() {
+		if err := roles[r].Check(cfg.Kinds); err != nil {
+			return nil, fmt.Errorf("access: role %s: %w", r, err)
+		}
+	}
 	proofs, err := lru.New[string, proof](maxCached)
 	if err != nil {
 		return nil, err
@@ -97,6 +108,8 @@ func New(cfg Config) (*Directory, error) {
 		random:    cfg.Random,
 		newID:     cfg.NewID,
 		engine:    cmp.Or(cfg.Engine, "postgres"),
+		kinds:     cfg.Kinds,
+		roles:     roles,
 		tokens:    tokens,
 		secrets:   secrets,
 		guesses:   guesses,

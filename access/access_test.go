@@ -13,6 +13,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -98,19 +99,19 @@ func setupRequest(token string) SetupRequest {
 }
 
 // origin is that of a request with the credentials.
-func (h *house) origin(t testing.TB, bearer string) domain.Origin {
+func (h *house) origin(t testing.TB, bearer string) viewer.Caller {
 	t.Helper()
 	p, err := h.Authenticate(t.Context(), bearer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return domain.Origin{Tenant: p.Tenant, Actor: p.Actor, May: p.May, Time: h.clock.Now()}
+	return p.As(domain.Origin{Time: h.clock.Now()})
 }
 
 // tenant makes another tenant and logs the owner in to it.
 func (h *house) tenant(t testing.TB, name string) Session {
 	t.Helper()
-	tn, err := h.CreateTenant(t.Context(), h.origin(t, h.owner.AccessToken), h.owner.OrganizationID, TenantRequest{Name: name})
+	tn, err := h.CreateTenant(t.Context(), h.origin(t, h.owner.AccessToken).Origin, h.owner.OrganizationID, TenantRequest{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}

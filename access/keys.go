@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -125,7 +126,7 @@ type KeyRequest struct {
 // CreateKey makes a key for the tenant of the origin and returns it, and its
 // text. The key may do what its role may and the user who made it may, at the
 // time of use; it is worth nothing once the user has left. No key may make keys.
-func (d *Directory) CreateKey(ctx context.Context, o domain.Origin, r KeyRequest) (Key, string, error) {
+func (d *Directory) CreateKey(ctx context.Context, o viewer.Caller, r KeyRequest) (Key, string, error) {
 	if err := permit(o, "api_key:create"); err != nil {
 		return Key{}, "", err
 	}
@@ -165,7 +166,7 @@ func (d *Directory) CreateKey(ctx context.Context, o domain.Origin, r KeyRequest
 
 // grantedRole returns the role that a key gets, which is never more than that of
 // the member who makes it.
-func grantedRole(ctx context.Context, tx wall.Tx, o domain.Origin, wanted Role) (Role, error) {
+func grantedRole(ctx context.Context, tx wall.Tx, o viewer.Caller, wanted Role) (Role, error) {
 	var own Role
 	err := tx.QueryRow(ctx, `select role from access.membership where tenant_id = $1 and user_id = $2`,
 		o.Tenant.UUID, o.Actor.ID.UUID).Scan(&own)
@@ -186,7 +187,7 @@ func grantedRole(ctx context.Context, tx wall.Tx, o domain.Origin, wanted Role) 
 
 // ListKeys returns up to limit keys of the tenant of the origin, oldest first,
 // from the one after the given; the zero ID is before all of them.
-func (d *Directory) ListKeys(ctx context.Context, o domain.Origin, after domain.ID, limit int) ([]Key, error) {
+func (d *Directory) ListKeys(ctx context.Context, o viewer.Caller, after domain.ID, limit int) ([]Key, error) {
 	if err := permit(o, "api_key:read"); err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func scanKey(row pgx.CollectableRow) (Key, error) {
 
 // RevokeKey makes a key of the tenant of the origin worthless, within 5 seconds on
 // all nodes. Doing it again changes nothing.
-func (d *Directory) RevokeKey(ctx context.Context, o domain.Origin, id domain.ID) error {
+func (d *Directory) RevokeKey(ctx context.Context, o viewer.Caller, id domain.ID) error {
 	if err := permit(o, "api_key:revoke"); err != nil {
 		return err
 	}
@@ -229,8 +230,8 @@ func (d *Directory) RevokeKey(ctx context.Context, o domain.Origin, id domain.ID
 
 var errForbidden = domain.Forbidden.Refusef("forbidden", "you may not do this")
 
-func permit(o domain.Origin, p domain.Permission) error {
-	if !o.May(p) {
+func permit(o viewer.Caller, p domain.Permission) error {
+	if !o.Viewer.May(p) {
 		return errForbidden
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 func TestKeys(t *testing.T) {
@@ -25,7 +26,7 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Tenant != h.owner.TenantID || p.Organization != h.owner.OrganizationID || p.Actor != (domain.Actor{Kind: "api_key", ID: k.ID}) || p.Role != Admin {
+	if p.Tenant() != h.owner.TenantID || p.Organization != h.owner.OrganizationID || p.Actor() != (domain.Actor{Kind: "api_key", ID: k.ID}) || p.Role != Admin {
 		t.Errorf("authenticated as %+v", p)
 	}
 	if !p.May("contact:create") || !p.May("pipeline:create") || p.May("api_key:create") || p.May("api_key:read") || p.May("tenant:delete") {
@@ -157,7 +158,7 @@ func TestKeyRequests(t *testing.T) {
 	// Whatever the origin claims: a key gets no more than its maker has, and
 	// nothing from who is not a member.
 	o := h.origin(t, member)
-	o.May = func(domain.Permission) bool { return true }
+	o.Viewer = viewer.Server(o.Tenant, o.Actor, "api_key:create")
 	if k, _, err := h.CreateKey(t.Context(), o, KeyRequest{Name: "x"}); err != nil || k.Role != Member {
 		t.Errorf("got %v, %v", k.Role, err)
 	}
@@ -176,12 +177,12 @@ func TestKeyFollowsItsMaker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !h.origin(t, text).May("pipeline:create") {
+	if !h.origin(t, text).Viewer.May("pipeline:create") {
 		t.Error("may not do what its maker may")
 	}
 	h.super(t, `update access.membership set role = 'read_only' where user_id = $1`, user.UUID)
 	h.clock.advance(freshness)
-	if o := h.origin(t, text); o.May("pipeline:create") || !o.May("pipeline:read") {
+	if o := h.origin(t, text); o.Viewer.May("pipeline:create") || !o.Viewer.May("pipeline:read") {
 		t.Error("may still do what its maker may no longer")
 	}
 	h.super(t, `delete from access.membership where user_id = $1`, user.UUID)

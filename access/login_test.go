@@ -38,8 +38,8 @@ func TestLogin(t *testing.T) {
 		if s.TenantID != c.want || s.UserID != h.owner.UserID || s.OrganizationID != h.owner.OrganizationID {
 			t.Errorf("%s: got %+v", name, s)
 		}
-		if p, err := h.Authenticate(t.Context(), s.AccessToken); err != nil || p.Tenant != c.want {
-			t.Errorf("%s: authenticated for %v, %v", name, p.Tenant, err)
+		if p, err := h.Authenticate(t.Context(), s.AccessToken); err != nil || p.Tenant() != c.want {
+			t.Errorf("%s: authenticated for %v, %v", name, p.Tenant(), err)
 		}
 	}
 }

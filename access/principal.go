@@ -13,17 +13,17 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
 // Principal is who asks: a user or an API key, in the one tenant that it is
 // bound to.
 type Principal struct {
-	Tenant       domain.TenantID
+	*viewer.Viewer // what it sees and may do; of a key, nothing that its maker may not
+
 	Organization domain.ID // that the tenant belongs to
-	Actor        domain.Actor
-	Role         Role                         // of a key, the one it was given
-	May          func(domain.Permission) bool // never nil; of a key, also what its maker may
+	Role         Role      // of a key, the one it was given
 }
 
 // The kinds of [domain.Actor] that can authenticate.
@@ -187,12 +187,11 @@ func (d *Directory) findMember(ctx context.Context, s subject) (*standing, error
 			where m.tenant_id = $1 and m.user_id = $2`, s.tenant.UUID, s.id).
 			QueryRow(func(r pgx.Row) error { return r.Scan(&role, &organization) })
 	})
+	who := domain.Actor{Kind: userKind, ID: domain.ID{Prefix: userPrefix, UUID: s.id}}
 	return &standing{principal: Principal{
-		Tenant:       s.tenant,
+		Viewer:       viewer.New(d.kinds, s.tenant, who, d.roles[role]),
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
-		Actor:        domain.Actor{Kind: userKind, ID: domain.ID{Prefix: userPrefix, UUID: s.id}},
 		Role:         role,
-		May:          role.May,
 	}}, err
 }
 
@@ -216,12 +215,11 @@ func (d *Directory) findKey(ctx context.Context, s subject) (*standing, error) {
 	if used != nil {
 		st.used.Store(used.Unix())
 	}
+	who := domain.Actor{Kind: keyKind, ID: domain.ID{Prefix: keyPrefix, UUID: s.id}}
 	st.principal = Principal{
-		Tenant:       s.tenant,
+		Viewer:       viewer.New(d.kinds, s.tenant, who, d.roles[role].Without(notForKeys...)).Limited(d.roles[maker]),
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
-		Actor:        domain.Actor{Kind: keyKind, ID: domain.ID{Prefix: keyPrefix, UUID: s.id}},
 		Role:         role,
-		May:          func(p domain.Permission) bool { return role.May(p) && maker.May(p) && forKeys(p) },
 	}
 	return st, err
 }
@@ -229,12 +227,12 @@ func (d *Directory) findKey(ctx context.Context, s subject) (*standing, error) {
 // markUsed notes that a key was used, once a minute.
 func (d *Directory) markUsed(ctx context.Context, s *standing, now time.Time) error {
 	last := s.used.Load()
-	if s.principal.Actor.Kind != keyKind || now.Unix()-last < int64(usedEvery.Seconds()) || !s.used.CompareAndSwap(last, now.Unix()) {
+	if s.principal.Actor().Kind != keyKind || now.Unix()-last < int64(usedEvery.Seconds()) || !s.used.CompareAndSwap(last, now.Unix()) {
 		return nil
 	}
 	p := s.principal
-	err := d.wall.Pipe(ctx, wall.Scope{Tenant: p.Tenant, Duty: wall.Access}, func(b *pgx.Batch) {
-		b.Queue(`update access.api_key set last_used_at = $3 where tenant_id = $1 and id = $2`, p.Tenant.UUID, p.Actor.ID.UUID, now)
+	err := d.wall.Pipe(ctx, wall.Scope{Tenant: p.Tenant(), Duty: wall.Access}, func(b *pgx.Batch) {
+		b.Queue(`update access.api_key set last_used_at = $3 where tenant_id = $1 and id = $2`, p.Tenant().UUID, p.Actor().ID.UUID, now)
 	})
 	if err != nil {
 		return fmt.Errorf("access: note the use of a key: %w", err)

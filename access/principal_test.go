@@ -179,7 +179,7 @@ func TestRoles(t *testing.T) {
 	} {
 		var got []Role
 		for _, r := range append(Roles(), "", "emperor", "Owner", "*") {
-			if r.May(p) {
+			if r.Rights().Allows(p) {
 				got = append(got, r)
 			}
 		}

@@ -2,9 +2,8 @@ package access
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Role says what somebody may do in a tenant. A role that is none of these
@@ -19,8 +18,9 @@ const (
 	ReadOnly Role = "read_only" // to look at everything
 )
 
-// A grant says which actions each role may take on one kind of object. A role that
-// is left out may do nothing with it.
+// A grant says which actions each role may take on one kind of object: on all
+// records, and with all members that any role sees. A role that is left out may do
+// nothing with it.
 type grant map[Role][]string
 
 // grants is the whole of it: what nobody is granted here does not exist, also for
@@ -74,16 +74,29 @@ var ladder = []Role{ReadOnly, Member, Admin, Owner}
 // Roles lists the roles, those that may do most first.
 func Roles() []Role { return []Role{Owner, Admin, Member, ReadOnly} }
 
-// May reports whether the role has a permission.
-func (r Role) May(p domain.Permission) bool {
-	object, action, _ := strings.Cut(string(p), ":")
-	return slices.Contains(grants[object][r], action)
+// Rights returns what the role allows.
+func (r Role) Rights() viewer.Role {
+	rights := viewer.Role{}
+	for object, by := range grants {
+		if len(by[r]) == 0 {
+			continue
+		}
+		g := viewer.Grant{Actions: map[string]string{}, Others: viewer.Full}
+		for _, action := range by[r] {
+			g.Actions[action] = ""
+		}
+		rights[object] = g
+	}
+	return rights
 }
 
-// forKeys reports whether an API key can have a permission.
-func forKeys(p domain.Permission) bool {
-	object, _, _ := strings.Cut(string(p), ":")
-	return !slices.Contains(notForKeys, object)
+// rights returns what each role allows.
+func rights() map[Role]viewer.Role {
+	all := map[Role]viewer.Role{}
+	for _, r := range Roles() {
+		all[r] = r.Rights()
+	}
+	return all
 }
 
 // exceeds reports whether r may do more than other. A role that is none exceeds

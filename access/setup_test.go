@@ -44,7 +44,7 @@ func TestSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Tenant != s.TenantID || p.Organization != s.OrganizationID || p.Actor != (domain.Actor{Kind: "user", ID: s.UserID}) || p.Role != Owner {
+	if p.Tenant() != s.TenantID || p.Organization != s.OrganizationID || p.Actor() != (domain.Actor{Kind: "user", ID: s.UserID}) || p.Role != Owner {
 		t.Errorf("authenticated as %+v, want %+v", p, s)
 	}
 	if got := s.ExpiresAt.Sub(h.clock.Now()); got != maxTokenLife {

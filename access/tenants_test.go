@@ -17,7 +17,7 @@ func TestCreateTenant(t *testing.T) {
 	ctx := t.Context()
 	o, org := h.origin(t, h.owner.AccessToken), h.owner.OrganizationID
 
-	tn, err := h.CreateTenant(ctx, o, org, TenantRequest{Name: "Second client"})
+	tn, err := h.CreateTenant(ctx, o.Origin, org, TenantRequest{Name: "Second client"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestCreateTenant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := h.Authenticate(ctx, s.AccessToken); err != nil || p.Tenant != tn.ID || p.Role != Owner {
+	if p, err := h.Authenticate(ctx, s.AccessToken); err != nil || p.Tenant() != tn.ID || p.Role != Owner {
 		t.Errorf("authenticated as %+v, %v", p, err)
 	}
 	if n := rows[int](t, h, `select count(*)::int from es.tenant_head where tenant_id = $1`, tn.ID.UUID); n[0] != 1 {
@@ -38,21 +38,21 @@ func TestCreateTenant(t *testing.T) {
 
 	// With an ID of the client's choice it can be asked for again.
 	r := TenantRequest{ID: domain.TenantID{UUID: newID()}, Name: "Third client"}
-	first, err := h.CreateTenant(ctx, o, org, r)
+	first, err := h.CreateTenant(ctx, o.Origin, org, r)
 	if err != nil || first.ID != r.ID {
 		t.Fatal(first, err)
 	}
 	h.clock.advance(time.Second)
-	if again, err := h.CreateTenant(ctx, o, org, r); err != nil || !again.CreatedAt.Equal(first.CreatedAt) || again.ID != first.ID {
+	if again, err := h.CreateTenant(ctx, o.Origin, org, r); err != nil || !again.CreatedAt.Equal(first.CreatedAt) || again.ID != first.ID {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	r.Name = "Fourth client"
-	_, err = h.CreateTenant(ctx, o, org, r)
+	_, err = h.CreateTenant(ctx, o.Origin, org, r)
 	refused(t, err, domain.Conflict, "id_in_use")
 
 	var got []domain.TenantID
 	for after := (domain.TenantID{}); ; after = got[len(got)-1] {
-		page, err := h.ListTenants(ctx, o, org, after, 2)
+		page, err := h.ListTenants(ctx, o.Origin, org, after, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,18 +100,18 @@ func TestCreateTenantIsRefused(t *testing.T) {
 		"long name":            {h.owner.AccessToken, own, TenantRequest{Name: strings.Repeat("x", 201)}, domain.Invalid, "too_long"},
 		"foreign tenant":       {h.owner.AccessToken, own, TenantRequest{ID: domain.TenantID{UUID: theirs}, Name: "Theirs"}, domain.Conflict, "id_in_use"},
 	} {
-		_, err := h.CreateTenant(t.Context(), h.origin(t, c.bearer), c.org, c.r)
+		_, err := h.CreateTenant(t.Context(), h.origin(t, c.bearer).Origin, c.org, c.r)
 		t.Log(name)
 		refused(t, err, c.kind, c.code)
 		if c.kind == domain.NotFound {
-			_, err := h.ListTenants(t.Context(), h.origin(t, c.bearer), c.org, domain.TenantID{}, 10)
+			_, err := h.ListTenants(t.Context(), h.origin(t, c.bearer).Origin, c.org, domain.TenantID{}, 10)
 			refused(t, err, c.kind, c.code)
 		}
 	}
 	if n := rows[int](t, h, `select count(*)::int from access.membership where tenant_id = $1`, theirs); n[0] != 0 {
 		t.Error("somebody got into a foreign tenant")
 	}
-	list, err := h.ListTenants(t.Context(), h.origin(t, colleague), own, domain.TenantID{}, 10)
+	list, err := h.ListTenants(t.Context(), h.origin(t, colleague).Origin, own, domain.TenantID{}, 10)
 	if err != nil || len(list) != 1 || list[0].ID != h.owner.TenantID {
 		t.Errorf("listed %v, %v", list, err)
 	}
@@ -128,7 +128,7 @@ func TestCreateTenantAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 50)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = h.CreateTenant(t.Context(), o, h.owner.OrganizationID, r) })
+		wg.Go(func() { _, errs[i] = h.CreateTenant(t.Context(), o.Origin, h.owner.OrganizationID, r) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

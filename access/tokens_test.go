@@ -120,7 +120,7 @@ func (f forger) refuse(t *testing.T, tokens map[string]string, known ...string) 
 		}
 		p, err := f.Authenticate(t.Context(), token)
 		if err != errUnauthenticated { //nolint:errorlint // exactly this one
-			t.Errorf("%s: got %v, %v", name, p.Actor, err)
+			t.Errorf("%s: got %v, %v", name, p.Actor(), err)
 		}
 		if _, err := f.read(token); (err == nil) != slices.Contains(known, name) && len(token) <= maxBearer {
 			t.Errorf("%s: the database was asked: %v", name, err == nil)

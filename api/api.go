@@ -55,7 +55,8 @@ type Server struct {
 
 	outward   eventstore.Outward // the log as clients see it
 	schemas   *schemas
-	prefixes  map[string]string // of IDs, by the kind of what they name
+	views     map[string]projections.Projection // by kind
+	prefixes  map[string]string                 // of IDs, by the kind of what they name
 	listeners *listeners
 	recent    *recent
 }
@@ -64,6 +65,7 @@ type Server struct {
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
+	s.views = map[string]projections.Projection{}
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, err := s.resources()
 	if err != nil {
@@ -72,7 +74,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	d := new(document)
 	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage())
 	for _, r := range resources {
-		s.prefixes[r.view.Kind()] = r.view.Prefix()
+		s.prefixes[r.view.Kind()], s.views[r.view.Kind()] = r.view.Prefix(), r.view
 		d.tag(r.tag(), r.kind.About())
 		ops = append(ops, r.operations()...)
 	}

@@ -146,7 +146,7 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 		case err != nil:
 			it.order = order{err: err, beside: true}
 		case it.Op == toUpsert:
-			if it.err = r.readUpsert(it); it.err == nil {
+			if it.err = r.readUpsert(x, it); it.err == nil {
 				upserts = append(upserts, it)
 			}
 		default:

@@ -85,6 +85,7 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 	last := x.consequences(out)
 	x.s.recent.note(x.writer(), last)
 	doc, err := r.after(x, out)
+	unseen := errors.Is(err, projections.ErrUnseen) // such as a record of one's own that was given away
 	isGone := errors.Is(err, domain.NotFound)
 	if err != nil && !isGone {
 		return err
@@ -93,7 +94,7 @@ func (r *resource) carryOut(x *exchange, op commands.Operation) error {
 	if out.Repeated {
 		x.set(headerReplayed, "true")
 	}
-	if isGone && !isPurge(out) {
+	if isGone && !unseen && !isPurge(out) {
 		x.setPosition(last)
 		return errPurged
 	}
@@ -161,14 +162,13 @@ var errPurged = gone.Refusef("purged", "the command was carried out, and the rec
 // may be gone meanwhile: then it is shown to nobody any more, as it was or
 // otherwise.
 func (r *resource) after(x *exchange, out commands.Outcome) (projections.Document, error) {
-	stream := r.stream(x, out.ID)
 	if out.Repeated {
 		if err := r.notPurged(x, out.ID); err != nil {
 			return projections.Document{}, err
 		}
 	}
 	prior := out.Version - eventstore.Version(len(out.Events))
-	return r.s.Models.View(x.ctx(), r.view, stream, prior, out.Events)
+	return r.s.Models.View(x.ctx(), x.viewer(), r.view, out.ID.UUID, prior, out.Events)
 }
 
 // answerRecord answers with a record.

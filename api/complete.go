@@ -36,7 +36,7 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 			say("the kind %s has the prefix %q in commands and %q in projections", name, k.Prefix(), t.Prefix())
 		}
 		delete(left, name)
-		if read := domain.Permission(name + ":read"); !access.Owner.May(read) {
+		if read := domain.Permission(name + ":read"); !access.Owner.Rights().Allows(read) {
 			say("nobody may look at records of the kind %s: add it to grants in access/roles.go", name)
 		}
 		if k.About() == "" {
@@ -71,7 +71,7 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 		seen[o.Name] = true
 		if o.Permission == "" {
 			say("takes no permission: name one in its policy in commands")
-		} else if !access.Owner.May(o.Permission) {
+		} else if !access.Owner.Rights().Allows(o.Permission) {
 			say("takes the permission %s, which no role has: add it to grants in access/roles.go", o.Permission)
 		}
 		if o.Summary == "" {

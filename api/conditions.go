@@ -135,7 +135,7 @@ func (x *exchange) commandName(tree any) (commandName, error) {
 
 // scoped returns a key together with whose it is.
 func (x *exchange) scoped(key string) []byte {
-	return []byte(x.caller.Tenant.String() + " " + x.caller.Actor.ID.String() + " " + key)
+	return []byte(x.caller.Tenant().String() + " " + x.caller.Actor().ID.String() + " " + key)
 }
 
 // hash returns the hash of a request: of its method, its path and what its body

@@ -100,8 +100,8 @@ func (e edge) tell(x *exchange, took time.Duration) {
 		slog.String("method", method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("took", took), slog.Int64("bytes", x.bytes), slog.String("request_id", x.id),
 	)
-	if x.caller.Tenant != (domain.TenantID{}) {
-		attrs = append(attrs, slog.String("tenant", x.caller.Tenant.String()))
+	if x.caller.Tenant() != (domain.TenantID{}) {
+		attrs = append(attrs, slog.String("tenant", x.caller.Tenant().String()))
 	}
 	level := slog.LevelInfo
 	if x.op != nil && x.op.quiet {

@@ -20,6 +20,7 @@ import (
 	"github.com/rowhouse/rowhouse/api/ijson"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // exchange is a request and what is answered to it. It is also the
@@ -34,7 +35,7 @@ type exchange struct {
 
 	query  url.Values
 	caller access.Principal // who asks, unless anybody may
-	origin domain.Origin
+	origin viewer.Caller    // likewise, as commands take it
 
 	coming *paced // the body as it comes; nil if there is none
 	status int
@@ -43,6 +44,9 @@ type exchange struct {
 }
 
 func (x *exchange) ctx() context.Context { return x.r.Context() }
+
+// viewer returns who looks.
+func (x *exchange) viewer() *viewer.Viewer { return x.caller.Viewer }
 
 // WriteHeader implements [http.ResponseWriter].
 func (x *exchange) WriteHeader(status int) {

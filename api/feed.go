@@ -77,10 +77,14 @@ func (s *Server) read(x *exchange, after eventstore.Position, limit int, f typeF
 	if err != nil {
 		return p, err
 	}
+	sees, err := x.seesRecords(events, f)
+	if err != nil {
+		return p, err
+	}
 	for _, e := range events {
 		p.LastPosition = e.Position
-		if f.takes(e.Type) {
-			shown, err := s.show(e)
+		if f.takes(e.Type) && sees[e.Stream] {
+			shown, err := x.show(e)
 			if err != nil {
 				return p, err
 			}
@@ -88,6 +92,22 @@ func (s *Server) read(x *exchange, after eventstore.Position, limit int, f typeF
 		}
 	}
 	return p, nil
+}
+
+// seesRecords reports of which of the records that events are about whoever asks may
+// be told.
+func (x *exchange) seesRecords(events []eventstore.Recorded, f typeFilter) (map[eventstore.StreamID]bool, error) {
+	var streams []eventstore.StreamID
+	for _, e := range events {
+		if !f.takes(e.Type) {
+			continue
+		}
+		if x.s.views[e.Stream.Kind] == nil { // who may be told of it is known to the build that has recorded it
+			return nil, domain.Unavailable.Refusef("newer_release", "the log has events of a newer release of the server; ask again when this one was updated")
+		}
+		streams = append(streams, e.Stream)
+	}
+	return x.s.Commands.Sees(x.ctx(), x.viewer(), streams...)
 }
 
 func (s *Server) readFeed(x *exchange) error {

@@ -27,7 +27,7 @@ type Event struct {
 	Correlation string              `json:"correlation_id,omitempty" doc:"The request that the command came with."`
 	Causation   string              `json:"causation_id,omitempty" doc:"The event that the command was a reaction to."`
 	Data        json.RawMessage     `json:"data" doc:"What happened in particular, as it was recorded; null if it is withheld."`
-	Withheld    bool                `json:"withheld,omitempty" doc:"The record was purged since, so nobody is told any more what was in its events."`
+	Withheld    bool                `json:"withheld,omitempty" doc:"What was in the event is not shown: because its record was purged since, or to somebody who may not see it."`
 }
 
 // EventStream says which record an event happened to.
@@ -37,16 +37,37 @@ type EventStream struct {
 	Version eventstore.Version `json:"version" doc:"The version of the record after the event."`
 }
 
-// show returns an event as clients see it.
-func (s *Server) show(e eventstore.Recorded) (Event, error) {
+// show returns an event as whoever asks sees it.
+func (x *exchange) show(e eventstore.Recorded) (Event, error) {
 	var m eventstore.Metadata
-	err := json.Unmarshal(e.Meta, &m)
+	if err := json.Unmarshal(e.Meta, &m); err != nil {
+		return Event{}, err
+	}
+	s := x.s
+	e, err := x.withhold(e)
 	return Event{
 		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Position: e.Position,
 		Stream: EventStream{ID: domain.ID{Prefix: s.prefixes[e.Stream.Kind], UUID: e.Stream.ID}, Kind: e.Stream.Kind, Version: e.Version},
 		Schema: e.Schema, Time: e.Time.UTC(), Actor: m.Actor, Command: m.Command, Correlation: m.Correlation, Causation: m.Causation,
 		Data: e.Data, Withheld: e.Withheld,
 	}, err
+}
+
+// withhold takes out of an event what whoever asks does not see of its record.
+func (x *exchange) withhold(e eventstore.Recorded) (eventstore.Recorded, error) {
+	rules, err := x.viewer().OfName(e.Stream.Kind)
+	if err != nil || e.Withheld || !rules.Restricted() {
+		return e, err
+	}
+	touched, err := x.s.views[e.Stream.Kind].Touches(e)
+	if err != nil {
+		return e, err
+	}
+	var some bool
+	if e.Data, some, err = rules.Event(e.Data, touched); !some {
+		e.Data, e.Withheld = []byte("null"), true
+	}
+	return e, err
 }
 
 // versions is a page of the versions of a record.
@@ -73,7 +94,7 @@ func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err
 			return s, v, err // it was signed by us
 		}
 	}
-	doc, at, err := r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
+	doc, at, err := r.s.Models.Get(x.ctx(), x.viewer(), r.view, id.UUID)
 	x.setPosition(at)
 	if err == nil { // the read model may not know of a purge yet
 		err = r.notPurged(x, id)
@@ -112,7 +133,7 @@ func (r *resource) history(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	entries, err := r.s.Models.History(x.ctx(), r.view, s, v.from, v.to)
+	entries, err := r.s.Models.History(x.ctx(), x.viewer(), r.view, s.ID, v.from, v.to)
 	if err != nil {
 		return r.explain(err)
 	}
@@ -143,7 +164,7 @@ func (r *resource) events(x *exchange) error {
 			v.to = e.Version - 1
 			break
 		}
-		shown, err := r.s.show(e)
+		shown, err := x.show(e)
 		if err != nil {
 			return err
 		}

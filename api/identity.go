@@ -104,5 +104,5 @@ type me struct {
 
 func whoami(x *exchange) error {
 	p := x.caller
-	return x.answerJSON(http.StatusOK, me{Actor: p.Actor, OrganizationID: p.Organization, TenantID: p.Tenant, Role: p.Role})
+	return x.answerJSON(http.StatusOK, me{Actor: p.Actor(), OrganizationID: p.Organization, TenantID: p.Tenant(), Role: p.Role})
 }

@@ -116,12 +116,12 @@ func (x *exchange) waitForPosition() error {
 		x.waitForOwn()
 		return nil
 	}
-	if !x.s.Models.Shows(x.caller.Tenant, least) {
+	if !x.s.Models.Shows(x.caller.Tenant(), least) {
 		if err := x.notAhead(headerMinPosition, least); err != nil {
 			return err
 		}
 	}
-	return x.s.Models.Wait(x.ctx(), x.caller.Tenant, least)
+	return x.s.Models.Wait(x.ctx(), x.caller.Tenant(), least)
 }
 
 // notAhead refuses a position that the log has not reached. There is nothing to
@@ -131,7 +131,7 @@ func (x *exchange) notAhead(parameter string, p eventstore.Position) error {
 	if p == 0 {
 		return nil
 	}
-	head, err := x.s.Store.Head(x.ctx(), x.caller.Tenant)
+	head, err := x.s.Store.Head(x.ctx(), x.caller.Tenant())
 	if err != nil || p <= head {
 		return err
 	}
@@ -150,12 +150,12 @@ func (x *exchange) waitForOwn() {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx(), recentWait)
 	defer cancel()
-	if x.s.Models.Wait(ctx, x.caller.Tenant, own) == nil {
+	if x.s.Models.Wait(ctx, x.caller.Tenant(), own) == nil {
 		x.s.recent.seen(x.writer(), own)
 	}
 }
 
-func (x *exchange) writer() writer { return writer{x.caller.Tenant, x.caller.Actor.ID} }
+func (x *exchange) writer() writer { return writer{x.caller.Tenant(), x.caller.Actor().ID} }
 
 // single are the headers that count as a whole. One that comes twice was put
 // together by two who did not know of each other, and each reader may believe
@@ -182,19 +182,16 @@ func (x *exchange) authenticate() (err error) {
 	if x.caller, err = x.s.Access.Authenticate(x.ctx(), bearer(x.r)); err != nil {
 		return err
 	}
-	x.origin = domain.Origin{
-		Tenant: x.caller.Tenant, Actor: x.caller.Actor, May: x.caller.May,
-		Time: x.s.Now().UTC().Truncate(time.Microsecond), Correlation: x.id,
-	}
+	x.origin = x.viewer().As(domain.Origin{Time: x.s.Now().UTC().Truncate(time.Microsecond), Correlation: x.id})
 	if x.op.who != tenant {
 		return nil
 	}
 	// What is not the tenant of the caller is refused in one way, whether it is
 	// somebody else's, nobody's or no ID at all.
-	if x.path("tenant_id") != x.caller.Tenant.String() {
+	if x.path("tenant_id") != x.caller.Tenant().String() {
 		return domain.Forbidden.Refusef("tenant_mismatch", "the credentials are for another tenant than the path")
 	}
-	if x.op.may != "" && !x.origin.May(x.op.may) {
+	if x.op.may != "" && !x.viewer().May(x.op.may) {
 		return domain.Forbidden.Refusef("forbidden", "this takes the permission %s", x.op.may)
 	}
 	return nil

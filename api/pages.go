@@ -62,7 +62,7 @@ func (x *exchange) next(place string, list ...string) *string {
 
 // scope names the list that an operation shows: whose it is, and of what.
 func (x *exchange) scope(list []string) []byte {
-	return query.Scope(append([]string{x.op.OperationID, x.caller.Tenant.String()}, list...)...)
+	return query.Scope(append([]string{x.op.OperationID, x.caller.Tenant().String()}, list...)...)
 }
 
 // answerPage answers with a part of a list that is in the order of its IDs. A

@@ -128,7 +128,7 @@ func (r *resource) get(x *exchange) error {
 func (r *resource) find(x *exchange, id domain.ID) (projections.Document, eventstore.Position, error) {
 	text := x.query.Get("as_of")
 	if text == "" {
-		return r.s.Models.Get(x.ctx(), r.view, x.origin.Tenant, id.UUID)
+		return r.s.Models.Get(x.ctx(), x.viewer(), r.view, id.UUID)
 	}
 	then, err := moment(text)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *resource) find(x *exchange, id domain.ID) (projections.Document, events
 	if err := x.notAhead("as_of", then.Position); err != nil {
 		return projections.Document{}, 0, err
 	}
-	doc, err := r.s.Models.AsOf(x.ctx(), r.view, r.stream(x, id), then)
+	doc, err := r.s.Models.AsOf(x.ctx(), x.viewer(), r.view, id.UUID, then)
 	return doc, doc.Position, err
 }
 
@@ -158,7 +158,11 @@ func moment(text string) (projections.Moment, error) {
 }
 
 func (r *resource) list(x *exchange) error {
-	q, err := query.Parse(x.query, r.view.Columns())
+	rules, err := x.viewer().Of(r.view)
+	if err != nil {
+		return err
+	}
+	q, err := query.Parse(x.query, rules.Columns())
 	if err != nil {
 		return err
 	}
@@ -174,7 +178,11 @@ func (r *resource) query(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	q, err := query.ParseJSON(data, r.view.Columns())
+	rules, err := x.viewer().Of(r.view)
+	if err != nil {
+		return err
+	}
+	q, err := query.ParseJSON(data, rules.Columns())
 	if err != nil {
 		return err
 	}
@@ -184,7 +192,7 @@ func (r *resource) query(x *exchange) error {
 // answerList answers with a page of records. They are passed on as they are
 // stored.
 func (r *resource) answerList(x *exchange, q query.Query) error {
-	p, err := r.s.Models.List(x.ctx(), r.view, x.origin.Tenant, q)
+	p, err := r.s.Models.List(x.ctx(), x.viewer(), r.view, q)
 	if err != nil {
 		return err
 	}
@@ -255,7 +263,7 @@ func (r *resource) batchGet(x *exchange) error {
 	left := in.IDs
 	for len(left) > 0 && size < maxFound {
 		some := left[:min(findAtOnce, len(left))]
-		found, now, err := r.s.Models.Find(x.ctx(), r.view, x.origin.Tenant, uuidsOf(some)...)
+		found, now, err := r.s.Models.Find(x.ctx(), x.viewer(), r.view, uuidsOf(some)...)
 		if err != nil {
 			return err
 		}

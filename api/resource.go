@@ -114,6 +114,9 @@ func (s *Server) resources() (all []*resource, err error) {
 	for _, kind := range commands.All {
 		view := tables[kind.Kind()]
 		r := &resource{s: s, kind: kind, view: view, row: s.schemas.of(view.Row())}
+		s.schemas.resolve(r.row).Properties["masked"] = &huma.Schema{
+			Type: huma.TypeArray, Items: text(), Description: "The members that are there and not shown to you: they are null. Not there otherwise.",
+		}
 		for _, o := range kind.Offers() {
 			r.verbs = append(r.verbs, s.verb(o))
 		}

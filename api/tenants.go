@@ -37,7 +37,7 @@ func listTenants(x *exchange) error {
 		return err
 	}
 	return answerPage(x, org.String(), func(after domain.ID, limit int) ([]access.Tenant, error) {
-		return x.s.Access.ListTenants(x.ctx(), x.origin, org, domain.TenantID{UUID: after.UUID}, limit)
+		return x.s.Access.ListTenants(x.ctx(), x.origin.Origin, org, domain.TenantID{UUID: after.UUID}, limit)
 	}, func(t access.Tenant) domain.ID { return t.ID.ID() })
 }
 
@@ -50,7 +50,7 @@ func createTenant(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	t, err := x.s.Access.CreateTenant(x.ctx(), x.origin, org, in)
+	t, err := x.s.Access.CreateTenant(x.ctx(), x.origin.Origin, org, in)
 	if err != nil {
 		return err
 	}

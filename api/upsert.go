@@ -62,11 +62,11 @@ func (r *resource) upsert(x *exchange) error {
 	}
 	it := &item{batchOperation: batchOperation{Op: toUpsert, MatchOn: in.MatchOn, Lists: in.Lists}, name: name, match: m}
 	it.data.tree = whole.tree.(map[string]any)["data"]
-	if err := r.checkMatch(in.MatchOn); err != nil {
+	if err := r.checkMatch(x, in.MatchOn); err != nil {
 		return errors.Join(domain.At("/data", r.checkUpsert(it.data)), domain.At("/match_on", err))
 	}
 	for attempt := 1; ; attempt++ {
-		if it.order = (order{err: r.readUpsert(it)}); it.err == nil {
+		if it.order = (order{err: r.readUpsert(x, it)}); it.err == nil {
 			r.upserts(x, []*item{it})
 		}
 		if it.err != nil {
@@ -97,14 +97,14 @@ const toUpsert = "upsert"
 
 // readUpsert says what is wrong with an upsert, as far as that can be said before
 // it is known what it comes to.
-func (r *resource) readUpsert(it *item) error {
+func (r *resource) readUpsert(x *exchange, it *item) error {
 	if it.data.tree == nil {
 		return domain.Check(false, "", "required", "is required")
 	}
 	if err := r.checkUpsert(it.data); err != nil {
 		return err
 	}
-	return r.checkMatch(it.MatchOn)
+	return r.checkMatch(x, it.MatchOn)
 }
 
 // upserts finds out which commands upserts come to, that can be read. It asks once
@@ -148,9 +148,13 @@ func (r *resource) upsertOrder(it *item) order {
 	return order{op: op, err: err}
 }
 
-// checkMatch refuses what records cannot be found by.
-func (r *resource) checkMatch(members []string) error {
-	known := func(m string) bool { return slices.Contains(r.kind.Matches(), m) }
+// checkMatch refuses what records cannot be found by, or not by whoever asks.
+func (r *resource) checkMatch(x *exchange, members []string) error {
+	rules, err := x.viewer().Of(r.view)
+	if err != nil {
+		return err
+	}
+	known := func(m string) bool { return slices.Contains(r.kind.Matches(), m) && rules.Shows(m) }
 	unknown := slices.ContainsFunc(members, func(m string) bool { return !known(m) })
 	return domain.Check(!unknown, "", "unknown_match", "can be found only by "+strings.Join(r.kind.Matches(), " or "))
 }
@@ -248,13 +252,17 @@ func (r *resource) holders(x *exchange, items []*item) {
 		return
 	}
 	holders, err := r.s.Store.Holders(x.ctx(), x.origin.Tenant, claims...)
+	var sees map[eventstore.StreamID]bool
+	if err == nil {
+		sees, err = r.s.Commands.Sees(x.ctx(), x.viewer(), holders...)
+	}
 	for i, it := range of {
 		if err != nil {
 			it.err = err
 			continue
 		}
 		id := domain.ID{Prefix: r.view.Prefix(), UUID: holders[i].ID}
-		if holders[i].Kind == r.view.Kind() && !slices.Contains(it.found, id) {
+		if holders[i].Kind == r.view.Kind() && sees[holders[i]] && !slices.Contains(it.found, id) {
 			it.found = append(it.found, id)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // asked is a log that counts who asks it for holders of claims. Nobody holds any.
@@ -61,8 +62,8 @@ func (c costs) exchange(op *operation, body string) *exchange {
 	r := httptest.NewRequest(op.Method, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", mediaJSON)
 	x := &exchange{ResponseWriter: httptest.NewRecorder(), s: c.s, op: op, id: "id"}
-	x.caller = access.Principal{Tenant: domain.TenantID{UUID: uuid.New()}}
-	x.origin = domain.Origin{Tenant: x.caller.Tenant, May: func(domain.Permission) bool { return true }}
+	x.caller = access.Principal{Viewer: viewer.Server(domain.TenantID{UUID: uuid.New()}, domain.Actor{}, "contact:create", "contact:update")}
+	x.origin = x.viewer().As(domain.Origin{})
 	r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, op.maxBody())
 	x.r = r
 	return x

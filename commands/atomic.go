@@ -8,13 +8,14 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Atomic carries out operations of one tenant as one: all of them, or none. Each
 // sees what those before it have done. The error says why nothing was done: a
 // refusal, whose pointer begins with the index of the operation, or a fault.
 // Command and hash are those of the whole; see [Target].
-func (r *Runner) Atomic(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation) ([]Outcome, error) {
+func (r *Runner) Atomic(ctx context.Context, o viewer.Caller, id uuid.UUID, hash []byte, ops []Operation) ([]Outcome, error) {
 	if id == uuid.Nil {
 		id = r.newID()
 	}
@@ -61,7 +62,7 @@ func streamsOf(t domain.TenantID, ops []Operation) []eventstore.StreamID {
 }
 
 // decideAll lets the operations decide one after another.
-func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation) ([]*decision, error) {
+func (r *Runner) decideAll(ctx context.Context, o viewer.Caller, ops []Operation) ([]*decision, error) {
 	v := &view{run: r, seen: map[eventstore.StreamID]baseline{}, past: newPast()}
 	decisions := make([]*decision, len(ops))
 	for i, op := range ops {
@@ -83,13 +84,13 @@ func (r *Runner) decideAll(ctx context.Context, o domain.Origin, ops []Operation
 
 // recordAll hands the decisions to the log as one command. They have to be
 // taken again if something has changed meanwhile.
-func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
+func (r *Runner) recordAll(ctx context.Context, o viewer.Caller, id uuid.UUID, hash []byte, ops []Operation, decisions []*decision) (outs []Outcome, again bool, err error) {
 	c, err := command(id, hash, o, decisions...)
 	if err == nil && len(hash) > 0 {
 		c.Note, err = noteOf(ops, decisions)
 	}
 	if err != nil {
-		return nil, false, r.explain(err)
+		return nil, false, r.explainTo(ctx, o, err)
 	}
 	var rc eventstore.Receipt
 	if len(c.Writes) > 0 || len(hash) > 0 {
@@ -98,7 +99,7 @@ func (r *Runner) recordAll(ctx context.Context, o domain.Origin, id uuid.UUID, h
 			return nil, true, nil
 		}
 		if res.Err != nil {
-			return nil, false, r.explain(res.Err)
+			return nil, false, r.explainTo(ctx, o, res.Err)
 		}
 		if rc = res.Receipt; rc.Repeated && len(hash) > 0 {
 			return nil, true, nil // somebody else was faster: see what was noted then
@@ -129,7 +130,7 @@ func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.C
 // repeatedAll reads what the operations have led to when they were carried out
 // first. Commands of earlier releases left no note of each: they are answered
 // with each one's record as it was after all of them.
-func (r *Runner) repeatedAll(ctx context.Context, o domain.Origin, id uuid.UUID, ops []Operation, rc eventstore.Receipt) ([]Outcome, error) {
+func (r *Runner) repeatedAll(ctx context.Context, o viewer.Caller, id uuid.UUID, ops []Operation, rc eventstore.Receipt) ([]Outcome, error) {
 	events, err := r.eventsOf(ctx, o.Tenant, rc)
 	if err != nil {
 		return nil, err

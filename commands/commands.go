@@ -17,6 +17,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // maxAttempts bounds how often a command is decided anew because something it
@@ -106,7 +107,7 @@ type Result struct {
 }
 
 // Do carries out a command. The error is a refusal, or a fault.
-func Do[S any](ctx context.Context, r *Runner, p *Policy[S], o domain.Origin, to Target, cmd domain.Command[S]) (Outcome, error) {
+func Do[S any](ctx context.Context, r *Runner, p *Policy[S], o viewer.Caller, to Target, cmd domain.Command[S]) (Outcome, error) {
 	res := r.All(ctx, o, []Operation{p.Prepare(to, cmd)})[0]
 	return res.Outcome, res.Err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 func TestOutcome(t *testing.T) {
@@ -85,7 +86,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	w := newWorld(t)
 	to := commands.Target{ID: newID()}
 	reader := w.ann
-	reader.May = func(p domain.Permission) bool { return p == "contact:read" }
+	reader.Viewer = viewer.Server(reader.Tenant, reader.Actor, "contact:read")
 	_, err := commands.Do(t.Context(), w.run, commands.Contacts, reader, to, contact.Create{Fields: contact.Fields{Lifecycle: "nonsense"}})
 	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Kind != domain.Forbidden || e.Data["permission"] != domain.Permission("contact:create") {
 		t.Errorf("who may only read is told %v", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Operation is a command for one record that is ready to be carried out.
@@ -21,8 +22,8 @@ type Operation interface {
 
 	target() Target
 	stream(domain.TenantID) eventstore.StreamID
-	permit(domain.Origin) error
-	decide(context.Context, *view, domain.Origin) (*decision, error)
+	permit(viewer.Caller) error
+	decide(context.Context, *view, viewer.Caller) (*decision, error)
 }
 
 type operation[S any] struct {
@@ -94,14 +95,14 @@ func (op *operation[S]) stream(t domain.TenantID) eventstore.StreamID {
 	return eventstore.StreamID{Tenant: t, Kind: op.policy.Kind(), ID: op.to.ID}
 }
 
-func (op *operation[S]) permit(o domain.Origin) error {
+func (op *operation[S]) permit(o viewer.Caller) error {
 	if err := op.policy.permit(o, op.cmd); err != nil {
 		return err
 	}
 	return domain.CheckShape(op.cmd)
 }
 
-func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*decision, error) {
+func (op *operation[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*decision, error) {
 	d := &decision{stream: op.stream(o.Tenant)}
 	var before S
 	var err error
@@ -110,13 +111,20 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 			return nil, err
 		}
 	}
-	if err := op.match(ctx, v, d, &before); err != nil {
-		return nil, err
-	}
-	o.Self = op.ID()
-	events, err := domain.Decide(op.cmd, before, o, func(ref domain.Ref) (any, error) { return op.find(ctx, v, d, ref) })
+	rules, err := rulesOf(o, d.stream)
 	if err != nil {
 		return nil, err
+	}
+	if err := op.sees(rules, d.at, &before); err != nil {
+		return nil, err
+	}
+	if err := op.match(ctx, v, d, &before); err != nil {
+		return nil, discreet(rules, err)
+	}
+	o.Self = op.ID()
+	events, err := domain.Decide(op.cmd, before, o.Origin, func(ref domain.Ref) (any, error) { return op.find(ctx, v, o, d, ref) })
+	if err != nil {
+		return nil, discreet(rules, err)
 	}
 	after := before
 	for _, e := range events {
@@ -126,6 +134,9 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o domain.Origin) (*
 			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
 		}
 		d.events = append(d.events, eventstore.Event{Type: e.EventType(), Schema: domain.SchemaVersion(e), Data: data})
+	}
+	if err := op.allowed(rules, d.at, events, &after); err != nil {
+		return nil, err
 	}
 	d.after = after
 	lenient, _ := op.cmd.(domain.Lenient)
@@ -200,8 +211,8 @@ func touched(x any) []string {
 
 // find returns a pointer to the state of a record that a command refers to, and
 // makes the log check that it is still what it is now when the outcome is
-// recorded.
-func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref domain.Ref) (any, error) {
+// recorded. One that the caller does not see is not there.
+func (op *operation[S]) find(ctx context.Context, v *view, o viewer.Caller, d *decision, ref domain.Ref) (any, error) {
 	id := ref.ID
 	if id.IsZero() {
 		id = op.ID()
@@ -223,6 +234,12 @@ func (op *operation[S]) find(ctx context.Context, v *view, d *decision, ref doma
 	state, at, err := k.fold(ctx, v, s, eventstore.Version(ref.Version))
 	if err != nil || state == nil {
 		return nil, err
+	}
+	if s != d.stream {
+		rules, err := rulesOf(o, s)
+		if err != nil || !rules.Sees(s.ID, state) {
+			return nil, err
+		}
 	}
 	if s != d.stream && ref.Version == 0 {
 		d.checks = append(d.checks, eventstore.Check{Stream: s, At: at})
@@ -259,7 +276,7 @@ func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) 
 
 // command returns the decisions as a command to be recorded. They are for
 // different streams, except that one may continue another.
-func command(id uuid.UUID, hash []byte, o domain.Origin, decisions ...*decision) (eventstore.Command, error) {
+func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision) (eventstore.Command, error) {
 	meta, err := json.Marshal(eventstore.Metadata{
 		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // All lists the policies of every kind. This is the index of what can be changed:
@@ -193,12 +194,9 @@ func (p *Policy[S]) Permission(cmd domain.Command[S]) (domain.Permission, bool) 
 	return perm, ok
 }
 
-func (p *Policy[S]) permit(o domain.Origin, cmd domain.Command[S]) error {
-	if perm, ok := p.Permission(cmd); !ok || !o.May(perm) {
-		return &domain.Error{
-			Kind: domain.Forbidden, Code: "forbidden", Detail: fmt.Sprintf("this takes the permission %q", perm),
-			Data: map[string]any{"permission": perm},
-		}
+func (p *Policy[S]) permit(o viewer.Caller, cmd domain.Command[S]) error {
+	if perm, ok := p.Permission(cmd); !ok || !o.Viewer.May(perm) {
+		return forbidden(perm)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // noted is what is kept of what became of one operation, where it does not follow
@@ -117,7 +118,7 @@ func (r *Runner) About(ctx context.Context, tenant domain.TenantID, id uuid.UUID
 }
 
 // recall returns what became of a command that was carried out before.
-func (r *Runner) recall(ctx context.Context, o domain.Origin, t *attempt) (Outcome, bool, error) {
+func (r *Runner) recall(ctx context.Context, o viewer.Caller, t *attempt) (Outcome, bool, error) {
 	to := t.op.target()
 	if len(to.Hash) == 0 {
 		return Outcome{}, false, nil
@@ -132,7 +133,7 @@ func (r *Runner) recall(ctx context.Context, o domain.Origin, t *attempt) (Outco
 
 // recallAgain returns what became of a command that was carried out before, as
 // the log said when it was to be recorded.
-func (r *Runner) recallAgain(ctx context.Context, o domain.Origin, t *attempt, rc eventstore.Receipt) (Outcome, error) {
+func (r *Runner) recallAgain(ctx context.Context, o viewer.Caller, t *attempt, rc eventstore.Receipt) (Outcome, error) {
 	if rc.First <= rc.Last {
 		return r.repeated(ctx, o, t, rc)
 	}
@@ -146,7 +147,7 @@ func (r *Runner) recallAgain(ctx context.Context, o domain.Origin, t *attempt, r
 // repeated reads what a command has led to when it was carried out first. The
 // record may be another than the one now asked for: a repeated create comes
 // with a fresh ID.
-func (r *Runner) repeated(ctx context.Context, o domain.Origin, t *attempt, rc eventstore.Receipt) (Outcome, error) {
+func (r *Runner) repeated(ctx context.Context, o viewer.Caller, t *attempt, rc eventstore.Receipt) (Outcome, error) {
 	out := Outcome{ID: t.op.ID(), Command: t.command, Position: rc.Last, Repeated: true}
 	if rc.Last < rc.First {
 		return r.changedNothing(ctx, out, t.stream, rc)

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // readers bounds how many records of one batch are read at a time.
@@ -39,7 +39,7 @@ func (t *attempt) finish(o Outcome, err error) { t.result, t.done = Result{o, er
 // results in the same order. Those for one record are carried out in the order
 // given; one that refers to a record that an earlier one makes finds it. The
 // others go to the log together, which is what makes a batch fast.
-func (r *Runner) All(ctx context.Context, o domain.Origin, ops []Operation) []Result {
+func (r *Runner) All(ctx context.Context, o viewer.Caller, ops []Operation) []Result {
 	return r.all(ctx, o, nil, ops)
 }
 
@@ -56,7 +56,7 @@ type whole struct {
 // was carried out. What is left of the request can still be done by asking for it
 // again. If the name is another's, it is refused as a whole, and none of the
 // operations is carried out.
-func (r *Runner) Parts(ctx context.Context, o domain.Origin, command uuid.UUID, hash []byte, ops []Operation) ([]Result, error) {
+func (r *Runner) Parts(ctx context.Context, o viewer.Caller, command uuid.UUID, hash []byte, ops []Operation) ([]Result, error) {
 	if len(hash) == 0 {
 		return r.All(ctx, o, ops), nil
 	}
@@ -69,7 +69,7 @@ func (r *Runner) Parts(ctx context.Context, o domain.Origin, command uuid.UUID, 
 }
 
 // begin records that parts of a command are carried out from now on.
-func (r *Runner) begin(ctx context.Context, o domain.Origin, w *whole) error {
+func (r *Runner) begin(ctx context.Context, o viewer.Caller, w *whole) error {
 	if w == nil || w.recorded {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (r *Runner) begin(ctx context.Context, o domain.Origin, w *whole) error {
 	return err
 }
 
-func (r *Runner) all(ctx context.Context, o domain.Origin, w *whole, ops []Operation) []Result {
+func (r *Runner) all(ctx context.Context, o viewer.Caller, w *whole, ops []Operation) []Result {
 	attempts, past := make([]*attempt, len(ops)), newPast()
 	for i, op := range ops {
 		attempts[i] = &attempt{op: op, stream: op.stream(o.Tenant), command: op.target().Command, past: past, whole: w}
@@ -113,7 +113,7 @@ func (r *Runner) all(ctx context.Context, o domain.Origin, w *whole, ops []Opera
 // an operation that somebody else was faster than. So a record that many change
 // at once is changed by one after the other, instead of by whoever is lucky. The
 // same goes for a record that it refers to, if that is what has changed.
-func (r *Runner) takeTurn(ctx context.Context, o domain.Origin, t *attempt) {
+func (r *Runner) takeTurn(ctx context.Context, o viewer.Caller, t *attempt) {
 	for known := -1; !t.done && t.missing == nil && known < len(t.rivals); {
 		known = len(t.rivals)
 		release, err := r.turns.take(ctx, append(t.rivals[:known:known], t.stream)...)
@@ -128,7 +128,7 @@ func (r *Runner) takeTurn(ctx context.Context, o domain.Origin, t *attempt) {
 
 // inTurn tries an operation until it is done, or meets one more rival than it has
 // the turns of.
-func (r *Runner) inTurn(ctx context.Context, o domain.Origin, t *attempt, known int) {
+func (r *Runner) inTurn(ctx context.Context, o viewer.Caller, t *attempt, known int) {
 	for !t.done && t.missing == nil && len(t.rivals) == known {
 		t.decision = nil
 		one := []*attempt{t}
@@ -153,7 +153,7 @@ func nextRound(pending []*attempt) (round []*attempt) {
 
 // decide lets those of a round decide. One that refers to a record that
 // is not there waits a round if one before it makes one now.
-func (r *Runner) decide(ctx context.Context, o domain.Origin, round []*attempt) {
+func (r *Runner) decide(ctx context.Context, o viewer.Caller, round []*attempt) {
 	var g errgroup.Group
 	g.SetLimit(readers)
 	others := &reads{}
@@ -184,7 +184,7 @@ func (t *attempt) recover() {
 	}
 }
 
-func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, others *reads) {
+func (r *Runner) decideOne(ctx context.Context, o viewer.Caller, t *attempt, others *reads) {
 	if err := t.op.permit(o); err != nil {
 		t.finish(Outcome{}, err)
 		return
@@ -225,7 +225,7 @@ func (r *Runner) decideOne(ctx context.Context, o domain.Origin, t *attempt, oth
 // guess decides a command that makes a record as if neither the record nor the
 // command had been there before, which the log will say if it is not so: that
 // saves asking it twice. Without a decision and an error, it has to be asked.
-func (r *Runner) guess(ctx context.Context, o domain.Origin, t *attempt, others *reads) (*decision, error) {
+func (r *Runner) guess(ctx context.Context, o viewer.Caller, t *attempt, others *reads) (*decision, error) {
 	to := t.op.target()
 	likely := to.Fresh || to.New && len(to.Hash) > 0
 	if t.looked || !likely || r.baseline.Contains(t.stream) {
@@ -245,7 +245,7 @@ func (r *Runner) guess(ctx context.Context, o domain.Origin, t *attempt, others 
 
 // record hands what was decided to the log in one go. What it refuses because
 // something has changed stays to be decided anew.
-func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) {
+func (r *Runner) record(ctx context.Context, o viewer.Caller, round []*attempt) {
 	decided := slices.DeleteFunc(round, func(t *attempt) bool { return t.done || t.decision == nil })
 	if len(decided) == 0 {
 		return
@@ -271,7 +271,7 @@ func (r *Runner) record(ctx context.Context, o domain.Origin, round []*attempt) 
 		case !t.looked && isGuessedWrong(res.Err):
 			t.looked = true
 		case !r.changed(res.Err):
-			t.finish(Outcome{}, r.explain(res.Err))
+			t.finish(Outcome{}, r.explainTo(ctx, o, res.Err))
 		default:
 			t.rivals = withRival(t.rivals, t.stream, res.Err)
 			if t.tries++; t.tries == maxAttempts {

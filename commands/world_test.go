@@ -22,6 +22,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -33,7 +34,7 @@ type world struct {
 	wall *wall.Wall
 	log  *watched
 	run  *commands.Runner
-	ann  domain.Origin
+	ann  viewer.Caller
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,16 +53,24 @@ func newWorld(t *testing.T) *world {
 }
 
 // somebody makes a tenant, and returns who may do anything there.
-func (w *world) somebody(tenant uuid.UUID) domain.Origin {
+func (w *world) somebody(tenant uuid.UUID) viewer.Caller {
 	w.Helper()
 	id := domain.TenantID{UUID: tenant}
 	if err := w.wall.Outside(w.Context(), wall.Access, func(tx wall.Tx) error { return postgres.CreateTenant(w.Context(), tx, id, postgres.Here) }); err != nil {
 		w.Fatal(err)
 	}
-	return domain.Origin{
-		Tenant: id, Actor: domain.Actor{Kind: "user", ID: domain.ID{Prefix: "usr", UUID: uuid.UUID{15: 1}}},
-		May: func(domain.Permission) bool { return true }, Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+	ann := domain.Actor{Kind: "user", ID: domain.ID{Prefix: "usr", UUID: uuid.UUID{15: 1}}}
+	return viewer.Server(id, ann, everyPermission()...).As(domain.Origin{Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)})
+}
+
+// everyPermission returns what there is to permit.
+func everyPermission() (all []domain.Permission) {
+	for _, p := range commands.All {
+		for _, o := range p.Offers() {
+			all = append(all, o.Permission)
+		}
 	}
+	return all
 }
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
@@ -146,7 +155,7 @@ func give[S any](w *world, p *commands.Policy[S], id uuid.UUID, cmd domain.Comma
 
 // try carries out a command, and returns what it is refused for: kind, code and
 // pointer.
-func try[S any](w *world, p *commands.Policy[S], o domain.Origin, to commands.Target, cmd domain.Command[S]) string {
+func try[S any](w *world, p *commands.Policy[S], o viewer.Caller, to commands.Target, cmd domain.Command[S]) string {
 	w.Helper()
 	_, err := commands.Do(w.Context(), w.run, p, o, to, cmd)
 	return refusal(err)

@@ -15,12 +15,12 @@ type Actor struct {
 	OnBehalfOf ID     `json:"on_behalf_of,omitzero"`
 }
 
-// Origin says who asks for a change, on behalf of which tenant, and when. It is
+// Origin says who asks for a change, on behalf of which tenant, and when. It does not
+// say what they may do, which was looked at before anything is decided. It is
 // made once, at the edge, and recorded with every event that follows from it.
 type Origin struct {
 	Tenant TenantID
 	Actor  Actor
-	May    func(Permission) bool
 	Time   time.Time
 
 	Correlation string // names the request, or the process, that this is part of

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -21,6 +22,13 @@ type column[R any] struct {
 	array string       // type of an array of its values as a parameter, such as "text[]"
 	cast  string       // what turns one of these into a value of the column, such as "::text[]"
 	pack  func(entries []*entry[R], nullable bool) any
+	value func(r *R, nullable bool) any // see [query.Values]; nil if clients cannot name the column
+}
+
+// of says which members of a record a column follows from, where its name does not.
+func of[R any](c column[R], members ...string) column[R] {
+	c.query.Of = members
+	return c
 }
 
 func (c column[R]) addTo(t *Table[R]) { t.columns = append(t.columns, c) }
@@ -53,7 +61,28 @@ func scalar[R any, V comparable](name string, typ query.Type, sqlType string, ge
 			}
 			return array
 		},
+		value: func(r *R, nullable bool) any {
+			v := get(r)
+			if nullable && v == *new(V) {
+				return nil
+			}
+			return plain(v)
+		},
 	}
+}
+
+// plain returns a value of a column as [query.Values] has it.
+func plain(of any) any {
+	switch v := of.(type) {
+	case time.Time:
+		return v.Truncate(time.Microsecond) // as the database keeps it
+	case plainUUID:
+		return uuid.UUID(v)
+	}
+	if v := reflect.ValueOf(of); v.CanInt() {
+		return v.Int()
+	}
+	return of
 }
 
 // optional is a column of one value of the type V, null where there is none.
@@ -69,6 +98,12 @@ func optional[R, V any](name string, typ query.Type, sqlType string, get func(*R
 				array[i] = get(e.row)
 			}
 			return array
+		},
+		value: func(r *R, _ bool) any {
+			if v := get(r); v != nil {
+				return plain(*v)
+			}
+			return nil
 		},
 	}
 }
@@ -167,6 +202,14 @@ func texts[R any, V ~string](name string, of query.Type, get func(*R) []V) colum
 			}
 			return array
 		},
+		value: func(r *R, _ bool) any {
+			values := get(r)
+			list := make([]string, len(values))
+			for i, v := range values {
+				list[i] = string(v)
+			}
+			return list
+		},
 	}
 }
 
@@ -180,6 +223,13 @@ func references[R any](name, prefix string, get func(*R) []domain.ID) column[R] 
 		return list
 	})
 	c.query.Type, c.cast = query.IDArray(prefix), "::uuid[]"
+	c.value = func(r *R, _ bool) any {
+		var list []uuid.UUID
+		for _, id := range get(r) {
+			list = append(list, id.UUID)
+		}
+		return list
+	}
 	return c
 }
 
@@ -201,9 +251,11 @@ func arrayText[V ~string](values []V) string {
 
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// search says by which texts a record is found.
-func search[R any](get func(*R) []string) column[R] {
-	return internal(searchColumn, "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
+// search says by which texts a record is found, and which of its members they are of.
+func search[R any](get func(*R) []string, members ...string) column[R] {
+	c := internal(searchColumn, "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
+	c.query.Of = members
+	return c
 }
 
 // internal is a column that is never null, and that clients cannot name.
@@ -226,33 +278,51 @@ func common[R any](t *Table[R]) {
 	base := t.base
 	id := internal("id", "uuid", func(e *entry[R]) plainUUID { return plainUUID(base(e.row).ID.UUID) })
 	id.query = query.Column{Name: "id", SQL: "id", Type: query.ID(t.prefix), Sortable: true}
+	id.value = func(r *R, _ bool) any { return base(r).ID.UUID }
 	version := internal("version", "int", func(e *entry[R]) int32 { return int32(base(e.row).Version) })
-	version.query = query.Column{Name: "version", SQL: "version", Type: query.Int, Sortable: true}
+	version.query = query.Column{Name: "version", SQL: "version", Type: query.Int, Sortable: true, Stored: true}
 	created := internal("created_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).CreatedAt })
-	created.query = query.Column{Name: "created_at", SQL: "created_at", Type: query.Time, Sortable: true}
+	created.query = query.Column{Name: "created_at", SQL: "created_at", Type: query.Time, Sortable: true, Stored: true}
 	updated := internal("updated_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).UpdatedAt })
-	updated.query = query.Column{Name: "updated_at", SQL: "updated_at", Type: query.Time, Sortable: true}
+	updated.query = query.Column{Name: "updated_at", SQL: "updated_at", Type: query.Time, Sortable: true, Stored: true}
+	deleted := moment("deleted_at", func(r *R) *time.Time { return base(r).DeletedAt })
+	deleted.query.Stored = true
 	t.columns = append(t.columns, id,
 		internal("doc", "text", func(e *entry[R]) []byte { return e.doc }),
 		internal("position", "bigint", func(e *entry[R]) int64 { return int64(base(e.row).Position) }),
-		version, created, updated,
-		moment("deleted_at", func(r *R) *time.Time { return base(r).DeletedAt }))
+		version, created, updated, deleted)
 }
 
 // queryColumns returns what clients may name: the columns, and all other members
-// of the JSON, which are good for choosing what to be shown only.
-func queryColumns[R any](cs []column[R], t reflect.Type) (named []query.Column) {
-	for _, c := range cs {
+// of the JSON, which are good for choosing what to be shown only. It panics if a
+// column follows from something that rows do not have.
+func (t *Table[R]) queryColumns() (named []query.Column) {
+	for _, c := range t.columns {
+		for _, m := range c.query.Members() {
+			if m != "" && !slices.Contains(t.members, m) {
+				panic(fmt.Sprintf("projections: the column %s of %s follows from %q, which is no member of its rows: say by of(...) from which it does", c.sql, t.name, m))
+			}
+		}
 		if c.query.Name != "" {
 			named = append(named, c.query)
 		}
 	}
-	for _, m := range members(t) {
+	for _, m := range t.members {
 		if !slices.ContainsFunc(named, func(c query.Column) bool { return c.Name == m || strings.HasPrefix(c.Name, m+".") }) {
 			named = append(named, query.Column{Name: m})
 		}
 	}
 	return named
+}
+
+// searched returns the members that records are found in by q.
+func (t *Table[R]) searched() []string {
+	for _, c := range t.columns {
+		if c.sql == searchColumn {
+			return c.query.Of
+		}
+	}
+	return nil
 }
 
 // statements is the SQL of a table. The first parameter is always the tenant. A
@@ -261,6 +331,7 @@ type statements struct {
 	upsert, one, drop, load     string // of the version $2
 	sweep                       string // of those that are neither served nor filled
 	find, list, count, checksum string // of the one that serves
+	some                        string // likewise: find with a condition
 }
 
 func compose[R any](name string, cs []column[R]) statements {
@@ -279,6 +350,7 @@ func compose[R any](name string, cs []column[R]) statements {
 	const mine = " where tenant_id = $1 and ver = $2"
 	// What people see: the version of the rows that serves now.
 	serving := ` where tenant_id = $1 and ver = (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
+	const found = "id, doc, version, position, deleted_at is not null"
 	insert := "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, "
 	update := " on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", ")
 	return statements{
@@ -289,12 +361,16 @@ func compose[R any](name string, cs []column[R]) statements {
 		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
 			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
-		find:     byID("$2", "id, doc, version, position, deleted_at is not null", from+serving),
+		find:     byID("$2", found, from+serving),
+		some:     byID("$2", found, from+serving+" and %s"),
 		list:     "select doc, %s from " + from + serving + " and %s order by %s limit %d",
 		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
 		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,
 	}
 }
+
+// findSome is find for those of the records that meet a condition.
+func (s statements) findSome(condition string) string { return fmt.Sprintf(s.some, condition) }
 
 // byID selects columns of the rows whose IDs are in an array: each by a look of
 // its own into the primary key, whatever the planner believes to know. With "id =

@@ -22,7 +22,7 @@ var Companies = records[Company]("companies", company.Aggregate,
 			}
 		}
 		return list
-	}),
+	}, "name", "industry", "phone", "domains"),
 )
 
 func (c *Company) domains() (list []string) {

@@ -13,12 +13,12 @@ type Contact struct {
 
 // Contacts lists the contacts of a tenant.
 var Contacts = records[Contact]("contacts", contact.Aggregate,
-	value("email", query.Email, (*Contact).email), // the primary one
+	of(value("email", query.Email, (*Contact).email), "emails"), // the primary one
 	texts("emails", query.Email, (*Contact).emails),
 	texts("phones", query.Phone, (*Contact).phones),
 	search(func(c *Contact) []string {
 		return append(append(c.emails(), c.phones()...), c.FirstName, c.LastName, c.JobTitle)
-	}),
+	}, "emails", "phones", "first_name", "last_name", "job_title"),
 )
 
 func (c *Contact) email() string {

@@ -14,8 +14,8 @@ type Deal struct {
 
 // Deals lists the deals of a tenant.
 var Deals = records[Deal]("deals", deal.Aggregate,
-	required(number("probability", (*Deal).probability)),
-	references("contact_ids", "con", (*Deal).contactIDs), // with the primary one
+	of(required(number("probability", (*Deal).probability)), "probability", "stage_probability"),
+	of(references("contact_ids", "con", (*Deal).contactIDs), "primary_contact_id", "contacts"),
 )
 
 // probability is that of the deal, and otherwise that of its stage.

@@ -24,10 +24,11 @@ type fieldColumns[R any] struct{}
 func (fieldColumns[R]) addTo(t *Table[R]) {
 	of := reflect.TypeFor[R]()
 	var searched [][]int
+	var names []string
 	for _, m := range domain.Members(of) {
 		f := of.FieldByIndex(m.Index)
 		if f.Tag.Get("search") == "true" {
-			searched = append(searched, m.Index)
+			searched, names = append(searched, m.Index), append(names, m.Name)
 		}
 		if f.Tag.Get("list") != "-" && !t.has(m.Name) {
 			for _, c := range fieldColumn[R](m, f) {
@@ -46,7 +47,7 @@ func (fieldColumns[R]) addTo(t *Table[R]) {
 			texts = append(texts, row.FieldByIndex(index).String())
 		}
 		return texts
-	}).addTo(t)
+	}, names...).addTo(t)
 }
 
 // searchColumn is what records are found in by q.
@@ -56,7 +57,7 @@ const searchColumn = "search_text"
 func (t *Table[R]) has(member string) bool {
 	return slices.ContainsFunc(t.columns, func(c column[R]) bool {
 		return c.query.Name == member || strings.HasPrefix(c.query.Name, member+".") || c.sql == member
-	}) || slices.Contains(members(reflect.TypeFor[Row]()), member)
+	}) || slices.Contains(rowMembers(), member)
 }
 
 // longest is how many characters a text may have that is sorted as a whole.

@@ -153,11 +153,11 @@ func TestKinds(t *testing.T) {
 				if parked, err := f.Parked(t.Context(), tenant); err != nil || len(parked) > 0 {
 					t.Fatalf("parked %+v, %v", parked, err)
 				}
-				doc, _, err := f.Get(t.Context(), p, tenant, s.ID)
+				doc, _, err := f.Get(t.Context(), sees(tenant), p, s.ID)
 				if err != nil {
 					t.Fatal(err)
 				}
-				then, err := f.AsOf(t.Context(), p, s, Moment{Position: 1000})
+				then, err := f.AsOf(t.Context(), sees(s.Tenant), p, s.ID, Moment{Position: 1000})
 				if diff := cmp.Diff(string(doc.JSON), string(then.JSON)); diff != "" || err != nil {
 					t.Errorf("as of now (-row +fold): %s%v", diff, err)
 				}

@@ -7,7 +7,8 @@
 // the events of its record and on nothing else, so the same code makes the row
 // of today, the row as of last March, and the differences between the two.
 //
-// The package does not know who may see what, nor what HTTP is.
+// Who may see what is said by a viewer, without whom nothing can be read. The package
+// does not know what HTTP is.
 package projections
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // All lists every table. This is the index of what can be looked at.
@@ -33,11 +35,15 @@ var All = []Projection{
 
 // Projection is a [Table] of whatever rows.
 type Projection interface {
-	Name() string            // of the table and the collection, such as "deals"
-	Kind() string            // of the records, such as "deal"
-	Prefix() string          // of their IDs
-	Columns() *query.Columns // what queries may name
-	Row() reflect.Type       // of what clients see of a record
+	viewer.Kind
+
+	Name() string      // of the table and the collection, such as "deals"
+	Prefix() string    // of the IDs of the records
+	Row() reflect.Type // of what clients see of a record
+
+	// Touches returns the members of a record that an event says it changed; none if it
+	// does not say so.
+	Touches(e eventstore.Recorded) ([]string, error)
 
 	statements() statements
 	changes(tenant domain.TenantID, ver int, c *cache) changes
@@ -53,8 +59,20 @@ type Projection interface {
 	// show returns what clients see of an entry, and false if they see nothing.
 	show(entry any) (Document, bool)
 
+	// values returns what an entry has in the columns.
+	values(entry any) query.Values
+
 	// parse returns the entry that a document is of.
 	parse(doc []byte) (entry any, err error)
+}
+
+// Kinds returns what viewers see: the records of some tables.
+func Kinds(all []Projection) viewer.Kinds {
+	kinds := make(viewer.Kinds, len(all))
+	for _, p := range all {
+		kinds[p.Kind()] = p
+	}
+	return kinds
 }
 
 // A Document is a record as clients see it.
@@ -64,6 +82,10 @@ type Document struct {
 	Position eventstore.Position // of the event that made it so
 	Deleted  bool
 }
+
+// ErrUnseen says of a record that is there that the viewer does not see it. To those
+// who ask for it, it is the same as domain.NotFound.
+var ErrUnseen = domain.NotFound.Refusef("not_found", "no such record")
 
 // noSuchRecord refuses the ID of a record that is not there, or not any more, or
 // not in this tenant.

@@ -28,7 +28,7 @@ func TestProject(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Row{})); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
 	}
-	if _, at, err := f.Get(t.Context(), widgets, other, s.ID); !errors.Is(err, domain.NotFound) || at != 0 {
+	if _, at, err := f.Get(t.Context(), sees(other), widgets, s.ID); !errors.Is(err, domain.NotFound) || at != 0 {
 		t.Errorf("another tenant gets %v at %d", err, at)
 	}
 

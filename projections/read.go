@@ -12,6 +12,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -27,11 +28,12 @@ func (m *Models) read(ctx context.Context, tenant domain.TenantID, queue func(*p
 	return at, err
 }
 
-// Get returns a record as the read model has it, deleted ones too, and the
-// position that the read models of the tenant are at. A record that is not there
-// gets domain.NotFound; the position is valid then as well.
-func (m *Models) Get(ctx context.Context, p Projection, tenant domain.TenantID, id uuid.UUID) (Document, eventstore.Position, error) {
-	found, at, err := m.Find(ctx, p, tenant, id)
+// Get returns a record as the read model has it and the viewer sees it, deleted ones
+// too, and the position that the read models of the tenant are at. A record that is
+// not there, or not for the viewer, gets domain.NotFound; the position is valid then
+// as well.
+func (m *Models) Get(ctx context.Context, v *viewer.Viewer, p Projection, id uuid.UUID) (Document, eventstore.Position, error) {
+	found, at, err := m.Find(ctx, v, p, id)
 	if err != nil {
 		return Document{}, 0, err
 	}
@@ -42,12 +44,37 @@ func (m *Models) Get(ctx context.Context, p Projection, tenant domain.TenantID, 
 	return doc, at, nil
 }
 
-// Find returns those of some records that are there. See [Models.Get].
-func (m *Models) Find(ctx context.Context, p Projection, tenant domain.TenantID, ids ...uuid.UUID) (map[uuid.UUID]Document, eventstore.Position, error) {
+// Find returns those of some records that are there, and that the viewer sees. See
+// [Models.Get].
+func (m *Models) Find(ctx context.Context, v *viewer.Viewer, p Projection, ids ...uuid.UUID) (map[uuid.UUID]Document, eventstore.Position, error) {
+	rules, err := v.Of(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, some := rules.Rows()
+	if !some {
+		ids = nil
+	}
+	found, at, err := m.find(ctx, p, v.Tenant(), rows, ids)
+	for id, doc := range found {
+		if err == nil {
+			found[id], err = shown(rules, doc)
+		}
+	}
+	return found, at, err
+}
+
+// find returns those of some records that are there, as they are stored.
+func (m *Models) find(ctx context.Context, p Projection, tenant domain.TenantID, rows query.Filter, ids []uuid.UUID) (map[uuid.UUID]Document, eventstore.Position, error) {
 	var found map[uuid.UUID]Document
+	args := query.Args{tenant.UUID, ids}
+	statement := p.statements().find
+	if rows != nil {
+		statement = p.statements().findSome(rows.SQL(&args))
+	}
 	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		found = make(map[uuid.UUID]Document, len(ids))
-		b.Queue(p.statements().find, tenant.UUID, ids).Query(each(func(rows pgx.Rows) error {
+		b.Queue(statement, args...).Query(each(func(rows pgx.Rows) error {
 			var id uuid.UUID
 			var d Document
 			err := rows.Scan(&id, &d.JSON, &d.Version, &d.Position, &d.Deleted)
@@ -56,6 +83,12 @@ func (m *Models) Find(ctx context.Context, p Projection, tenant domain.TenantID,
 		}))
 	})
 	return found, at, err
+}
+
+// shown returns a document as a viewer sees it.
+func shown(rules *viewer.Rules, d Document) (_ Document, err error) {
+	d.JSON, err = rules.Show(d.JSON)
+	return d, err
 }
 
 // Page is a part of a list.
@@ -74,9 +107,26 @@ func (m *Models) Cursors() query.Signer { return m.cfg.Signer }
 // more.
 const CountLimit = 10_000
 
-// List returns the page of a list that a query asks for. It refuses cursors that
-// are not of this list.
-func (m *Models) List(ctx context.Context, p Projection, tenant domain.TenantID, q query.Query) (Page, error) {
+// errColumns says that a query was not read for the viewer who asks.
+var errColumns = errors.New("the query names columns that are not those of the viewer")
+
+// List returns the page of a list that a query asks for, of the records that the
+// viewer sees. The query must have been read with the columns of [viewer.Viewer.Of].
+// It refuses cursors that are not of this list.
+func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q query.Query) (Page, error) {
+	rules, err := v.Of(p)
+	if err != nil {
+		return Page{}, err
+	}
+	if q.Columns() != rules.Columns() {
+		return Page{}, fmt.Errorf("list %s: %w", p.Name(), errColumns)
+	}
+	rows, some := rules.Rows()
+	if !some {
+		return Page{}, domain.Forbidden.Refusef("forbidden", "you may not look at %s", p.Name())
+	}
+	tenant := v.Tenant()
+	q = q.Within(rows)
 	page, err := q.Page(m.cfg.Signer, tenant)
 	if err != nil {
 		return Page{}, err
@@ -93,6 +143,11 @@ func (m *Models) List(ctx context.Context, p Projection, tenant domain.TenantID,
 		}
 	})
 	result.Position = at
+	for i := range result.Documents {
+		if err == nil {
+			result.Documents[i], err = rules.Show(result.Documents[i])
+		}
+	}
 	return result, err
 }
 
@@ -215,18 +270,11 @@ type Checksum struct {
 	Sum  string
 }
 
-// Checksum returns the checksum of a tenant's rows.
+// Checksum returns the checksum of a tenant's rows. It shows nothing of them, so it
+// is for nobody in particular.
 func (m *Models) Checksum(ctx context.Context, p Projection, tenant domain.TenantID) (sum Checksum, err error) {
 	_, err = m.read(ctx, tenant, func(b *pgx.Batch) {
 		b.Queue(p.statements().checksum, tenant.UUID).QueryRow(func(row pgx.Row) error { return row.Scan(&sum.Rows, &sum.Sum) })
 	})
 	return sum, err
-}
-
-// ignoreNotFound makes nothing of a record that is not there.
-func ignoreNotFound(err error) error {
-	if errors.Is(err, domain.NotFound) {
-		return nil
-	}
-	return err
 }

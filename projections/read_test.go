@@ -25,7 +25,7 @@ func (f *fixture) list(t *testing.T, tenant domain.TenantID, params string) (Pag
 	if err != nil {
 		t.Fatalf("%s: %v", params, err)
 	}
-	page, err := f.List(t.Context(), widgets, tenant, q)
+	page, err := f.List(t.Context(), sees(tenant), widgets, q)
 	if err != nil {
 		t.Fatalf("%s: %v", params, err)
 	}
@@ -94,7 +94,7 @@ func TestFind(t *testing.T) {
 	f.log.record(a, widgetCreated{Name: "a"})
 	f.log.record(b, widgetCreated{Name: "b"}, widgetDeleted{})
 	f.project(t, tenant, 10)
-	found, at, err := f.Find(t.Context(), widgets, tenant, a.ID, b.ID, uuid.New())
+	found, at, err := f.Find(t.Context(), sees(tenant), widgets, a.ID, b.ID, uuid.New())
 	if err != nil || at != 3 || len(found) != 2 || found[a.ID].Deleted || !found[b.ID].Deleted {
 		t.Errorf("found %+v at %d, %v", found, at, err)
 	}

@@ -27,6 +27,7 @@ func records[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](name s
 		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
 		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
 		fieldColumns[R]{},
+		shownAs[R](fold.row), touching[R](touches(agg.Aggregate)),
 		everyEvent[R](agg.Events(), func(r *R, e eventstore.Recorded) error { return fold.apply(P(r).base(), r, e) }),
 	)
 	return table[R, P](name, agg, all...)
@@ -37,28 +38,58 @@ func all[R any](parts []part[R]) []part[R] { return slices.Clip(parts) }
 
 // everyEvent says what each event of a kind does to a row.
 func everyEvent[R any](events []string, apply func(*R, eventstore.Recorded) error) part[R] {
-	var hs handlers[R]
+	var hs parts[R]
 	for _, e := range events {
 		hs = append(hs, handler[R]{e, apply})
 	}
 	return hs
 }
 
-// handlers is several of them.
-type handlers[R any] []handler[R]
+// shownAs says as which row a state is shown, but for what the row begins with.
+type shownAs[R any] func(state any) (R, bool)
 
-func (hs handlers[R]) addTo(t *Table[R]) {
-	for _, h := range hs {
-		h.addTo(t)
+func (f shownAs[R]) addTo(t *Table[R]) { t.of = f }
+
+// touching says which members of a record an event has changed.
+type touching[R any] func(eventstore.Recorded) ([]string, error)
+
+func (f touching[R]) addTo(t *Table[R]) { t.touches = f }
+
+func touches[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) ([]string, error) {
+	return func(e eventstore.Recorded) ([]string, error) {
+		event, err := agg.Decode(e.Type, e.Schema, e.Data)
+		if t, ok := event.(domain.Toucher); ok && err == nil {
+			return t.Touches(), nil
+		}
+		return nil, err
 	}
 }
 
 // state lets each event of a kind that is no record do to the row what it does to
 // the state, all of which is shown.
 func state[R, S any](agg *domain.Aggregate[S], of func(*R) *S) part[R] {
-	return everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
-		return agg.Apply(of(r), e.Time, e.Type, e.Schema, e.Data)
-	})
+	return parts[R]{
+		everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
+			return agg.Apply(of(r), e.Time, e.Type, e.Schema, e.Data)
+		}),
+		touching[R](touches(agg)),
+		shownAs[R](func(state any) (r R, ok bool) {
+			s, ok := state.(*S)
+			if ok {
+				*of(&r) = *s
+			}
+			return r, ok
+		}),
+	}
+}
+
+// parts is several of them.
+type parts[R any] []part[R]
+
+func (ps parts[R]) addTo(t *Table[R]) {
+	for _, p := range ps {
+		p.addTo(t)
+	}
 }
 
 // fold lets events change rows of the type R by the state S of their record.
@@ -98,6 +129,24 @@ func (f *fold[R, S, F, K]) fields(r *R) *F {
 	return reflect.ValueOf(r).Elem().FieldByIndex(f.at).Addr().Interface().(*F) //nolint:forcetypeassert // newFold has looked
 }
 
+// row returns the row that a state is shown as.
+func (f *fold[R, S, F, K]) row(of any) (r R, ok bool) {
+	s, ok := of.(*S)
+	if ok {
+		f.show(&r, s)
+	}
+	return r, ok
+}
+
+// show makes a row show a state.
+func (f *fold[R, S, F, K]) show(r *R, s *S) {
+	*f.fields(r) = *f.agg.Fields(s)
+	row, state := reflect.ValueOf(r).Elem(), reflect.ValueOf(s).Elem()
+	for _, x := range f.twins {
+		row.FieldByIndex(x.row).Set(state.FieldByIndex(x.state))
+	}
+}
+
 // apply lets an event change a row.
 func (f *fold[R, S, F, K]) apply(base *Row, r *R, e eventstore.Recorded) error {
 	event, err := f.agg.Decode(e.Type, e.Schema, e.Data)
@@ -113,10 +162,7 @@ func (f *fold[R, S, F, K]) apply(base *Row, r *R, e eventstore.Recorded) error {
 		}
 	}
 	domain.ApplyAt(event, &s, e.Time)
-	*f.fields(r) = *f.agg.Fields(&s)
-	for _, x := range f.twins {
-		row.FieldByIndex(x.row).Set(state.FieldByIndex(x.state))
-	}
+	f.show(r, &s)
 	switch inBin := f.agg.InBin(&s); {
 	case f.agg.Gone(&s):
 		base.purge()

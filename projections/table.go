@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -24,6 +27,9 @@ type Table[R any] struct {
 	on      map[string]func(*R, eventstore.Recorded) error
 	base    func(*R) *Row
 	columns []column[R]
+	members []string // of the JSON of a row
+	touches func(eventstore.Recorded) ([]string, error)
+	of      func(state any) (R, bool) // the row that a state is shown as, but for what it begins with
 	query   *query.Columns
 	sql     statements
 }
@@ -97,7 +103,8 @@ func table[R any, P row[R]](name string, of aggregate, parts ...part[R]) *Table[
 	for _, p := range parts {
 		p.addTo(t)
 	}
-	t.query = query.NewColumns(name, queryColumns(t.columns, reflect.TypeFor[R]())...)
+	t.members = members(reflect.TypeFor[R]())
+	t.query = query.NewColumns(name, t.queryColumns()...).Searching(t.searched()...)
 	t.sql = compose(t.name, t.columns)
 	return t
 }
@@ -113,6 +120,55 @@ func (t *Table[R]) Prefix() string { return t.prefix }
 
 // Columns returns what clients may name in queries.
 func (t *Table[R]) Columns() *query.Columns { return t.query }
+
+// Members returns the members of the JSON of a record.
+func (t *Table[R]) Members() []string { return t.members }
+
+// Always returns the members that everybody sees who sees the record: which record it
+// is, and when it was made and changed.
+func (*Table[R]) Always() []string { return rowMembers() }
+
+// Values implements [viewer.Kind].
+func (t *Table[R]) Values(id uuid.UUID, state any) query.Values {
+	if t.of == nil {
+		return nothing
+	}
+	r, ok := t.of(state)
+	if !ok {
+		return nothing
+	}
+	t.base(&r).ID.UUID = id
+	return t.valuesOf(&r)
+}
+
+func (t *Table[R]) values(of any) query.Values {
+	e, _ := of.(*entry[R])
+	if e == nil {
+		return nothing
+	}
+	return t.valuesOf(e.row)
+}
+
+// Touches implements [Projection].
+func (t *Table[R]) Touches(e eventstore.Recorded) ([]string, error) {
+	if t.touches == nil {
+		return nil, nil
+	}
+	return t.touches(e)
+}
+
+// nothing is what a record that is not there has.
+func nothing(*query.Column) any { return nil }
+
+func (t *Table[R]) valuesOf(r *R) query.Values {
+	return func(c *query.Column) any {
+		i := slices.IndexFunc(t.columns, func(own column[R]) bool { return own.value != nil && own.query.Name == c.Name })
+		if i < 0 {
+			return nil
+		}
+		return t.columns[i].value(r, c.Nullable)
+	}
+}
 
 // entry is a row as it was at some version of its record. As a row follows from
 // the events up to its version, an entry may be old but never wrong. It is not
@@ -287,6 +343,9 @@ func members(t reflect.Type) (names []string) {
 	}
 	return names
 }
+
+// rowMembers returns the members that every row begins with.
+func rowMembers() []string { return members(reflect.TypeFor[Row]()) }
 
 // decode returns the row that some JSON is of.
 func decode[R any](doc []byte) (*entry[R], error) {

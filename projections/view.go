@@ -12,12 +12,17 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // View returns a record as it is right after events that were just recorded, of
-// which the first came after version prior. It does not wait for the read model.
-// Without events it returns the record as it was at version prior.
-func (m *Models) View(ctx context.Context, p Projection, s eventstore.StreamID, prior eventstore.Version, events []eventstore.Recorded) (Document, error) {
+// which the first came after version prior, and as the viewer sees it. It does not
+// wait for the read model. Without events it returns the record as it was at version
+// prior. If the record is not for the viewer to see as it is then, the error is
+// ErrUnseen.
+func (m *Models) View(ctx context.Context, v *viewer.Viewer, p Projection, id uuid.UUID, prior eventstore.Version, events []eventstore.Recorded) (Document, error) {
+	s := eventstore.StreamID{Tenant: v.Tenant(), Kind: p.Kind(), ID: id}
 	version := prior + eventstore.Version(len(events))
 	row, at, err := m.baseline(ctx, p, s, prior, version)
 	if err != nil {
@@ -34,7 +39,23 @@ func (m *Models) View(ctx context.Context, p Projection, s eventstore.StreamID, 
 		}
 		m.cache.put(p.Name(), s, row)
 	}
-	return shown(p, row)
+	return visible(v, p, row)
+}
+
+// visible returns a row as the viewer sees it.
+func visible(v *viewer.Viewer, p Projection, row any) (Document, error) {
+	rules, err := v.Of(p)
+	if err != nil {
+		return Document{}, err
+	}
+	d, ok := p.show(row)
+	if !ok {
+		return Document{}, noSuchRecord()
+	}
+	if rows, some := rules.Rows(); !some || rows != nil && !query.Holds(rows, p.values(row)) {
+		return Document{}, ErrUnseen
+	}
+	return shown(rules, d)
 }
 
 // baseline returns the row of a record at some version up to the one that is
@@ -47,9 +68,10 @@ func (m *Models) baseline(ctx context.Context, p Projection, s eventstore.Stream
 	if d, ok := p.show(row); ok && (d.Version == prior || d.Version == version) {
 		return row, d.Version, nil
 	}
-	d, _, err := m.Get(ctx, p, s.Tenant, s.ID)
-	if err != nil || d.Version > version {
-		return nil, 0, ignoreNotFound(err)
+	found, _, err := m.find(ctx, p, s.Tenant, nil, []uuid.UUID{s.ID})
+	d, ok := found[s.ID]
+	if err != nil || !ok || d.Version > version {
+		return nil, 0, err
 	}
 	row, err = p.parse(d.JSON)
 	return row, d.Version, err
@@ -70,13 +92,6 @@ func (m *Models) events(ctx context.Context, s eventstore.StreamID, after events
 	return all, nil
 }
 
-func shown(p Projection, row any) (Document, error) {
-	if d, ok := p.show(row); ok {
-		return d, nil
-	}
-	return Document{}, noSuchRecord()
-}
-
 // Moment is a place in the past: a time, or if that is zero, a position.
 type Moment struct {
 	Time     time.Time
@@ -91,9 +106,11 @@ func (m Moment) includes(e eventstore.Recorded) bool {
 }
 
 // AsOf returns a record as it was at a moment, to the byte as [Models.Get]
-// returned it then. One that was not there then, or is purged now, gets
-// domain.NotFound.
-func (m *Models) AsOf(ctx context.Context, p Projection, s eventstore.StreamID, at Moment) (Document, error) {
+// returned it then to who may see now what the viewer may. Who sees a record as it is
+// now sees its past. One that was not there then, or is purged now, or is not for the
+// viewer to see, gets domain.NotFound.
+func (m *Models) AsOf(ctx context.Context, v *viewer.Viewer, p Projection, id uuid.UUID, at Moment) (Document, error) {
+	s := eventstore.StreamID{Tenant: v.Tenant(), Kind: p.Kind(), ID: id}
 	events, err := m.events(ctx, s, 0, func(eventstore.Recorded) bool { return true })
 	if err != nil {
 		return Document{}, err
@@ -102,8 +119,8 @@ func (m *Models) AsOf(ctx context.Context, p Projection, s eventstore.StreamID, 
 	if err != nil {
 		return Document{}, err
 	}
-	if _, ok := p.show(now); !ok {
-		return Document{}, noSuchRecord() // purged: it is not to be seen in the past either
+	if _, err := visible(v, p, now); err != nil {
+		return Document{}, err // such as one that was purged: it is not to be seen in the past either
 	}
 	then := slices.IndexFunc(events, func(e eventstore.Recorded) bool { return !at.includes(e) })
 	if then >= 0 {
@@ -113,7 +130,15 @@ func (m *Models) AsOf(ctx context.Context, p Projection, s eventstore.StreamID, 
 	if err != nil {
 		return Document{}, err
 	}
-	return shown(p, row)
+	rules, err := v.Of(p)
+	if err != nil {
+		return Document{}, err
+	}
+	d, ok := p.show(row)
+	if !ok {
+		return Document{}, noSuchRecord()
+	}
+	return shown(rules, d)
 }
 
 // Entry is one event in the history of a record, and what it changed.
@@ -147,8 +172,19 @@ const (
 
 // History returns what happened to a record from a version to another, in the
 // order in which it happened. It may stop before that if there is much to tell,
-// but tells of one event at least.
-func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamID, from, to eventstore.Version) ([]Entry, error) {
+// but tells of one event at least. Of members that the viewer does not see it tells
+// nothing. A record that the viewer does not see gets domain.NotFound.
+func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id uuid.UUID, from, to eventstore.Version) ([]Entry, error) {
+	s := eventstore.StreamID{Tenant: v.Tenant(), Kind: p.Kind(), ID: id}
+	rules, err := v.Of(p)
+	if err != nil {
+		return nil, err
+	}
+	if rows, some := rules.Rows(); !some || rows != nil {
+		if _, _, err := m.Get(ctx, v, p, id); err != nil {
+			return nil, err
+		}
+	}
 	events, err := m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Version <= to })
 	if err != nil {
 		return nil, err
@@ -181,7 +217,7 @@ func (m *Models) History(ctx context.Context, p Projection, s eventstore.StreamI
 		if err != nil {
 			return nil, err
 		}
-		entry.Changes = differences(before, after)
+		entry.Changes = slices.DeleteFunc(differences(before, after), func(d Difference) bool { return !rules.Shows(d.Field) })
 		entries, before = append(entries, entry), after
 		for _, d := range entry.Changes {
 			told += len(d.Old) + len(d.New)

@@ -37,7 +37,7 @@ func (f *fixture) live(t *testing.T, projected int) (eventstore.StreamID, []even
 		if err := f.handleOne(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		doc, at, err := f.Get(t.Context(), widgets, tenant, s.ID)
+		doc, at, err := f.Get(t.Context(), sees(tenant), widgets, s.ID)
 		if err != nil || int(at) != i+1 || int(doc.Position) != i+1 {
 			t.Fatalf("after %d: %+v at %d, %v", i+1, doc, at, err)
 		}
@@ -53,19 +53,19 @@ func TestAsOf(t *testing.T) {
 	s, log, gets := f.live(t, 7)
 	for i, e := range log {
 		for _, at := range []Moment{{Position: e.Position}, {Time: e.Time}} {
-			doc, err := f.AsOf(t.Context(), widgets, s, at)
+			doc, err := f.AsOf(t.Context(), sees(s.Tenant), widgets, s.ID, at)
 			if err != nil || !bytes.Equal(doc.JSON, gets[i+1]) {
 				t.Errorf("as of %+v: %s, %v\nwant %s", at, doc.JSON, err, gets[i+1])
 			}
 		}
 	}
 	for _, at := range []Moment{{Position: 0}, {Time: log[0].Time.Add(-1)}} {
-		if _, err := f.AsOf(t.Context(), widgets, s, at); !errors.Is(err, domain.NotFound) {
+		if _, err := f.AsOf(t.Context(), sees(s.Tenant), widgets, s.ID, at); !errors.Is(err, domain.NotFound) {
 			t.Errorf("as of before it was: %v", err)
 		}
 	}
 	s.Tenant = f.newTenant()
-	if _, err := f.AsOf(t.Context(), widgets, s, Moment{Position: 5}); !errors.Is(err, domain.NotFound) {
+	if _, err := f.AsOf(t.Context(), sees(s.Tenant), widgets, s.ID, Moment{Position: 5}); !errors.Is(err, domain.NotFound) {
 		t.Errorf("of another tenant: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestView(t *testing.T) {
 						f.cache.lru.Purge()
 					}
 					for range 2 { // the second time the cache has it
-						doc, err := f.View(t.Context(), widgets, s, eventstore.Version(prior), log[prior:][:n])
+						doc, err := f.View(t.Context(), sees(s.Tenant), widgets, s.ID, eventstore.Version(prior), log[prior:][:n])
 						if prior+n == 0 && errors.Is(err, domain.NotFound) {
 							continue
 						}
@@ -97,7 +97,7 @@ func TestView(t *testing.T) {
 					// The cache now has a row of that version. It must not
 					// mislead the projector.
 					f.project(t, s.Tenant, 3)
-					if doc, _, err := f.Get(t.Context(), widgets, s.Tenant, s.ID); err != nil || !same(doc.JSON, gets[7]) {
+					if doc, _, err := f.Get(t.Context(), sees(s.Tenant), widgets, s.ID); err != nil || !same(doc.JSON, gets[7]) {
 						t.Fatalf("after prior %d, events %d, cached %t, projected to %s, %v", prior, n, cached, doc.JSON, err)
 					}
 				}
@@ -130,7 +130,7 @@ func TestHistory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	s, log, _ := f.live(t, 0)
-	entries, err := f.History(t.Context(), widgets, s, 0, 100)
+	entries, err := f.History(t.Context(), sees(s.Tenant), widgets, s.ID, 0, 100)
 	if err != nil || len(entries) != len(log) {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
@@ -156,11 +156,11 @@ func TestHistory(t *testing.T) {
 			t.Errorf("entry %d is %+v", i, e)
 		}
 	}
-	page, err := f.History(t.Context(), widgets, s, 3, 4)
+	page, err := f.History(t.Context(), sees(s.Tenant), widgets, s.ID, 3, 4)
 	if diff := cmp.Diff(entries[2:4], page); diff != "" || err != nil {
 		t.Errorf("versions 3 to 4 (-want +got):\n%s%v", diff, err)
 	}
-	if page, err := f.History(t.Context(), widgets, s, 8, 9); err != nil || len(page) != 0 {
+	if page, err := f.History(t.Context(), sees(s.Tenant), widgets, s.ID, 8, 9); err != nil || len(page) != 0 {
 		t.Errorf("versions that are not there: %v, %v", page, err)
 	}
 }

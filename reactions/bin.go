@@ -17,6 +17,7 @@ import (
 	"github.com/rowhouse/rowhouse/jobs"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Bin has records removed for good when they have been in the bin for as many days
@@ -107,7 +108,7 @@ func (in Services) oldest(ctx context.Context, tenant domain.TenantID, k purgeab
 	if err != nil {
 		return nil, err
 	}
-	page, err := in.Models.List(ctx, k.table, tenant, q)
+	page, err := in.Models.List(ctx, viewer.Server(tenant, domain.Actor{Kind: "system"}), k.table, q)
 	if err != nil {
 		return nil, fmt.Errorf("look into the bin: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/jobs"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Order is what a process wants to be done. It is made by [Give], [Do], [WakeAt],
@@ -174,11 +175,9 @@ func (in Services) carryOut(ctx context.Context, j jobs.Job, may domain.Permissi
 
 // originOfJob says that the server acts because of a job, with one permission, on
 // behalf of whoever has caused what the job follows from.
-func (in Services) originOfJob(j jobs.Job, may domain.Permission) domain.Origin {
-	o := domain.Origin{
-		Tenant: j.Tenant, Time: in.Now(), Actor: domain.Actor{Kind: "system", OnBehalfOf: j.Cause.Actor},
-		May: func(p domain.Permission) bool { return p == may }, Correlation: j.Cause.Correlation,
-	}
+func (in Services) originOfJob(j jobs.Job, may domain.Permission) viewer.Caller {
+	server := viewer.Server(j.Tenant, domain.Actor{Kind: "system", OnBehalfOf: j.Cause.Actor}, may)
+	o := server.As(domain.Origin{Time: in.Now(), Correlation: j.Cause.Correlation})
 	if j.Cause.Event != uuid.Nil {
 		o.Causation = domain.ID{Prefix: "evt", UUID: j.Cause.Event}.String()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // StageMoves moves the deals of a stage that was archived into the stage that
@@ -59,7 +60,7 @@ func (in Services) moveDeals(ctx context.Context, e eventstore.Recorded) (last e
 		if err := in.Models.Wait(ctx, o.Tenant, behind); err != nil {
 			return last, err
 		}
-		ops, err := in.dealsIn(ctx, o.Tenant, move)
+		ops, err := in.dealsIn(ctx, o.Viewer, move)
 		if err != nil || len(ops) == 0 {
 			return last, err
 		}
@@ -79,17 +80,15 @@ func (in Services) moveDeals(ctx context.Context, e eventstore.Recorded) (last e
 }
 
 // originOf says that the server acts because of an event, for whoever caused it.
-func (in Services) originOf(e eventstore.Recorded) (domain.Origin, error) {
+func (in Services) originOf(e eventstore.Recorded) (viewer.Caller, error) {
 	var meta eventstore.Metadata
 	if err := json.Unmarshal(e.Meta, &meta); err != nil {
-		return domain.Origin{}, fmt.Errorf("metadata at %d: %w", e.Position, err)
+		return viewer.Caller{}, fmt.Errorf("metadata at %d: %w", e.Position, err)
 	}
-	return domain.Origin{
-		Tenant: e.Stream.Tenant, Time: in.Now(),
-		Actor:       domain.Actor{Kind: "system", OnBehalfOf: meta.Actor.ID},
-		May:         func(p domain.Permission) bool { return p == stageMovesMay },
-		Correlation: meta.Correlation, Causation: domain.ID{Prefix: "evt", UUID: e.ID}.String(),
-	}, nil
+	server := viewer.Server(e.Stream.Tenant, domain.Actor{Kind: "system", OnBehalfOf: meta.Actor.ID}, stageMovesMay)
+	return server.As(domain.Origin{
+		Time: in.Now(), Correlation: meta.Correlation, Causation: domain.ID{Prefix: "evt", UUID: e.ID}.String(),
+	}), nil
 }
 
 // stageMovesMay is all that the reaction needs to be allowed.
@@ -97,13 +96,13 @@ const stageMovesMay domain.Permission = "deal:update"
 
 // dealsIn returns the command for each of some of the deals that are in a stage,
 // also for those in the bin.
-func (in Services) dealsIn(ctx context.Context, tenant domain.TenantID, move deal.ReplaceStage) ([]commands.Operation, error) {
+func (in Services) dealsIn(ctx context.Context, v *viewer.Viewer, move deal.ReplaceStage) ([]commands.Operation, error) {
 	q, err := query.ParseJSON(fmt.Appendf(nil, `{"pipeline_id":%q,"stage_key":%q,"deleted":"include","limit":%d,"sort":"id"}`,
 		move.PipelineID, move.StageKey, moveBatch), projections.Deals.Columns())
 	if err != nil {
 		return nil, err
 	}
-	page, err := in.Models.List(ctx, projections.Deals, tenant, q)
+	page, err := in.Models.List(ctx, v, projections.Deals, q)
 	if err != nil {
 		return nil, err
 	}

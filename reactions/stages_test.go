@@ -15,6 +15,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain/pipeline"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/reactions"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 const stages = `{"name":"Sales","stages":[{"key":"new","name":"New","kind":"open"},{"key":"quote","name":"Quote","kind":"open","probability":60},
@@ -106,7 +107,7 @@ func TestDealsFollowLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann := domain.Origin{Tenant: c.Tenant, Time: time.Now(), May: func(domain.Permission) bool { return true }}
+	ann := viewer.Server(c.Tenant, domain.Actor{}, "pipeline:update").As(domain.Origin{Time: time.Now()})
 	if _, err := commands.Do(t.Context(), run, commands.Pipelines, ann, commands.Target{ID: id.UUID}, pipeline.ArchiveStage{Key: "quote", MoveTo: "offer"}); err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 		Wall: engine.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
 		Password: access.Argon2{MemoryKiB: 64, Time: 1, Threads: 1},
 		Engine:   keeper,
+		Kinds:    projections.Kinds(projections.All),
 	})
 	if err != nil {
 		t.Fatal(err)

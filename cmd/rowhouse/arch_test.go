@@ -24,13 +24,14 @@ var mayImport = map[string][]string{
 	"eventstore":  {"domain", "wall"}, // wall: only in engines, see mayUse
 	"wall":        {"domain", "keys"},
 	"migrations":  {"keys", "wall", "embedded"}, // embedded: only for dbtest
-	"access":      {"domain", "keys", "wall"},
-	"commands":    {"domain", "domain/*", "eventstore"},
-	"projections": {"domain", "domain/*", "eventstore", "wall"},
+	"access":      {"domain", "keys", "viewer", "wall"},
+	"commands":    {"domain", "domain/*", "eventstore", "viewer"},
+	"projections": {"domain", "domain/*", "eventstore", "viewer", "wall"},
+	"viewer":      {"domain", "projections/query"},
 	"jobs":        {"domain", "eventstore", "wall"},
-	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "commands", "projections", "projections/query", "wall"},
+	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "commands", "projections", "projections/query", "viewer", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
-	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "wall"},
+	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "viewer", "wall"},
 	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},
 }
 

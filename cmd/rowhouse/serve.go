@@ -140,7 +140,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	}
 	directory, err := access.New(access.Config{
 		Wall: s.wall, Root: db.root, Now: time.Now, Random: rand.Reader, NewID: newID,
-		Engine: s.logs.engine,
+		Engine: s.logs.engine, Kinds: projections.Kinds(projections.All),
 	})
 	if err != nil {
 		return nil, err

@@ -21,6 +21,23 @@ type Column struct {
 	// that have the same are in the order of their IDs. A cursor has room for
 	// three texts of 500 characters, whatever characters those are.
 	Prefix int
+
+	// Of lists the members of a record that the column follows from, if it is not
+	// the one that its name begins with.
+	Of []string
+
+	// Stored says that what is in the column is known only when a record is stored,
+	// such as when that was. Filters that are decided before that cannot name it.
+	Stored bool
+}
+
+// Members returns the members of a record that the column follows from.
+func (c *Column) Members() []string {
+	if c.Of != nil {
+		return c.Of
+	}
+	member, _, _ := strings.Cut(c.Name, ".")
+	return []string{member}
 }
 
 // order returns what to sort by.
@@ -37,6 +54,8 @@ type Columns struct {
 	columns map[string]*Column
 	members map[string]bool
 	id      *Column
+	search  []string // the members that records are found in by q
+	sealed  bool     // q is not for whoever asks
 }
 
 // The columns that every table has beside those that it describes.
@@ -66,6 +85,34 @@ func NewColumns(table string, columns ...Column) *Columns {
 		panic(fmt.Sprintf("query: %s has no id to sort by", table))
 	}
 	return c
+}
+
+// Searching returns the columns with the members that records are found in by q.
+func (c *Columns) Searching(members ...string) *Columns {
+	some := *c
+	some.search = members
+	return &some
+}
+
+// Only returns the columns of those who see some members of records only: nothing
+// else can be named in their queries, and q is for those who see all that it looks
+// into.
+func (c *Columns) Only(sees func(member string) bool) *Columns {
+	some := *c
+	some.columns, some.members = make(map[string]*Column, len(c.columns)), make(map[string]bool, len(c.members))
+	hidden := func(member string) bool { return !sees(member) }
+	for name, col := range c.columns {
+		if !slices.ContainsFunc(col.Members(), hidden) {
+			some.columns[name] = col
+		}
+	}
+	for member := range c.members {
+		if sees(member) {
+			some.members[member] = true
+		}
+	}
+	some.sealed = slices.ContainsFunc(c.search, hidden)
+	return &some
 }
 
 // isName reports whether clients can write a name in the text form.

@@ -78,7 +78,11 @@ func (p Page) scopeOf(tenant domain.TenantID) []byte {
 	if q.Filter != nil {
 		filter = q.Filter.String()
 	}
-	return Scope("records", tenant.String(), q.columns.table, string(q.Deleted), strings.Join(q.Words, " "), p.OrderBy(), filter)
+	parts := []string{"records", tenant.String(), q.columns.table, string(q.Deleted), strings.Join(q.Words, " "), p.OrderBy(), filter}
+	if q.rows != nil {
+		parts = append(parts, q.rows.String())
+	}
+	return Scope(parts...)
 }
 
 // Cursor returns the cursor with which to go on after a row, given what was

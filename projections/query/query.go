@@ -35,7 +35,18 @@ type Query struct {
 	Count   Count
 
 	columns  *Columns
+	rows     Filter // beside the one that was asked for: see [Query.Within]
 	cursorAt string // what refusals of the cursor point at
+}
+
+// Columns returns what the query could name when it was read.
+func (q Query) Columns() *Columns { return q.columns }
+
+// Within returns the query for those who see some records only: the list has no
+// others, and its cursors are no good for anybody who sees other ones.
+func (q Query) Within(rows Filter) Query {
+	q.rows = rows
+	return q
 }
 
 // Key is a column to sort by. Nulls come last in both directions.
@@ -250,6 +261,9 @@ func readCursor(q *Query, p param) error {
 }
 
 func readSearch(q *Query, p param) error {
+	if q.columns.sealed {
+		return refuse(domain.Forbidden, "not_searchable", p.pointer, "looks into fields that you may not see")
+	}
 	text, ok := readText(p.written.text)
 	if !ok || !p.scalar || len(text) > maxSearch {
 		return p.wrong("is not text of up to " + strconv.Itoa(maxSearch) + " bytes")
@@ -338,8 +352,10 @@ func (q Query) Where(a *Args) string {
 	if len(q.Words) > 0 {
 		conditions = append(conditions, q.found(a))
 	}
-	if q.Filter != nil {
-		conditions = append(conditions, q.Filter.SQL(a))
+	for _, f := range []Filter{q.Filter, q.rows} {
+		if f != nil {
+			conditions = append(conditions, f.SQL(a))
+		}
 	}
 	if len(conditions) == 0 {
 		return "true"

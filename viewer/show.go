@@ -1,0 +1,116 @@
+package viewer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/rowhouse/rowhouse/domain"
+)
+
+// masked is the member that says which others are not shown, although they are
+// there.
+const masked = "masked"
+
+// Show returns the JSON of a record as the viewer sees it: without members that are
+// hidden, and with null for those that are masked, whose names it lists.
+func (r *Rules) Show(doc []byte) ([]byte, error) {
+	if doc == nil || !r.Restricted() {
+		return doc, nil
+	}
+	var names []string
+	out, err := members(doc, func(name string, value json.RawMessage) (json.RawMessage, error) {
+		switch r.of(name) {
+		case Hidden:
+			return nil, nil
+		case Masked:
+			names = append(names, name)
+			return null, nil
+		}
+		return value, nil
+	})
+	if err != nil || names == nil {
+		return out, err
+	}
+	list, err := domain.Marshal(names)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(bytes.TrimSuffix(out, []byte("}")), `,"`+masked+`":`...), append(list, '}')...), nil
+}
+
+var null = json.RawMessage("null")
+
+// members returns a JSON object with what each makes of its members, in their order:
+// nil leaves one out.
+func members(object []byte, each func(name string, value json.RawMessage) (json.RawMessage, error)) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("what is to be shown is no JSON object: %w", err)
+	}
+	out := append(make([]byte, 0, len(object)), '{')
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("what is to be shown: %w", err)
+		}
+		name, _ := t.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, fmt.Errorf("what is to be shown: %w", err)
+		}
+		if value, err = each(name, value); err != nil {
+			return nil, err
+		}
+		if value == nil {
+			continue
+		}
+		key, err := domain.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}
+
+// Event returns the data of an event as the viewer sees it, and false if it sees
+// nothing of it. Touched is the members that the event says it changes; the parts
+// named "fields" and "changes" of events that make and update records have members
+// of records in them, each of which is shown or not. Of other events all is shown
+// or nothing: nothing if they touch a member that is not shown, or do not say what
+// they touch.
+func (r *Rules) Event(data []byte, touched []string) ([]byte, bool, error) {
+	if !r.Restricted() {
+		return data, true, nil
+	}
+	unseen := func(m string) bool { return !r.Shows(m) }
+	whole := len(touched) > 0 && !slices.ContainsFunc(touched, unseen)
+	if whole {
+		return data, true, nil
+	}
+	shown := false
+	out, err := members(data, func(name string, value json.RawMessage) (json.RawMessage, error) {
+		if name != "fields" && name != "changes" {
+			if r.Shows(name) {
+				return value, nil
+			}
+			return nil, nil
+		}
+		shown = true
+		return members(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
+			if r.Shows(name) {
+				return value, nil
+			}
+			return nil, nil
+		})
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return out, shown, nil
+}
