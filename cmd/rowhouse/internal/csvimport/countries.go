@@ -2,6 +2,7 @@ package csvimport
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/language"
@@ -31,8 +32,11 @@ func (a *atlas) know(name, code string, language int) {
 	}
 }
 
-// newAtlas reads the names in the languages that most files are in.
-func newAtlas() *atlas {
+// theAtlas returns the atlas, which nobody changes. It is read once, when it is needed.
+var theAtlas = sync.OnceValue(readAtlas)
+
+// readAtlas reads the names in the languages that most files are in.
+func readAtlas() *atlas {
 	a := &atlas{countries: map[string]string{}, languages: map[string]string{}, twice: map[string]string{}}
 	in := []*display.Dictionary{
 		display.English, display.German, display.French, display.Spanish,

@@ -126,13 +126,13 @@ func TestInterrupted(t *testing.T) {
 		}
 		return 0
 	}
-	path := write(t, many(5000)+"bad,row\n")
+	path := write(t, many(1000)+"bad,row\n")
 	cfg := config(f, path)
-	cfg.BatchSize = 100
+	cfg.BatchSize = 20
 	var out bytes.Buffer
 	cfg.Out = &out
 	s, err := Run(ctx, cfg)
-	if !errors.Is(err, ErrInterrupted) || s.Rows < 500 || s.Rows > 1500 || s.Rows != s.Imported {
+	if !errors.Is(err, ErrInterrupted) || s.Rows < 100 || s.Rows > 300 || s.Rows != s.Imported {
 		t.Fatalf("%v %+v", err, s)
 	}
 	if s.Imported != len(f.all("contacts")) {
@@ -143,21 +143,21 @@ func TestInterrupted(t *testing.T) {
 	}
 	before := f.batches()
 	s, err = Run(t.Context(), cfg)
-	if diff := cmp.Diff(Tally{Rows: 5001, Imported: 5000, Refused: 1}, s.Tally); diff != "" || err != nil {
+	if diff := cmp.Diff(Tally{Rows: 1001, Imported: 1000, Refused: 1}, s.Tally); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
 	if sent := f.batches() - before; sent > 46 {
 		t.Errorf("sent %d batches again", sent)
 	}
-	exactly(t, f, 5000)
+	exactly(t, f, 1000)
 }
 
 // A run that is killed leaves whatever state it last saved, or none, or an old
 // one. Whatever that is, the next run makes up for it.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
-	text := many(1000)
-	text = strings.Replace(text, "\n300,First300", "\nbroken\n300,First300", 1)
+	text := many(200)
+	text = strings.Replace(text, "\n60,First60", "\nbroken\n60,First60", 1)
 	for _, after := range []int{0, 1, 4, 9} {
 		for _, keep := range []string{"state", "no state", "no state, no keys", "other batches"} {
 			t.Run(fmt.Sprint(after, " batches, ", keep), func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestKilledAnywhere(t *testing.T) {
 				f := newFake(t)
 				path := write(t, text)
 				cfg := config(f, path)
-				cfg.BatchSize, cfg.Wait = 100, 0
+				cfg.BatchSize, cfg.Wait = 20, 0
 				n := 0
 				f.after = func(string, []map[string]any) int {
 					if n++; n > after { // done, and nobody will know
@@ -173,7 +173,7 @@ func TestKilledAnywhere(t *testing.T) {
 					}
 					return 0
 				}
-				if s, err := Run(t.Context(), cfg); err == nil || s.Rows > 1000 {
+				if s, err := Run(t.Context(), cfg); err == nil || s.Rows > 200 {
 					t.Fatalf("%v %+v", err, s)
 				}
 				f.heal()
@@ -186,14 +186,14 @@ func TestKilledAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 				case "other batches":
-					cfg.BatchSize = 77
+					cfg.BatchSize = 15
 				}
 				s, err := Run(t.Context(), cfg)
-				if err != nil || s.Rows != 1001 || s.Imported+s.Present != 1000 || s.Refused != 1 {
+				if err != nil || s.Rows != 201 || s.Imported+s.Present != 200 || s.Refused != 1 {
 					t.Errorf("%v %+v", err, s)
 				}
-				exactly(t, f, 1000)
-				if got := errorsOf(t, path); !slices.Equal(got, []string{"302  wrong_column_count"}) {
+				exactly(t, f, 200)
+				if got := errorsOf(t, path); !slices.Equal(got, []string{"62  wrong_column_count"}) {
 					t.Errorf("errors: %v", got)
 				}
 			})

@@ -159,7 +159,7 @@ func FuzzMapping(f *testing.F) {
 	f.Add("Deal Name,Stage,Amount,Close Date,Probability", "One,Closed Won,\"€ 1.234,50\",31.12.2026,0.5", 2)
 	f.Add("Name;Website;Employees;Street", "Acme;https://x.example/;1,000;\"a\nb\"", 1)
 	f.Add("Subject\tDue Date\tStatus\tContact", "Call\t3/4/2026 2:30 PM\tCompleted\tAda", 3)
-	all := newAtlas()
+	all := theAtlas()
 	f.Fuzz(func(t *testing.T, header, cells string, which int) {
 		o := objects[max(0, which)%len(objects)]
 		names := tidy(strings.FieldsFunc(header, func(r rune) bool { return strings.ContainsRune(",;\t", r) }))

@@ -46,7 +46,7 @@ func (p *plan) note(format string, args ...any) {
 
 // makePlan looks through the whole file once.
 func makePlan(ctx context.Context, f *file, m *mapping, o Options) (*plan, *wanted, error) {
-	p := &plan{mapping: m, file: f, options: o, atlas: newAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}, shares: map[int]bool{}, zone: time.UTC, today: time.Now()}
+	p := &plan{mapping: m, file: f, options: o, atlas: theAtlas(), orders: map[int]dateOrder{}, points: map[int]byte{}, shares: map[int]bool{}, zone: time.UTC, today: time.Now()}
 	p.source = firstOf(o.Source, m.product, "csv")
 	if o.LinkCompanies == "off" {
 		p.unmap("company", "company.external_id")

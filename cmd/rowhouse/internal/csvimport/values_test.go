@@ -311,7 +311,7 @@ func TestAmericanNumbers(t *testing.T) {
 
 func TestAtlas(t *testing.T) {
 	t.Parallel()
-	a := newAtlas()
+	a := theAtlas()
 	for name, want := range map[string]string{
 		"DE": "DE", "deu": "DE", "Germany": "DE", "DEUTSCHLAND": "DE", "Allemagne": "DE", "Alemania": "DE",
 		"United States": "US", "USA": "US", "u.s.a.": "US", "Vereinigte Staaten": "US", "UK": "GB", "United Kingdom": "GB", "England": "GB",
@@ -370,7 +370,7 @@ func FuzzValues(f *testing.F) {
 	for _, seed := range []string{"03/04/2026 2:30 PM", "€ 1.234,50", "+49 (0)30 1 ext 5", "1e9", "((", "-$-5", "٣٤", "\xff", "1er mars", "$", ".", "x", "Mär 1 2026"} {
 		f.Add(seed)
 	}
-	a := newAtlas()
+	a := theAtlas()
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, order := range []dateOrder{monthFirst, dayFirst} {
 			if d, ok := parseDate(text, order); ok && d.Check() != nil {
