@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/bus"
 	"github.com/rowhouse/rowhouse/domain"
@@ -50,25 +49,13 @@ type depot struct {
 
 // with gives do what the flags are about. It works beside a running server.
 func (s busScope) with(ctx context.Context, e *env, do func(depot) error) error {
-	db, err := s.join(ctx, e.log)
-	if err != nil {
-		return err
-	}
-	w, err := db.wall(ctx)
-	if err != nil {
-		return errors.Join(err, db.close(ctx))
-	}
-	d := depot{wall: w, tracker: postgres.NewTracker(w)}
-	if d.logs, err = s.connect(ctx, w, e.log, prometheus.NewRegistry()); err == nil {
-		if err = s.find(ctx, &d); err == nil {
-			err = do(d)
+	return s.withEventLog(ctx, e, s.logFlags, func(_ *database, w *wall.Wall, l *eventLog) error {
+		d := depot{wall: w, tracker: postgres.NewTracker(w), logs: l}
+		if err := s.find(ctx, &d); err != nil {
+			return err
 		}
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		err = errors.Join(err, d.logs.close(closing))
-	}
-	w.Close()
-	return errors.Join(err, db.close(ctx))
+		return do(d)
+	})
 }
 
 // find finds the targets and tenants that were named, or all of them. The targets
@@ -94,15 +81,8 @@ func (s busScope) find(ctx context.Context, d *depot) error {
 		}
 		d.targets = []string{s.Target}
 	}
-	if s.Tenant == "" {
-		d.tenants, err = d.tracker.Tenants(ctx)
-		return err
-	}
-	d.tenants = make([]domain.TenantID, 1)
-	if err := d.tenants[0].UnmarshalText([]byte(s.Tenant)); err != nil {
-		return fmt.Errorf("--tenant: %w", err)
-	}
-	return nil
+	d.tenants, err = theTenants(ctx, d.tracker, s.Tenant)
+	return err
 }
 
 // parked calls do with each record that is parked.

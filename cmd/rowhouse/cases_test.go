@@ -44,8 +44,11 @@ type caseStep struct {
 	SaveCursor string   `json:"save_cursor"`
 }
 
+// They share a server, and a tenant that must see nothing of any of them.
 func TestCases(t *testing.T) {
 	t.Parallel()
+	server := apitest.New(t)
+	other := server.Tenant()
 	files, err := filepath.Glob(filepath.Join(casesDir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
@@ -65,48 +68,52 @@ func TestCases(t *testing.T) {
 			if err := dec.Decode(&c); err != nil || len(c.Steps) == 0 {
 				t.Fatal("no steps", err)
 			}
-			if wrong := runCase(t, c.Steps); wrong != "" {
+			r := &caseRun{t: t, url: server.URL, client: server.Tenant().In(t), saved: map[string]string{}}
+			if wrong := r.do(c.Steps); wrong != "" {
 				t.Error(wrong)
 			}
+			sawNothing(t, other.In(t))
 		})
 	}
 }
 
-// runCase returns what came out wrong, or nothing.
-func runCase(t *testing.T, steps []caseStep) (wrong string) {
+// sawNothing checks that a tenant has nothing.
+func sawNothing(t *testing.T, other apitest.Client) {
 	t.Helper()
-	server := apitest.New(t)
-	r := &caseRun{t: t, server: server, client: server.Home(), saved: map[string]string{}}
-	for _, step := range steps {
-		if step.Needs != "" && r.saved[step.Needs] == "" {
-			continue
-		}
-		wrong := ""
-		if step.Import != "" {
-			r.load(step)
-		} else {
-			wrong = r.send(step)
-		}
-		if wrong != "" {
-			return wrong
-		}
-	}
-	other := server.Tenant()
 	for _, collection := range []string{"companies", "contacts", "deals", "events", "pipelines", "tasks"} {
 		var page struct{ Data []json.RawMessage }
 		if other.Get("/" + collection).Want(http.StatusOK).Into(&page); len(page.Data) > 0 {
 			t.Errorf("another tenant sees %s", collection)
 		}
 	}
-	return ""
 }
 
+// caseRun is a tenant of its own for one case.
 type caseRun struct {
 	t      *testing.T
-	server *apitest.Server
+	url    string // of the server
 	client apitest.Client
 	saved  map[string]string
 	key    string
+}
+
+// do takes the steps of a case, and returns what came out wrong, or nothing.
+func (r *caseRun) do(steps []caseStep) (wrong string) {
+	r.t.Helper()
+	for _, step := range steps {
+		switch {
+		case step.Needs != "" && r.saved[step.Needs] == "":
+			continue
+		case step.Import != "":
+			r.load(step)
+		default:
+			wrong = r.send(step)
+		}
+		if wrong != "" {
+			return wrong
+		}
+	}
+	return ""
 }
 
 // load runs the importer. Whether rows are refused is for the next steps to see.
@@ -125,7 +132,7 @@ func (r *caseRun) load(step caseStep) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	args := append([]string{"import", "--server", r.server.URL, "--key", r.key, "--object", step.Import}, step.Args...)
+	args := append([]string{"import", "--server", r.url, "--key", r.key, "--object", step.Import}, step.Args...)
 	var out bytes.Buffer
 	err = run(r.t.Context(), append(args, file), &out, &out)
 	r.t.Logf("%v\n%s", err, &out)

@@ -12,6 +12,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/jobs"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 type jobsCmd struct {
@@ -27,25 +28,13 @@ type jobsScope struct{ databaseFlags }
 // with gives do the jobs of a database, and those tenants that were named, or all of
 // them. It works beside a running server.
 func (s jobsScope) with(ctx context.Context, e *env, tenant string, do func(jobs.Desk, []domain.TenantID) error) error {
-	db, err := s.join(ctx, e.log)
-	if err != nil {
-		return err
-	}
-	w, err := db.wall(ctx)
-	if err != nil {
-		return errors.Join(err, db.close(ctx))
-	}
-	tenants := make([]domain.TenantID, 1)
-	if tenant == "" {
-		tenants, err = postgres.NewTracker(w).Tenants(ctx)
-	} else if err = tenants[0].UnmarshalText([]byte(tenant)); err != nil {
-		err = fmt.Errorf("--tenant: %w", err)
-	}
-	if err == nil {
-		err = do(jobs.Desk{Wall: w, Now: now}, tenants)
-	}
-	w.Close()
-	return errors.Join(err, db.close(ctx))
+	return s.withWall(ctx, e, func(_ *database, w *wall.Wall) error {
+		tenants, err := theTenants(ctx, postgres.NewTracker(w), tenant)
+		if err != nil {
+			return err
+		}
+		return do(jobs.Desk{Wall: w, Now: now}, tenants)
+	})
 }
 
 // jobID is the ID of a job as it is written: job_01j….

@@ -8,14 +8,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/eventstore/transfer"
 	"github.com/rowhouse/rowhouse/projections"
+	"github.com/rowhouse/rowhouse/wall"
 )
 
 type logCmd struct {
@@ -32,27 +31,11 @@ type logs struct {
 	tracker postgres.Tracker
 }
 
-// withLogs gives f the logs of the database, and of the event store at the URL.
+// withLogs gives do the logs of the database, and of the event store at the URL.
 func (f databaseFlags) withLogs(ctx context.Context, e *env, events logFlags, do func(logs) error) error {
-	db, err := f.join(ctx, e.log)
-	if err != nil {
-		return err
-	}
-	w, err := db.wall(ctx)
-	if err != nil {
-		return errors.Join(err, db.close(ctx))
-	}
-	l, err := events.connect(ctx, w, e.log, prometheus.NewRegistry())
-	if err == nil {
-		err = do(logs{l, db, postgres.NewTracker(w)})
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if l != nil {
-		err = errors.Join(err, l.close(closing))
-	}
-	w.Close()
-	return errors.Join(err, db.close(ctx))
+	return f.withEventLog(ctx, e, events, func(db *database, w *wall.Wall, l *eventLog) error {
+		return do(logs{l, db, postgres.NewTracker(w)})
+	})
 }
 
 // mover returns a connection that may look after logs, and what closes it.
@@ -76,7 +59,7 @@ func (db *database) mover(ctx context.Context) (*postgres.Mover, func(), error) 
 
 // tenants returns the one that was named, or all of them.
 func (l logs) tenants(ctx context.Context, named string) ([]domain.TenantID, error) {
-	return readModels{tracker: l.tracker}.tenants(ctx, named)
+	return theTenants(ctx, l.tracker, named)
 }
 
 type logStatusCmd struct {

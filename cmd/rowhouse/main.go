@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/rowhouse/rowhouse/access"
 )
 
 // Version is set when a release is built: -ldflags "-X main.Version=v1.2.3".
@@ -48,6 +50,7 @@ type cli struct {
 type env struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
+	passwords      access.Argon2 // what it costs to check one; zero for [access.DefaultArgon2]
 }
 
 // printf prints what somebody asked for. If there is nobody to read it any more,
@@ -60,10 +63,14 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
 
-func main() {
+func main() { start(access.Argon2{}) }
+
+// start is main with what it costs to check a password: tests with many log-ins pay
+// less. It ends the process if something is wrong.
+func start(passwords access.Argon2) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := execute(ctx, os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr, passwords: passwords})
 	stop()
 	if code, ok := errors.AsType[exitCode](err); ok {
 		os.Exit(int(code))
@@ -76,13 +83,18 @@ func main() {
 
 // run is main without the globals, so that a test can run it too.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return execute(ctx, args, &env{stdout: stdout, stderr: stderr})
+}
+
+// execute runs the command in the arguments.
+func execute(ctx context.Context, args []string, e *env) error {
 	var c cli
 	helped := false
 	k, err := kong.New(&c,
 		kong.Name("rowhouse"),
 		kong.Description("An event-sourced, multi-tenant CRM backend."),
 		kong.UsageOnError(),
-		kong.Writers(stdout, stderr),
+		kong.Writers(e.stdout, e.stderr),
 		kong.Exit(func(int) { helped = true }), // it prints help, and leaves ending to main
 		kong.ValueFormatter(describe),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -96,7 +108,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if args[0] == "help" {
 		args = append(args[1:], "--help")
 	}
-	e := &env{stdout: stdout, stderr: stderr}
 	if asksFor(args, "--version") && !asksFor(args, "--help", "-h") {
 		return versionCmd{}.Run(e) // whatever command it is of
 	}
@@ -107,7 +118,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lines := withoutRepeats(handler(c.LogFormat, stderr))
+	lines := withoutRepeats(handler(c.LogFormat, e.stderr))
 	defer lines.flush() //nolint:contextcheck // what was counted is told when the context has ended as well
 	e.log = slog.New(lines)
 	return command.Run(e)

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -33,44 +31,23 @@ type readModels struct {
 	store   *eventLog
 }
 
-// withReadModels gives f the read models of the database.
+// withReadModels gives do the read models of the database, and the logs in it or in
+// the event store at the URL.
 func (f databaseFlags) withReadModels(ctx context.Context, e *env, events logFlags, do func(readModels) error) error {
-	db, err := f.join(ctx, e.log)
-	if err != nil {
-		return err
-	}
-	w, err := db.wall(ctx)
-	if err != nil {
-		return errors.Join(err, db.close(ctx))
-	}
-	m := readModels{wall: w, tracker: postgres.NewTracker(w)}
-	if m.store, err = events.connect(ctx, w, e.log, prometheus.NewRegistry()); err != nil {
-		w.Close()
-		return errors.Join(err, db.close(ctx))
-	}
-	m.Models = projections.New(projections.Config{
-		Wall: w, Store: m.store, Tracker: m.tracker, All: projections.All,
-		Owner: uuid.NewString(), Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
-		Log: e.log, Now: time.Now,
+	return f.withEventLog(ctx, e, events, func(db *database, w *wall.Wall, store *eventLog) error {
+		m := readModels{wall: w, tracker: postgres.NewTracker(w), store: store}
+		m.Models = projections.New(projections.Config{
+			Wall: w, Store: store, Tracker: m.tracker, All: projections.All,
+			Owner: uuid.NewString(), Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
+			Log: e.log, Now: time.Now,
+		})
+		return do(m)
 	})
-	err = do(m)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err = errors.Join(err, m.store.close(closing))
-	w.Close()
-	return errors.Join(err, db.close(ctx))
 }
 
 // tenants returns the one that was named, or all of them.
 func (m readModels) tenants(ctx context.Context, named string) ([]domain.TenantID, error) {
-	if named == "" {
-		return m.tracker.Tenants(ctx)
-	}
-	var t domain.TenantID
-	if err := t.UnmarshalText([]byte(named)); err != nil {
-		return nil, fmt.Errorf("--tenant: %w", err)
-	}
-	return []domain.TenantID{t}, nil
+	return theTenants(ctx, m.tracker, named)
 }
 
 type statusCmd struct {

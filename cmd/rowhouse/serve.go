@@ -73,7 +73,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 		// to collect less often.
 		debug.SetGCPercent(400)
 	}
-	err = serve(ctx, e.log, db, c, f)
+	err = serve(ctx, e, db, c, f)
 	return errors.Join(err, db.close(ctx))
 }
 
@@ -109,7 +109,8 @@ type server struct {
 
 // build puts a server together on a database. Whatever has to be stopped is
 // stopped by [server.close].
-func build(ctx context.Context, log *slog.Logger, db *database, events logFlags, out busFlags, binDays int) (_ *server, err error) {
+func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, err error) {
+	log := e.log
 	s := &server{log: log, closing: make(chan struct{})}
 	if err := db.check(ctx, log); err != nil {
 		return nil, err
@@ -125,14 +126,14 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 		}
 	}()
 	metrics.MustRegister(db.metrics(s.wall)...)
-	if s.logs, err = events.connect(ctx, s.wall, log, metrics); err != nil {
+	if s.logs, err = c.connect(ctx, s.wall, log, metrics); err != nil {
 		return nil, err
 	}
 	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
-	if err := s.derive(db, metrics, binDays); err != nil {
+	if err := s.derive(db, metrics, c.BinDays); err != nil {
 		return nil, err
 	}
-	s.bus, err = startBus(ctx, out, bus.Config{
+	s.bus, err = startBus(ctx, c.busFlags, bus.Config{
 		Wall: s.wall, Store: s.store, Tracker: postgres.NewTracker(s.wall), Owner: s.node.name, Prefixes: prefixes(), Log: log, Now: time.Now,
 	}, metrics)
 	if err != nil {
@@ -140,7 +141,7 @@ func build(ctx context.Context, log *slog.Logger, db *database, events logFlags,
 	}
 	directory, err := access.New(access.Config{
 		Wall: s.wall, Root: db.root, Now: time.Now, Random: rand.Reader, NewID: newID,
-		Engine: s.logs.engine, Kinds: projections.Kinds(projections.All),
+		Engine: s.logs.engine, Kinds: projections.Kinds(projections.All), Password: e.passwords,
 	})
 	if err != nil {
 		return nil, err
@@ -254,8 +255,8 @@ func (s *server) close(ctx context.Context) {
 }
 
 // serve runs a server on a database until ctx is done.
-func serve(ctx context.Context, log *slog.Logger, db *database, c serveCmd, f *front) error {
-	s, err := build(ctx, log, db, c.logFlags, c.busFlags, c.BinDays)
+func serve(ctx context.Context, e *env, db *database, c serveCmd, f *front) error {
+	s, err := build(ctx, e, db, c)
 	if err != nil {
 		return err
 	}
@@ -268,7 +269,7 @@ func serve(ctx context.Context, log *slog.Logger, db *database, c serveCmd, f *f
 	defer stopFollowing()
 
 	f.lead(s.handler)
-	log.InfoContext(ctx, "serving", "address", f.addr, "version", Version)
+	e.log.InfoContext(ctx, "serving", "address", f.addr, "version", Version)
 
 	select {
 	case err := <-f.served:
@@ -277,7 +278,7 @@ func serve(ctx context.Context, log *slog.Logger, db *database, c serveCmd, f *f
 		return fmt.Errorf("the private PostgreSQL has ended for good: %w", db.own.Err())
 	case <-ctx.Done():
 	}
-	log.InfoContext(ctx, "stopping: requests are answered for a moment longer, each as the last on its connection; a second signal ends the server at once", "drain", c.Drain)
+	e.log.InfoContext(ctx, "stopping: requests are answered for a moment longer, each as the last on its connection; a second signal ends the server at once", "drain", c.Drain)
 	close(s.closing)
 	return f.drain(ctx, c.Drain)
 }
