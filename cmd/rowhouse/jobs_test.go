@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,31 +18,9 @@ import (
 // and those whose time comes later.
 func TestJobsTakeOver(t *testing.T) {
 	t.Parallel()
-	database := dbtest.Server(t)
-	a, b := newNode(t), newNode(t)
-	for _, n := range []*node{a, b} {
-		n.env = []string{"ROWHOUSE_DATABASE_URL=" + database, "ROWHOUSE_ROOT_KEY_FILE=" + filepath.Join(a.dir, "root.key")}
-	}
-	a.start()
-	a.setUp()
-	b.start()
-	b.bearer = a.bearer
-
-	var me struct {
-		Token        string `json:"access_token"`
-		Organization string `json:"organization_id"`
-	}
-	a.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
-	a.bearer = me.Token
+	a, b := twoNodes(t, dbtest.Server(t), "")
 	const tenants, tasks = 6, 250
-	all := make([]tenantOf, tenants)
-	for i := range all {
-		var made struct {
-			ID string `json:"id"`
-		}
-		a.want(http.StatusCreated, "POST", "/v1/organizations/"+me.Organization+"/tenants", fmt.Sprintf(`{"name":"T%d"}`, i), &made)
-		all[i] = a.keyOf(made.ID)
-	}
+	all := a.newTenants(tenants)
 	due := time.Now().Add(3 * time.Second)
 	for i, o := range all {
 		var ops []string

@@ -32,14 +32,9 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{t, dbtest.Server(t), esdbtest.Start(t).URL(), []*node{newNode(t), newNode(t)}}
-	for _, n := range in.nodes {
-		n.events = in.events
-		n.env = []string{"ROWHOUSE_DATABASE_URL=" + in.database, "ROWHOUSE_ROOT_KEY_FILE=" + in.key()}
-	}
-	in.nodes[0].start()
-	in.nodes[0].setUp()
-	in.nodes[1].start()
+	in := &installation{T: t, database: dbtest.Server(t), events: esdbtest.Start(t).URL()}
+	a, b := twoNodes(t, in.database, in.events)
+	in.nodes = []*node{a, b}
 	return in
 }
 
@@ -70,23 +65,6 @@ func (in *installation) copy(o tenantOf, from, to string) {
 }
 
 func (o tenantOf) id() string { return strings.TrimPrefix(o.path, "/v1/tenants/") }
-
-// tenant makes a tenant.
-func (in *installation) tenant(name string) tenantOf {
-	in.Helper()
-	n := *in.nodes[0]
-	var me struct {
-		Token        string `json:"access_token"`
-		Organization string `json:"organization_id"`
-	}
-	n.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
-	n.bearer = me.Token
-	var made struct {
-		ID string `json:"id"`
-	}
-	n.want(http.StatusCreated, "POST", "/v1/organizations/"+me.Organization+"/tenants", `{"name":"`+name+`"}`, &made)
-	return n.keyOf(made.ID)
-}
 
 // sums returns the checksums of all read models of a tenant, when they have
 // everything that is in its log.
@@ -217,7 +195,8 @@ func (in *installation) written(o tenantOf) (count int) {
 func TestLogCopy(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	a, b := in.tenant("A"), in.tenant("B")
+	tenants := in.nodes[0].newTenants(2)
+	a, b := tenants[0], tenants[1]
 	in.work(a)
 	in.work(b)
 	busy := in.keepWriting(b)

@@ -39,34 +39,9 @@ func TestTakeOver(t *testing.T) {
 func takeOver(t *testing.T, database, store string) {
 	t.Helper()
 	broker := startNATS(t, 1<<20)
-	a, b := newNode(t), newNode(t)
-	for _, n := range []*node{a, b} {
-		n.events = store
-		n.env = []string{
-			"ROWHOUSE_DATABASE_URL=" + database, "ROWHOUSE_ROOT_KEY_FILE=" + filepath.Join(a.dir, "root.key"),
-			fmt.Sprintf("ROWHOUSE_BUS=nats://127.0.0.1:%d", broker.Addr().(*net.TCPAddr).Port),
-		}
-	}
-	a.start()
-	a.setUp()
-	b.start()
-	b.bearer = a.bearer
-
-	var me struct {
-		Token        string `json:"access_token"`
-		Organization string `json:"organization_id"`
-	}
-	a.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
-	a.bearer = me.Token
+	a, b := twoNodes(t, database, store, fmt.Sprintf("ROWHOUSE_BUS=nats://127.0.0.1:%d", broker.Addr().(*net.TCPAddr).Port))
 	const tenants, before, after = 16, 40, 20 // enough tenants for nearly every shard
-	all := make([]tenantOf, tenants)
-	for i := range all {
-		var made struct {
-			ID string `json:"id"`
-		}
-		a.want(http.StatusCreated, "POST", "/v1/organizations/"+me.Organization+"/tenants", fmt.Sprintf(`{"name":"T%d"}`, i), &made)
-		all[i] = a.keyOf(made.ID)
-	}
+	all := a.newTenants(tenants)
 	var busy sync.WaitGroup
 	for i := range all {
 		busy.Go(func() { all[i].fill(t, []*node{a, b}, before, "before") })
@@ -93,6 +68,43 @@ func takeOver(t *testing.T, database, store string) {
 	}
 	last := checkStream(t, consume(t, broker, "*"), log, until)
 	t.Logf("the last event arrived %v after the kill", last.Sub(killed).Round(time.Millisecond))
+}
+
+// twoNodes starts two nodes on a database and an event store, if there is one, and
+// makes the first user.
+func twoNodes(t *testing.T, database, store string, env ...string) (a, b *node) {
+	t.Helper()
+	a, b = newNode(t), newNode(t)
+	for _, n := range []*node{a, b} {
+		n.events = store
+		n.env = append([]string{"ROWHOUSE_DATABASE_URL=" + database, "ROWHOUSE_ROOT_KEY_FILE=" + filepath.Join(a.dir, "root.key")}, env...)
+	}
+	a.start()
+	a.setUp()
+	b.start()
+	b.bearer = a.bearer
+	return a, b
+}
+
+// newTenants makes tenants, with a key to each.
+func (n *node) newTenants(count int) []tenantOf {
+	n.t.Helper()
+	var me struct {
+		Token        string `json:"access_token"`
+		Organization string `json:"organization_id"`
+	}
+	n.want(http.StatusOK, "POST", "/v1/auth/login", `{"email":"ann@example.com","password":"correct horse battery"}`, &me)
+	owner := *n
+	owner.bearer = me.Token
+	all := make([]tenantOf, count)
+	for i := range all {
+		var made struct {
+			ID string `json:"id"`
+		}
+		owner.want(http.StatusCreated, "POST", "/v1/organizations/"+me.Organization+"/tenants", fmt.Sprintf(`{"name":"T%d"}`, i), &made)
+		all[i] = owner.keyOf(made.ID)
+	}
+	return all
 }
 
 // log adds the IDs of all events of a tenant.
