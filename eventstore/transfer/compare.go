@@ -25,7 +25,7 @@ type reader func(ctx context.Context, after eventstore.Position, limit int) ([]e
 // pages yields the events after a position up to another one, and reads the next
 // page while the one before is dealt with. There is no gap between them; if there
 // are fewer, the last thing it yields is an error.
-func pages(ctx context.Context, read reader, after, upTo eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func pages(ctx context.Context, read reader, size, after, upTo eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
 	type page struct {
 		events []eventstore.Recorded
 		err    error
@@ -36,7 +36,7 @@ func pages(ctx context.Context, read reader, after, upTo eventstore.Position) it
 		go func() {
 			defer close(ahead)
 			for after < upTo {
-				events, err := read(ctx, after, int(min(pageEvents, upTo-after)))
+				events, err := read(ctx, after, int(min(size, upTo-after)))
 				if err == nil && len(events) == 0 {
 					err = fmt.Errorf("%w: the log ends at position %d, and %d is wanted", eventstore.ErrGap, after, upTo)
 				}
@@ -68,9 +68,9 @@ func pages(ctx context.Context, read reader, after, upTo eventstore.Position) it
 }
 
 // events yields what [pages] does, one by one.
-func events(ctx context.Context, read reader, after, upTo eventstore.Position) iter.Seq2[*eventstore.Recorded, error] {
+func events(ctx context.Context, read reader, size, after, upTo eventstore.Position) iter.Seq2[*eventstore.Recorded, error] {
 	return func(yield func(*eventstore.Recorded, error) bool) {
-		for page, err := range pages(ctx, read, after, upTo) {
+		for page, err := range pages(ctx, read, size, after, upTo) {
 			for i := range page {
 				if !yield(&page[i], nil) {
 					return
@@ -97,15 +97,15 @@ func (c *comparison) digest() (sum [sha256.Size]byte) {
 	return [sha256.Size]byte(c.hash.Sum(nil))
 }
 
-// advance compares two logs up to a position.
-func (c *comparison) advance(ctx context.Context, upTo eventstore.Position, left, right reader, report func(eventstore.Position)) error {
+// advance compares two logs up to a position, and reports after each page.
+func (c *comparison) advance(ctx context.Context, size, upTo eventstore.Position, left, right reader, report func(eventstore.Position)) error {
 	if c.hash == nil {
 		c.hash = sha256.New()
 	}
-	other, stop := iter.Pull2(events(ctx, right, c.at, upTo))
+	other, stop := iter.Pull2(events(ctx, right, size, c.at, upTo))
 	defer stop()
 	var one, two []byte
-	for e, err := range events(ctx, left, c.at, upTo) {
+	for e, err := range events(ctx, left, size, c.at, upTo) {
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (c *comparison) advance(ctx context.Context, upTo eventstore.Position, left
 		}
 		c.at = e.Position
 		c.hash.Write(one)
-		if c.at%pageEvents == 0 || c.at == upTo {
+		if c.at%size == 0 || c.at == upTo {
 			report(c.at)
 		}
 	}

@@ -11,17 +11,8 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 )
 
-const (
-	// pageEvents is how many events are copied in one step. Nothing of a page is
-	// written before all of the one before it.
-	pageEvents = 1000
-
-	// little is how many events may be left to copy when a log is sealed.
-	little = 200
-
-	// rounds is how often to catch up with a log that grows before it is sealed.
-	rounds = 10
-)
+// rounds is how often to catch up with a log that grows before it is sealed.
+const rounds = 10
 
 // move is a move of one log.
 type move struct {
@@ -54,7 +45,7 @@ func (m *move) run(ctx context.Context) (Result, error) {
 		if err := m.advance(ctx, at.Head); err != nil {
 			return Result{}, err
 		}
-		if missing <= little {
+		if missing <= m.cfg.Page/5 { // little enough to copy while the log is sealed
 			break
 		}
 	}
@@ -118,7 +109,7 @@ func (m *move) resume(ctx context.Context, head eventstore.Position) error {
 	}
 	m.found, m.copied = low, low
 	if low < head {
-		m.copied = max(0, low-pageEvents)
+		m.copied = max(0, low-m.cfg.Page)
 	}
 	return nil
 }
@@ -144,7 +135,7 @@ func (m *move) advance(ctx context.Context, upTo eventstore.Position) error {
 	if err := m.copy(ctx, upTo); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
-	err := m.same.advance(ctx, upTo, m.reader(m.source, false), m.reader(m.target, true), func(at eventstore.Position) { m.report(Verifying, at, upTo) })
+	err := m.same.advance(ctx, m.cfg.Page, upTo, m.reader(m.source, false), m.reader(m.target, true), func(at eventstore.Position) { m.report(Verifying, at, upTo) })
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
@@ -152,7 +143,7 @@ func (m *move) advance(ctx context.Context, upTo eventstore.Position) error {
 }
 
 func (m *move) copy(ctx context.Context, upTo eventstore.Position) error {
-	for page, err := range pages(ctx, m.reader(m.source, false), m.copied, upTo) {
+	for page, err := range pages(ctx, m.reader(m.source, false), m.cfg.Page, m.copied, upTo) {
 		if err != nil {
 			return err
 		}

@@ -59,6 +59,10 @@ type Config struct {
 	// [placement.Memory] and a little more). Nodes depend on it.
 	Rest time.Duration
 
+	// Page is how many events are copied and compared in one step (default 1000).
+	// Whoever takes up a move that has ended must have the same.
+	Page eventstore.Position
+
 	// Progress, if set, is told how far a move is, perhaps of several tenants at
 	// the same time.
 	Progress func(domain.TenantID, Progress)
@@ -101,6 +105,7 @@ func New(cfg Config) *Transfer {
 	cfg.MaxPause = cmp.Or(cfg.MaxPause, 30*time.Second)
 	cfg.Patience = cmp.Or(cfg.Patience, time.Minute)
 	cfg.Rest = cmp.Or(cfg.Rest, placement.Memory+placement.Memory/4)
+	cfg.Page = cmp.Or(cfg.Page, 1000)
 	if cfg.Progress == nil {
 		cfg.Progress = func(domain.TenantID, Progress) {}
 	}

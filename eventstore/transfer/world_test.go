@@ -37,6 +37,10 @@ const hurry = 20
 // rest is how long a log must stay sealed then.
 const rest = 5 * placement.Memory / 4 / hurry
 
+// page is how many events are moved in one step: few, so that a log of several pages
+// is soon written.
+const page = 100
+
 // world is an installation with both engines, two nodes that serve and one who
 // moves logs.
 type world struct {
@@ -137,7 +141,7 @@ func (w *world) connect() (*postgres.Mover, *pgx.Conn) {
 }
 
 func (w *world) transfer(report func(domain.TenantID, transfer.Progress)) *transfer.Transfer {
-	return transfer.New(transfer.Config{Here: w.here, There: w.there, Rest: rest, Progress: report})
+	return transfer.New(transfer.Config{Here: w.here, There: w.there, Rest: rest, Page: page, Progress: report})
 }
 
 // move moves a log, and must.
