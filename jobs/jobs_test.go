@@ -505,19 +505,17 @@ func TestQueue(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	start := time.Now()
-	w.put(other, order("other", start))
+	w.put(other, order("other", w.now))
+	before := 0 // counted and not timed, so that the machine does not matter
 	for got := range done {
 		if got == "other" {
 			break
 		}
+		before++
 	}
-	// A fifth of a second is usual, and those of the other tenant take half a minute. What
-	// is between is for machines that are busy with other tests.
-	took := time.Since(start)
-	t.Log("waited", took)
-	if took > 5*time.Second {
-		t.Errorf("the job of a tenant waited %s for those of another", took)
+	t.Log("done before:", before)
+	if before > len(many)/4 { // some hundred are usual: a fifth of a second
+		t.Errorf("the job of a tenant waited for %d of another", before)
 	}
 	<-chores
 	stop()
