@@ -76,10 +76,11 @@ func holdsScalar(f Leaf, v any) bool {
 	if f.Column.Type.isArray() {
 		return holdsArray(f, []string(nil)) // a null array is the same as an empty one
 	}
+	if f.Op == IsNull {
+		return (v == nil) == f.Values[0]
+	}
 	equal := slices.ContainsFunc(f.Values, func(w any) bool { return v != nil && compareValues(v, w) == 0 })
 	switch f.Op {
-	case IsNull:
-		return (v == nil) == f.Values[0]
 	case Eq, In:
 		return equal
 	case Ne, Nin:
