@@ -3,6 +3,7 @@ package access
 import (
 	"slices"
 
+	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/viewer"
 )
 
@@ -74,6 +75,13 @@ var ladder = []Role{ReadOnly, Member, Admin, Owner}
 // Roles lists the roles, those that may do most first.
 func Roles() []Role { return []Role{Owner, Admin, Member, ReadOnly} }
 
+// shown is what every role may do with the members of records, by their class.
+func shown() map[domain.Class]viewer.Access {
+	return map[domain.Class]viewer.Access{
+		domain.Public: viewer.Full, domain.Internal: viewer.Full, domain.Personal: viewer.Full, domain.Sensitive: viewer.Full,
+	}
+}
+
 // Rights returns what the role allows.
 func (r Role) Rights() viewer.Role {
 	rights := viewer.Role{}
@@ -81,7 +89,7 @@ func (r Role) Rights() viewer.Role {
 		if len(by[r]) == 0 {
 			continue
 		}
-		g := viewer.Grant{Actions: map[string]string{}, Others: viewer.Full}
+		g := viewer.Grant{Actions: map[string]string{}, Classes: shown()}
 		for _, action := range by[r] {
 			g.Actions[action] = ""
 		}

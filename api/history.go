@@ -59,12 +59,12 @@ func (x *exchange) withhold(e eventstore.Recorded) (eventstore.Recorded, error) 
 	if err != nil || e.Withheld || !rules.Restricted() {
 		return e, err
 	}
-	touched, err := x.s.views[e.Stream.Kind].Touches(e)
+	told, err := x.s.views[e.Stream.Kind].Event(e)
 	if err != nil {
 		return e, err
 	}
 	var some bool
-	if e.Data, some, err = rules.Event(e.Data, touched); !some {
+	if e.Data, some, err = rules.Data(e.Data, told); !some {
 		e.Data, e.Withheld = []byte("null"), true
 	}
 	return e, err

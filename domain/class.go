@@ -50,6 +50,9 @@ const byField Class = "field"
 
 var classes = []Class{Public, Internal, Personal, Sensitive, Secret}
 
+// AllClasses returns the classes, from the one that needs the least care on.
+func AllClasses() []Class { return slices.Clone(classes) }
+
 // ofSomebody reports whether it must be said whose a value is.
 func (c Class) ofSomebody() bool { return c == Personal || c == Sensitive }
 

@@ -41,9 +41,8 @@ type Projection interface {
 	Prefix() string    // of the IDs of the records
 	Row() reflect.Type // of what clients see of a record
 
-	// Touches returns the members of a record that an event says it changed; none if it
-	// does not say so.
-	Touches(e eventstore.Recorded) ([]string, error)
+	// Event returns what the type of an event of a record says of its data.
+	Event(e eventstore.Recorded) (viewer.Event, error)
 
 	statements() statements
 	changes(tenant domain.TenantID, ver int, c *cache) changes

@@ -10,6 +10,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // records describes the table of a kind of record. Its rows, of the type R, embed
@@ -27,7 +28,7 @@ func records[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](name s
 		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
 		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
 		fieldColumns[R]{},
-		shownAs[R](fold.row), touching[R](touches(agg.Aggregate)),
+		shownAs[R](fold.row), telling[R](eventsOf(agg.Aggregate)),
 		everyEvent[R](agg.Events(), func(r *R, e eventstore.Recorded) error { return fold.apply(P(r).base(), r, e) }),
 	)
 	return table[R, P](name, agg, all...)
@@ -50,18 +51,25 @@ type shownAs[R any] func(state any) (R, bool)
 
 func (f shownAs[R]) addTo(t *Table[R]) { t.of = f }
 
-// touching says which members of a record an event has changed.
-type touching[R any] func(eventstore.Recorded) ([]string, error)
+// telling says what the types of events say of their data.
+type telling[R any] func(eventstore.Recorded) (viewer.Event, error)
 
-func (f touching[R]) addTo(t *Table[R]) { t.touches = f }
+func (f telling[R]) addTo(t *Table[R]) { t.event = f }
 
-func touches[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) ([]string, error) {
-	return func(e eventstore.Recorded) ([]string, error) {
+func eventsOf[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) (viewer.Event, error) {
+	return func(e eventstore.Recorded) (told viewer.Event, err error) {
 		event, err := agg.Decode(e.Type, e.Schema, e.Data)
-		if t, ok := event.(domain.Toucher); ok && err == nil {
-			return t.Touches(), nil
+		if err != nil {
+			return told, err
 		}
-		return nil, err
+		if t, ok := event.(domain.Toucher); ok {
+			told.Touched = t.Touches()
+		}
+		told.Class = func(member string) domain.Class {
+			c, _ := domain.ClassOf(reflect.TypeOf(event), member)
+			return c.Class
+		}
+		return told, nil
 	}
 }
 
@@ -72,7 +80,7 @@ func state[R, S any](agg *domain.Aggregate[S], of func(*R) *S) part[R] {
 		everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
 			return agg.Apply(of(r), e.Time, e.Type, e.Schema, e.Data)
 		}),
-		touching[R](touches(agg)),
+		telling[R](eventsOf(agg)),
 		shownAs[R](func(state any) (r R, ok bool) {
 			s, ok := state.(*S)
 			if ok {

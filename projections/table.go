@@ -14,6 +14,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // Table is a read model with one row for each record of a kind. What a row
@@ -28,7 +29,7 @@ type Table[R any] struct {
 	base    func(*R) *Row
 	columns []column[R]
 	members []string // of the JSON of a row
-	touches func(eventstore.Recorded) ([]string, error)
+	event   func(eventstore.Recorded) (viewer.Event, error)
 	of      func(state any) (R, bool) // the row that a state is shown as, but for what it begins with
 	query   *query.Columns
 	sql     statements
@@ -124,6 +125,12 @@ func (t *Table[R]) Columns() *query.Columns { return t.query }
 // Members returns the members of the JSON of a record.
 func (t *Table[R]) Members() []string { return t.members }
 
+// Class returns the class of what is in a member: of the value that needs most care.
+func (*Table[R]) Class(member string) domain.Class {
+	c, _ := domain.ClassOf(reflect.TypeFor[R](), member)
+	return c.Class
+}
+
 // Always returns the members that everybody sees who sees the record: which record it
 // is, and when it was made and changed.
 func (*Table[R]) Always() []string { return rowMembers() }
@@ -149,12 +156,12 @@ func (t *Table[R]) values(of any) query.Values {
 	return t.valuesOf(e.row)
 }
 
-// Touches implements [Projection].
-func (t *Table[R]) Touches(e eventstore.Recorded) ([]string, error) {
-	if t.touches == nil {
-		return nil, nil
+// Event implements [Projection].
+func (t *Table[R]) Event(e eventstore.Recorded) (viewer.Event, error) {
+	if t.event == nil {
+		return viewer.Event{Class: func(string) domain.Class { return "" }}, nil
 	}
-	return t.touches(e)
+	return t.event(e)
 }
 
 // nothing is what a record that is not there has.

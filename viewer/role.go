@@ -35,11 +35,13 @@ type Grant struct {
 	// may "read" them.
 	Actions map[string]string
 
-	// Members has what may be done with single members.
-	Members map[string]Access
+	// Classes has what may be done with members, by the class of what is in them: a
+	// class that is not there is hidden. So what is added later is not shown because
+	// nobody has thought of it.
+	Classes map[domain.Class]Access
 
-	// Others is what may be done with the members that are not in Members.
-	Others Access
+	// Members has what may be done with single members, whatever their class.
+	Members map[string]Access
 }
 
 // Allows reports whether the role allows an action on any record at all.

@@ -18,6 +18,7 @@ type Rules struct {
 	all     bool                    // everything, which is up to [Viewer.May] then
 	rows    map[string]query.Filter // the records that an action may be taken on, nil for all; only actions that may be
 	members map[string]Access       // what is less than Full
+	classes map[domain.Class]Access // of all classes
 }
 
 // Read is the action of those who see a record.
@@ -37,7 +38,7 @@ func nothing(kind Kind) *Rules {
 
 // compile works out what the roles come to.
 func (v *Viewer) compile(kind Kind) (*Rules, error) {
-	r := &Rules{kind: kind, rows: map[string]query.Filter{}, members: map[string]Access{}}
+	r := &Rules{kind: kind, rows: map[string]query.Filter{}, members: map[string]Access{}, classes: map[domain.Class]Access{}}
 	for _, action := range v.actions(kind.Kind()) {
 		f, allowed, err := v.rowsOf(kind, action)
 		if err != nil {
@@ -51,6 +52,9 @@ func (v *Viewer) compile(kind Kind) (*Rules, error) {
 		if a := v.access(kind, m); a < Full {
 			r.members[m] = a
 		}
+	}
+	for _, c := range domain.AllClasses() {
+		r.classes[c] = v.most(func(r Role) Access { return r[kind.Kind()].Classes[c] })
 	}
 	r.columns = kind.Columns()
 	if len(r.members) > 0 {
@@ -119,24 +123,31 @@ func (v *Viewer) me() string {
 
 const memberPrefix = "usr"
 
-// access returns what may be done with a member: in each layer, what the role that
-// allows most of it allows.
+// access returns what may be done with a member.
 func (v *Viewer) access(kind Kind, member string) Access {
+	least := v.most(func(r Role) Access {
+		g := r[kind.Kind()]
+		if a, ok := g.Members[member]; ok {
+			return a
+		}
+		return g.Classes[kind.Class(member)]
+	})
+	if slices.Contains(kind.Always(), member) {
+		return max(least, ReadOnly)
+	}
+	return least
+}
+
+// most returns what may be done: in each layer, what the role that allows most of it
+// allows.
+func (v *Viewer) most(of func(Role) Access) Access {
 	least := Full
 	for _, layer := range v.layers {
 		most := Hidden
 		for _, role := range layer {
-			g := role[kind.Kind()]
-			one := g.Others
-			if a, ok := g.Members[member]; ok {
-				one = a
-			}
-			most = max(most, one)
+			most = max(most, of(role))
 		}
 		least = min(least, most)
-	}
-	if slices.Contains(kind.Always(), member) {
-		return max(least, ReadOnly)
 	}
 	return least
 }

@@ -78,39 +78,38 @@ func members(object []byte, each func(name string, value json.RawMessage) (json.
 	return append(out, '}'), nil
 }
 
-// Event returns the data of an event as the viewer sees it, and false if it sees
-// nothing of it. Touched is the members that the event says it changes; the parts
-// named "fields" and "changes" of events that make and update records have members
-// of records in them, each of which is shown or not. Of other events all is shown
-// or nothing: nothing if they touch a member that is not shown, or do not say what
-// they touch.
-func (r *Rules) Event(data []byte, touched []string) ([]byte, bool, error) {
+// Event is what the type of an event says of its data.
+type Event struct {
+	Touched []string                         // the members of the record that it changes; none if it does not say so
+	Class   func(member string) domain.Class // of what is in a member of the data
+}
+
+// Data returns the data of an event as the viewer sees it, and false if nothing is
+// left. The parts named "fields" and "changes", in events that make and update
+// records, have members of the record in them, each of which is shown or not. What
+// else is in the data is shown if all members that the event touches are shown, and
+// its class is. An event that does not say what it touches may tell of any.
+func (r *Rules) Data(data []byte, e Event) ([]byte, bool, error) {
 	if !r.Restricted() {
 		return data, true, nil
 	}
-	unseen := func(m string) bool { return !r.Shows(m) }
-	whole := len(touched) > 0 && !slices.ContainsFunc(touched, unseen)
-	if whole {
-		return data, true, nil
-	}
-	shown := false
+	whole := len(e.Touched) > 0 && !slices.ContainsFunc(e.Touched, func(m string) bool { return !r.Shows(m) })
+	some := false
 	out, err := members(data, func(name string, value json.RawMessage) (json.RawMessage, error) {
-		if name != "fields" && name != "changes" {
-			if r.Shows(name) {
+		switch {
+		case name == "fields" || name == "changes":
+			some = true
+			return members(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
+				if !r.Shows(name) {
+					return nil, nil
+				}
 				return value, nil
-			}
-			return nil, nil
+			})
+		case whole && r.classes[e.Class(name)] >= ReadOnly, !whole && r.Shows(name):
+			some = true
+			return value, nil
 		}
-		shown = true
-		return members(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
-			if r.Shows(name) {
-				return value, nil
-			}
-			return nil, nil
-		})
+		return nil, nil
 	})
-	if err != nil {
-		return nil, false, err
-	}
-	return out, shown, nil
+	return out, some || whole, err
 }

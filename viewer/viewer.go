@@ -27,7 +27,12 @@ type Kind interface {
 	Kind() string            // its name, such as "deal"
 	Columns() *query.Columns // what filters may name
 	Members() []string       // of the JSON of a record
-	Always() []string        // those of them that everybody sees who sees the record
+
+	// Class returns the class of what is in a member.
+	Class(member string) domain.Class
+
+	// Always returns the members that everybody sees who sees the record.
+	Always() []string
 
 	// Values returns what a record has in the columns, given its ID and a pointer to
 	// its state.

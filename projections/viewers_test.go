@@ -1,0 +1,134 @@
+package projections
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/commands"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
+)
+
+// What the database has in each column of each kind is what a filter finds in the
+// state of the record: whoever sees a record in lists may give commands to it, and
+// the other way round.
+func TestViewersSeeTheSame(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *Config) { c.All = All })
+	run := commands.NewRunner(f.log, uuid.New, 100)
+	for _, p := range All {
+		t.Run(p.Name(), func(t *testing.T) {
+			t.Parallel()
+			life := lifeOf(t, p.Kind())
+			for _, n := range []int{1, len(life) / 2, len(life)} {
+				tenant := f.newTenant()
+				s := eventstore.StreamID{Tenant: tenant, Kind: p.Kind(), ID: uuid.UUID{15: 1}}
+				f.log.record(s, life[:n]...)
+				f.project(t, tenant, 100)
+				l := glance{t, f, run, p, s}
+				for name := range p.Columns().All() {
+					l.at(name)
+				}
+			}
+		})
+	}
+}
+
+// glance is a look at one record by viewers with all kinds of rules.
+type glance struct {
+	*testing.T
+
+	f   *fixture
+	run *commands.Runner
+	p   Projection
+	s   eventstore.StreamID
+}
+
+// at looks by rules about a column.
+func (l glance) at(name string) {
+	parsed, err := l.p.Columns().Text(name + " is null")
+	if err != nil {
+		l.Fatal(err)
+	}
+	leaf := parsed.(query.Leaf)
+	if leaf.Column.Stored {
+		if err := query.Decidable(leaf); err == nil {
+			l.Errorf("%s can be in a rule, and is not known before a record is stored", name)
+		}
+		return
+	}
+	doc, _, err := l.f.Get(l.Context(), sees(l.s.Tenant), l.p, l.s.ID)
+	if err != nil {
+		l.Fatal(err)
+	}
+	row, err := l.p.parse(doc.JSON)
+	if err != nil {
+		l.Fatal(err)
+	}
+	has := query.Filter(leaf)
+	switch v := l.p.values(row)(leaf.Column).(type) {
+	case nil:
+	case []string:
+		if len(v) > 0 {
+			has = query.Leaf{Column: leaf.Column, Op: query.Has, Values: []any{v[len(v)-1]}}
+		}
+	case []uuid.UUID:
+		if len(v) > 0 {
+			has = query.Leaf{Column: leaf.Column, Op: query.Has, Values: []any{v[len(v)-1]}}
+		}
+	default:
+		has = query.Leaf{Column: leaf.Column, Op: query.Eq, Values: []any{v}}
+	}
+	l.by(has.String(), true)
+	l.by(query.Not{Filter: has}.String(), false)
+}
+
+// by looks by one rule, in all ways there are.
+func (l glance) by(rule string, want bool) {
+	v := viewer.New(Kinds(All), l.s.Tenant, domain.Actor{Kind: "user", ID: id("usr", 9)}, viewer.Role{l.p.Kind(): {
+		Actions: map[string]string{viewer.Read: rule}, Classes: map[domain.Class]viewer.Access{domain.Internal: viewer.Full, domain.Personal: viewer.Full},
+	}})
+	ways := map[string]bool{}
+	_, _, err := l.f.Get(l.Context(), v, l.p, l.s.ID)
+	ways["get"] = err == nil
+	rules, err := v.Of(l.p)
+	if err != nil {
+		l.Fatalf("%s: %v", rule, err)
+	}
+	q, err := query.ParseJSON([]byte(`{"deleted":"include","count":"exact"}`), rules.Columns())
+	if err != nil {
+		l.Fatal(err)
+	}
+	page, err := l.f.List(l.Context(), v, l.p, q)
+	if err != nil {
+		l.Fatalf("%s: %v", rule, err)
+	}
+	ways["list"], ways["count"] = len(page.Documents) == 1, *page.Count == 1
+	var events []eventstore.Recorded
+	for e, err := range l.f.log.ReadStream(l.Context(), l.s, 0) {
+		if err != nil {
+			l.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	_, err = l.f.View(l.Context(), v, l.p, l.s.ID, 0, events)
+	ways["answer of a command"] = err == nil
+	_, err = l.f.AsOf(l.Context(), v, l.p, l.s.ID, Moment{Position: 1})
+	ways["as of"] = err == nil
+	entries, err := l.f.History(l.Context(), v, l.p, l.s.ID, 1, 100)
+	ways["history"] = err == nil && len(entries) > 0
+	seen, err := l.run.Sees(l.Context(), v, l.s)
+	if err != nil {
+		l.Fatal(err)
+	}
+	ways["commands"] = seen[l.s]
+	for way, got := range ways {
+		if got != want {
+			l.Errorf("by the rule %s, %s sees it is %t", rule, way, got)
+		}
+	}
+}
+
