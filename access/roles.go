@@ -31,7 +31,7 @@ var grants = map[string]grant{
 	"company":  records(),
 	"contact":  records(),
 	"deal":     records("close"),
-	"lead":     records(),
+	"lead":     records("convert"),
 	"note":     records(),
 	"task":     records(),
 	"pipeline": settings(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rowhouse/rowhouse/commands"
@@ -124,7 +125,7 @@ func (x *exchange) consequences(outs ...commands.Outcome) (last eventstore.Posit
 		if x.s.React == nil || out.Repeated {
 			continue
 		}
-		at, err := x.s.React(ctx, x.origin.Tenant, out.Events)
+		at, err := x.s.React(ctx, x.origin.Tenant, slices.Concat(out.Events, out.Others))
 		if last = max(last, at); err != nil {
 			x.s.Log.WarnContext(ctx, "what follows from a command is done later", "request_id", x.id, "error", err)
 		}

@@ -32,6 +32,9 @@ func newSchemas() *schemas {
 // of one kind of record only has its own name. What all kinds have in common is
 // named after the kind that it is of: record.Delete[deal.Deal, …] is DealDelete.
 func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	of := t.PkgPath()
 	name, args, generic := strings.Cut(t.Name(), "[")
 	if !generic {

@@ -73,11 +73,10 @@ func (r *Runner) decideAll(ctx context.Context, o viewer.Caller, ops []Operation
 		if err != nil {
 			return nil, domain.At("/"+strconv.Itoa(i), err)
 		}
-		d := decisions[i]
-		for j := range d.claim {
-			d.claim[j].Pointer = "/" + strconv.Itoa(i) + d.claim[j].Pointer
+		for _, d := range decisions[i].all() {
+			d.place("/" + strconv.Itoa(i))
+			v.seen[d.stream] = baseline{d.after, d.end()}
 		}
-		v.seen[d.stream] = baseline{d.after, d.at + eventstore.Version(len(d.events))}
 	}
 	return decisions, nil
 }
@@ -116,12 +115,12 @@ func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.C
 	}
 	outs := make([]Outcome, len(ops))
 	for i, d := range decisions {
-		n := len(d.events)
-		outs[i] = Outcome{
-			ID: ops[i].ID(), Command: c.ID, Position: rc.Last,
-			Version: d.at + eventstore.Version(n), Events: left[d.stream][:n],
+		outs[i] = Outcome{ID: ops[i].ID(), Command: c.ID, Position: rc.Last, Version: d.end()}
+		for _, p := range d.all() {
+			n := len(p.events)
+			outs[i].add(d.stream, left[p.stream][:n]...)
+			left[p.stream] = left[p.stream][n:]
 		}
-		left[d.stream] = left[d.stream][n:]
 		r.remember(d)
 	}
 	return outs

@@ -97,7 +97,19 @@ type Outcome struct {
 	Version  eventstore.Version    // of the record after the command
 	Position eventstore.Position   // of the last event; without events, of no later one than the caller could have seen
 	Events   []eventstore.Recorded // those of this record that follow from the command; none if it changed nothing
+	Others   []eventstore.Recorded // those of other records, if the command was a plan; see plan
 	Repeated bool                  // the command was carried out before; this is what became of it then
+}
+
+// add adds events that follow from a command for a record.
+func (o *Outcome) add(of eventstore.StreamID, events ...eventstore.Recorded) {
+	for _, e := range events {
+		if e.Stream == of {
+			o.Events = append(o.Events, e)
+		} else {
+			o.Others = append(o.Others, e)
+		}
+	}
 }
 
 // Result is the outcome of one of several commands.

@@ -10,4 +10,6 @@ var Leads = records(lead.Aggregate, "People who may become customers, and of who
 	allow[lead.Score]("score", "lead:update", "Score a lead", `{"score":70}`),
 	allow[lead.Disqualify]("disqualify", "lead:update", "Disqualify a lead", `{"reason":"no budget"}`),
 	allow[lead.Reopen]("reopen", "lead:update", "Reopen a lead", ""),
+	plan("convert", "lead:convert", "Convert a lead to a contact, and perhaps a company and a deal", `{"company":{"industry":"Manufacturing"},"deal":{"pipeline_id":"pip_01jh2xk3v8e4t9p5w7y0z2b4d6","amount":{"amount":"1250.00","currency":"EUR"}}}`, convertLead),
+	system[lead.Conclude]("lead:convert"),
 )

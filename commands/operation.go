@@ -30,12 +30,15 @@ type operation[S any] struct {
 	policy *Policy[S]
 	to     Target
 	cmd    domain.Command[S]
+	data   any               // the command, or what came in its place; see planned
+	takes  domain.Permission // "" if nobody may
 }
 
 // Prepare returns a command as an operation, for [Runner.All] and
 // [Runner.Atomic].
 func (p *Policy[S]) Prepare(to Target, cmd domain.Command[S]) Operation {
-	return &operation[S]{p, to, cmd}
+	takes, _ := p.Permission(cmd)
+	return &operation[S]{p, to, cmd, cmd, takes}
 }
 
 // view is the records as one or several decisions see them.
@@ -83,7 +86,32 @@ type decision struct {
 	claim  []eventstore.Claim
 	free   []eventstore.Claim
 	after  any // the state of the record once the events are recorded
+
+	// parts, of a plan, is what each of its commands leads to, in their order. The
+	// events above are then those of the record that the plan is for, from all parts.
+	parts []*decision
 }
+
+// all returns the decision itself, or the parts of which it is made.
+func (d *decision) all() []*decision {
+	if d.parts != nil {
+		return d.parts
+	}
+	return []*decision{d}
+}
+
+// isEmpty reports whether a decision leads to no events.
+func (d *decision) isEmpty() bool {
+	return !slices.ContainsFunc(d.all(), func(p *decision) bool { return len(p.events) > 0 })
+}
+
+// makes reports whether a decision makes a record.
+func (d *decision) makes() bool {
+	return slices.ContainsFunc(d.all(), func(p *decision) bool { return p.at == 0 && len(p.events) > 0 })
+}
+
+// end returns the version of the record after the decision.
+func (d *decision) end() eventstore.Version { return d.at + eventstore.Version(len(d.events)) }
 
 func (op *operation[S]) ID() domain.ID {
 	return domain.ID{Prefix: op.policy.Prefix(), UUID: op.to.ID}
@@ -96,39 +124,24 @@ func (op *operation[S]) stream(t domain.TenantID) eventstore.StreamID {
 }
 
 func (op *operation[S]) permit(o viewer.Caller) error {
-	if err := op.policy.permit(o, op.cmd); err != nil {
-		return err
+	if op.takes == "" || !o.Viewer.May(op.takes) {
+		return forbidden(op.takes)
 	}
-	return domain.CheckShape(op.cmd)
+	return domain.CheckShape(op.data)
 }
 
 func (op *operation[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*decision, error) {
 	d := &decision{stream: op.stream(o.Tenant)}
-	var before S
-	var err error
-	if !op.to.New && !v.blank {
-		if before, d.at, err = op.policy.load(ctx, v, d.stream); err != nil {
-			return nil, err
-		}
-	}
-	rules, err := rulesOf(o, d.stream)
+	before, rules, err := op.before(ctx, v, d, o)
 	if err != nil {
 		return nil, err
-	}
-	if err := op.sees(rules, d.at, &before); err != nil {
-		return nil, err
-	}
-	if err := op.match(ctx, v, d, &before); err != nil {
-		return nil, discreet(rules, err)
 	}
 	o.Self = op.ID()
-	events, err := domain.Decide(op.cmd, before, o.Origin, func(ref domain.Ref) (any, error) { return op.find(ctx, v, o, d, ref) })
+	events, after, err := op.policy.agg.Decide(op.cmd, before, o.Origin, func(ref domain.Ref) (any, error) { return op.find(ctx, v, o, d, ref) })
 	if err != nil {
 		return nil, discreet(rules, err)
 	}
-	after := before
 	for _, e := range events {
-		domain.ApplyAt(e, &after, o.Time)
 		data, err := domain.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
@@ -143,6 +156,24 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*
 	soft := lenient != nil && lenient.AllowDuplicate()
 	d.claim, d.free = difference(d.stream, claims(&before), claims(&after), soft)
 	return d, nil
+}
+
+// before returns the record as it is before a command, if the caller may give it and
+// has seen the record so, and what the caller may see and do of it. It puts the
+// version into the decision.
+func (op *operation[S]) before(ctx context.Context, v *view, d *decision, o viewer.Caller) (s S, rules *viewer.Rules, err error) {
+	if !op.to.New && !v.blank {
+		if s, d.at, err = op.policy.load(ctx, v, d.stream); err != nil {
+			return s, nil, err
+		}
+	}
+	if rules, err = rulesOf(o, d.stream); err != nil {
+		return s, nil, err
+	}
+	if err := op.sees(rules, d.at, &s); err != nil {
+		return s, nil, err
+	}
+	return s, rules, discreet(rules, op.match(ctx, v, d, &s))
 }
 
 // match refuses a command whose caller has not seen the record as it is.
@@ -177,7 +208,7 @@ func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before 
 	if known {
 		stale.Data["changed_fields"] = changed
 	}
-	if mine := touched(op.cmd); known && disjoint && len(mine) > 0 &&
+	if mine := touched(op.data); known && disjoint && len(mine) > 0 &&
 		!slices.ContainsFunc(mine, func(f string) bool { return slices.Contains(changed, f) }) {
 		return nil
 	}
@@ -285,7 +316,7 @@ func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision)
 	}
 	c := eventstore.Command{ID: id, Hash: hash}
 	n := uint64(0)
-	for _, d := range decisions {
+	for _, d := range partsOf(decisions) {
 		w := slices.IndexFunc(c.Writes, func(w eventstore.Write) bool { return w.Stream == d.stream })
 		if w < 0 && len(d.events) > 0 {
 			w = len(c.Writes)
@@ -306,6 +337,14 @@ func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision)
 		return slices.ContainsFunc(c.Writes, func(w eventstore.Write) bool { return w.Stream == k.Stream })
 	})
 	return c, nil
+}
+
+// partsOf returns the decisions, with the parts in the place of those that have some.
+func partsOf(decisions []*decision) (all []*decision) {
+	for _, d := range decisions {
+		all = append(all, d.all()...)
+	}
+	return all
 }
 
 // settle adds what a decision claims and frees to what earlier ones did. What a

@@ -9,7 +9,6 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
-	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // All lists the policies of every kind. This is the index of what can be changed:
@@ -38,6 +37,7 @@ type AnyPolicy interface {
 	EventTypes() map[string]reflect.Type
 
 	fold(ctx context.Context, v *view, s eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error)
+	prepare(to Target, cmd any) (Operation, bool)
 }
 
 // Policy lists the commands that may be given to one kind of record, and the
@@ -194,20 +194,17 @@ func (p *Policy[S]) Permission(cmd domain.Command[S]) (domain.Permission, bool) 
 	return perm, ok
 }
 
-func (p *Policy[S]) permit(o viewer.Caller, cmd domain.Command[S]) error {
-	if perm, ok := p.Permission(cmd); !ok || !o.Viewer.May(perm) {
-		return forbidden(perm)
-	}
-	return nil
-}
-
 // fold returns a pointer to the state of a record, and its version. If until is
 // not 0, it is the record as it was at that version.
 func (p *Policy[S]) fold(ctx context.Context, v *view, id eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error) {
 	if until != 0 {
 		return p.foldUntil(ctx, v, id, until)
 	}
-	b, err := v.others.get(id, func() (baseline, error) {
+	read := v.others.get
+	if _, ok := v.seen[id]; ok {
+		read = (*reads)(nil).get // it is not as others see it
+	}
+	b, err := read(id, func() (baseline, error) {
 		s, at, err := p.load(ctx, v, id)
 		return baseline{&s, at}, err
 	})

@@ -28,7 +28,7 @@ func noteOf(ops []Operation, decisions []*decision) (string, error) {
 	all := make([]noted, len(decisions))
 	for i, d := range decisions {
 		n := len(d.events)
-		all[i] = noted{d.stream.Kind, ops[i].ID(), d.at + eventstore.Version(n), n}
+		all[i] = noted{d.stream.Kind, ops[i].ID(), d.end(), n}
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
@@ -75,6 +75,18 @@ func fromNote(id uuid.UUID, rc eventstore.Receipt, events []eventstore.Recorded)
 	return outs, nil
 }
 
+// oneFromNote is fromNote for one operation.
+func oneFromNote(id uuid.UUID, rc eventstore.Receipt, events []eventstore.Recorded) (Outcome, error) {
+	outs, err := fromNote(id, rc, events)
+	if err == nil && len(outs) != 1 {
+		err = fmt.Errorf("a note is about %d operations and not one", len(outs))
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outs[0], nil
+}
+
 // eventsOf reads the events of a command.
 func (r *Runner) eventsOf(ctx context.Context, tenant domain.TenantID, rc eventstore.Receipt) (events []eventstore.Recorded, err error) {
 	for after := rc.First - 1; after < rc.Last; after = events[len(events)-1].Position {
@@ -100,7 +112,7 @@ func (r *Runner) About(ctx context.Context, tenant domain.TenantID, id uuid.UUID
 	if err != nil || !ok {
 		return uuid.Nil, false, r.explain(err)
 	}
-	if rc.First <= rc.Last {
+	if rc.First <= rc.Last && rc.Note == "" {
 		events, err := r.store.Read(ctx, tenant, rc.First-1, 1)
 		if err != nil || len(events) == 0 {
 			return uuid.Nil, false, err
@@ -134,8 +146,14 @@ func (r *Runner) recall(ctx context.Context, o viewer.Caller, t *attempt) (Outco
 // recallAgain returns what became of a command that was carried out before, as
 // the log said when it was to be recorded.
 func (r *Runner) recallAgain(ctx context.Context, o viewer.Caller, t *attempt, rc eventstore.Receipt) (Outcome, error) {
-	if rc.First <= rc.Last {
+	switch {
+	case rc.First > rc.Last:
+	case t.decision.parts == nil:
 		return r.repeated(ctx, o, t, rc)
+	case len(t.request.Hash) == 0: // then it was this very request
+		out := t.outcome(rc)
+		out.Repeated = true
+		return out, nil
 	}
 	out, ok, err := r.recall(ctx, o, t) // there is more to know
 	if err == nil && !ok {
@@ -156,6 +174,9 @@ func (r *Runner) repeated(ctx context.Context, o viewer.Caller, t *attempt, rc e
 	if err != nil {
 		return out, err
 	}
+	if rc.Note != "" {
+		return oneFromNote(t.command, rc, events)
+	}
 	for _, e := range events {
 		if e.Stream == t.stream || e.Stream.Kind == t.stream.Kind && t.op.target().New && e.Version == 1 || len(out.Events) > 0 && e.Stream == out.Events[0].Stream {
 			out.Events = append(out.Events, e)
@@ -171,14 +192,7 @@ func (r *Runner) repeated(ctx context.Context, o viewer.Caller, t *attempt, rc e
 // have changed a moment before.
 func (r *Runner) changedNothing(ctx context.Context, out Outcome, s eventstore.StreamID, rc eventstore.Receipt) (Outcome, error) {
 	if rc.Note != "" {
-		outs, err := fromNote(out.Command, rc, nil)
-		if err == nil && len(outs) != 1 {
-			err = fmt.Errorf("a note is about %d operations and not one", len(outs))
-		}
-		if err != nil {
-			return out, err
-		}
-		return outs[0], nil
+		return oneFromNote(out.Command, rc, nil)
 	}
 	for e, err := range r.store.ReadStream(ctx, s, 0) {
 		if err != nil {

@@ -167,7 +167,7 @@ func (r *Runner) decide(ctx context.Context, o viewer.Caller, round []*attempt) 
 	_ = g.Wait() // they keep their errors
 	making := false
 	for _, t := range round {
-		if d := t.decision; d != nil && d.at == 0 && len(d.events) > 0 {
+		if d := t.decision; d != nil && d.makes() {
 			making = true
 		}
 		if t.missing != nil && !making {
@@ -205,18 +205,18 @@ func (r *Runner) decideOne(ctx context.Context, o viewer.Caller, t *attempt, oth
 		t.finish(Outcome{}, err)
 		return
 	}
-	if len(d.events) == 0 && len(t.op.target().Hash) == 0 {
+	if d.isEmpty() && len(t.op.target().Hash) == 0 {
 		// Nothing is recorded. What an earlier try would have recorded was refused.
 		t.decision, t.request = d, eventstore.Command{}
 		t.finish(t.outcome(eventstore.Receipt{}), nil)
 		return
 	}
 	t.request, err = command(t.command, t.op.target().Hash, o, d)
-	if err == nil && len(d.events) == 0 {
+	if err == nil && (d.parts != nil || d.isEmpty()) && len(t.request.Hash) > 0 {
 		t.request.Note, err = noteOf([]Operation{t.op}, []*decision{d})
 	}
 	if err != nil {
-		t.finish(Outcome{}, err)
+		t.finish(Outcome{}, r.explain(err))
 		return
 	}
 	t.decision = d
@@ -236,7 +236,7 @@ func (r *Runner) guess(ctx context.Context, o viewer.Caller, t *attempt, others 
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil || len(d.events) == 0 {
+	if err != nil || d.isEmpty() {
 		t.looked = true // it may be refused for another reason, or not at all
 		return nil, nil //nolint:nilerr,nilnil // likewise
 	}
@@ -318,20 +318,19 @@ func (r *Runner) changed(err error) bool {
 
 // remember keeps the record as it is after a decision.
 func (r *Runner) remember(d *decision) {
-	if n := len(d.events); n > 0 {
-		r.baseline.Add(d.stream, baseline{d.after, d.at + eventstore.Version(n)})
+	for _, p := range d.all() {
+		if len(p.events) > 0 {
+			r.baseline.Add(p.stream, baseline{p.after, p.end()})
+		}
 	}
 }
 
 // outcome says what became of a decision that was recorded.
 func (t *attempt) outcome(rc eventstore.Receipt) Outcome {
 	d := t.decision
-	out := Outcome{ID: t.op.ID(), Command: t.command, Version: d.at, Position: rc.Last}
-	for i, w := range t.request.Writes {
-		if w.Stream == d.stream {
-			out.Events = recorded(t.request, i, rc)
-			out.Version += eventstore.Version(len(w.Events))
-		}
+	out := Outcome{ID: t.op.ID(), Command: t.command, Version: d.end(), Position: rc.Last}
+	for i := range t.request.Writes {
+		out.add(d.stream, recorded(t.request, i, rc)...)
 	}
 	return out
 }

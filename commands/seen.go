@@ -35,9 +35,9 @@ func (op *operation[S]) sees(rules *viewer.Rules, at eventstore.Version, before 
 		return errUnseen
 	}
 	if at > 0 && !rules.Allows(op.action(), op.to.ID, before) {
-		return op.forbidden()
+		return forbidden(op.takes)
 	}
-	return rules.Change(append(given(op.cmd), touched(op.cmd)...)...)
+	return rules.Change(append(given(op.data), touched(op.data)...)...)
 }
 
 // outcome refuses what a command leads to if the caller may not do that: to make a
@@ -45,7 +45,7 @@ func (op *operation[S]) sees(rules *viewer.Rules, at eventstore.Version, before 
 // change.
 func (op *operation[S]) allowed(rules *viewer.Rules, at eventstore.Version, events []domain.Event[S], after *S) error {
 	if at == 0 && len(events) > 0 && !rules.Allows(op.action(), op.to.ID, after) {
-		return op.forbidden()
+		return forbidden(op.takes)
 	}
 	for _, e := range events {
 		if err := rules.Change(touched(e)...); err != nil {
@@ -55,15 +55,9 @@ func (op *operation[S]) allowed(rules *viewer.Rules, at eventstore.Version, even
 	return nil
 }
 
-func (op *operation[S]) forbidden() error {
-	p, _ := op.policy.Permission(op.cmd)
-	return forbidden(p)
-}
-
 // action returns what the command is an action of, as permissions name it.
 func (op *operation[S]) action() string {
-	p, _ := op.policy.Permission(op.cmd)
-	_, action, _ := strings.Cut(string(p), ":")
+	_, action, _ := strings.Cut(string(op.takes), ":")
 	return action
 }
 

@@ -76,7 +76,12 @@ type Aggregate[S any] struct {
 	name   string
 	prefix string
 	events map[string]reflect.Type
+	guard  Guard[S] // nil if everything may happen that commands decide
 }
+
+// A Guard has the last say on every command: also on one that changes nothing.
+// Before and after are the state as it is, and as the command would leave it.
+type Guard[S any] func(cmd Command[S], before, after S, o Origin) error
 
 // NewAggregate describes a kind of record. It panics if two events share a
 // name, because that is a mistake no caller could handle.
@@ -89,6 +94,13 @@ func NewAggregate[S any](name, prefix string, events ...Event[S]) *Aggregate[S] 
 		a.events[e.EventType()] = reflect.TypeOf(e)
 	}
 	return a
+}
+
+// Guarded returns the same aggregate with a guard.
+func (a *Aggregate[S]) Guarded(g Guard[S]) *Aggregate[S] {
+	b := *a
+	b.guard = g
+	return &b
 }
 
 // Name returns the name of the aggregate, such as "deal".

@@ -33,19 +33,34 @@ type Live interface {
 	Live() bool
 }
 
-// Decide finds what a command refers to, and lets it decide. What find returns
-// is a pointer to the state of a record, or nil if there never was such a record;
-// an error of find is a fault, and is returned as it is.
-func Decide[S any](c Command[S], s S, o Origin, find func(Ref) (any, error)) ([]Event[S], error) {
-	o, err := resolve(c, s, o, find)
-	if err != nil {
-		return nil, err
+// Decide finds what a command refers to, lets it decide, and asks the guard. It
+// returns the events and the state that they lead to. What find returns is a pointer
+// to the state of a record, or nil if there never was such a record; an error of
+// find is a fault, and is returned as it is.
+func (a *Aggregate[S]) Decide(c Command[S], s S, o Origin, find func(Ref) (any, error)) (events []Event[S], after S, err error) {
+	if o, err = Resolve(c, s, o, find); err != nil {
+		return nil, s, err
 	}
-	return c.Decide(s, o)
+	if events, err = c.Decide(s, o); err != nil {
+		return nil, s, err
+	}
+	after = s
+	for _, e := range events {
+		ApplyAt(e, &after, o.Time)
+	}
+	if a.guard != nil {
+		if err := a.guard(c, s, after, o); err != nil {
+			return nil, s, err
+		}
+	}
+	return events, after, nil
 }
 
-func resolve[S any](c Command[S], s S, o Origin, find func(Ref) (any, error)) (Origin, error) {
-	r, ok := c.(Referrer[S])
+// Resolve finds what somebody refers to who is about to decide, if it is a
+// [Referrer] of S, and returns the origin with what was found. See
+// [Aggregate.Decide].
+func Resolve[S any](asker any, s S, o Origin, find func(Ref) (any, error)) (Origin, error) {
+	r, ok := asker.(Referrer[S])
 	if !ok {
 		return o, nil
 	}

@@ -45,6 +45,8 @@ func (walk) Decide(_ node, o domain.Origin) ([]domain.Event[node], error) {
 	return nil, nil
 }
 
+var walkers = domain.NewAggregate[node]("node", "nod")
+
 func TestReferencesAreAskedForUntilThereAreNoMore(t *testing.T) {
 	t.Parallel()
 	id := func(n byte) domain.ID { return domain.ID{Prefix: "nod", UUID: uuid.UUID{n}} }
@@ -69,11 +71,11 @@ func TestReferencesAreAskedForUntilThereAreNoMore(t *testing.T) {
 		{"the second is dead", walk{from: id(6)}, "/from reference_not_found"},
 		{"dead will do", walk{from: id(6), dead: true}, ""},
 	} {
-		if _, err := domain.Decide[node](c.cmd, node{}, domain.Origin{}, find); complaints(err) != c.want || (err != nil) != (c.want != "") {
+		if _, _, err := walkers.Decide(c.cmd, node{}, domain.Origin{}, find); complaints(err) != c.want || (err != nil) != (c.want != "") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := domain.Decide[node](walk{from: id(9)}, node{}, domain.Origin{}, find); !errors.Is(err, fault) {
+	if _, _, err := walkers.Decide(walk{from: id(9)}, node{}, domain.Origin{}, find); !errors.Is(err, fault) {
 		t.Errorf("a fault is %v", err)
 	}
 }

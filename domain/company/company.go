@@ -126,7 +126,7 @@ func (c *Company) Needs(to Fields, o domain.Origin) []domain.Ref {
 }
 
 // Guard refuses a parent that the company is above of, and too long a chain.
-func (c *Company) Guard(to Fields, o domain.Origin) error {
+func (c *Company) Guard(_ any, to Fields, o domain.Origin) error {
 	if to.ParentID == c.Fields.ParentID {
 		return nil
 	}

@@ -110,11 +110,12 @@ func (*Deal) Own() record.Own[Deal, Fields] {
 
 // Guard implements [record.Kind]: what a sale was about does not change once it
 // is closed, and what line items add up to is not for anybody to choose.
-func (d *Deal) Guard(to Fields, _ domain.Origin) error {
+func (d *Deal) Guard(cmd any, to Fields, _ domain.Origin) error {
+	_, aboutItems := cmd.(itemCommand)
 	switch {
 	case d.closed() && !d.Fields.sameSale(to):
-		return domain.StateConflict(string(d.Status), "update")
-	case len(d.Items) > 0 && to.Amount != d.Fields.Amount:
+		return domain.StateConflict(string(d.Status), record.CommandName(cmd))
+	case len(d.Items) > 0 && !aboutItems && to.Amount != d.Fields.Amount:
 		return domain.Conflict.Refusef("has_line_items", "the line items say what the deal is worth")
 	}
 	return nil

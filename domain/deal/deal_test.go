@@ -290,7 +290,7 @@ func TestStagesRequireWhatDealsCanHave(t *testing.T) {
 			deal.LineItemAdded{Item: deal.LineItem{ID: 1}, Amount: eur("1.00")},
 		}...)
 		for lacks, state := range map[bool]deal.Deal{false: d, true: domain.Fold(in()...)} {
-			_, err := domain.Decide[deal.Deal](deal.MoveStage{StageKey: "a"}, state, asAnn, func(domain.Ref) (any, error) { return f, nil })
+			_, _, err := deal.Aggregate.Decide(deal.MoveStage{StageKey: "a"}, state, asAnn, func(domain.Ref) (any, error) { return f, nil })
 			if (err != nil) != lacks {
 				t.Errorf("%s required, lacking %v: %v", name, lacks, err)
 			}

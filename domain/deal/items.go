@@ -68,6 +68,14 @@ func (l Line) check(others []LineItem) error {
 	return domain.Check(same, "/unit_price/currency", "other_currency", "must be the currency of the other line items")
 }
 
+// itemCommand is implemented by commands that change line items, and with them what
+// the deal is worth.
+type itemCommand interface{ aboutItems() }
+
+func (AddLineItem) aboutItems()    {}
+func (UpdateLineItem) aboutItems() {}
+func (RemoveLineItem) aboutItems() {}
+
 // SetAmount says what a deal without line items is worth.
 type SetAmount struct {
 	Amount domain.Money `json:"amount,omitzero" doc:"Nobody knows, if left out"`

@@ -40,6 +40,7 @@ type Aggregate[S any] interface {
 	Events() []string
 	Decode(eventType string, version int, data []byte) (domain.Event[S], error)
 	Apply(s *S, at time.Time, eventType string, version int, data []byte) error
+	Decide(c domain.Command[S], s S, o domain.Origin, find func(domain.Ref) (any, error)) ([]domain.Event[S], S, error)
 }
 
 // everything lets states keep their fields to themselves.
@@ -68,7 +69,7 @@ func Run[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 func run[S any](t *testing.T, agg Aggregate[S], c Case[S]) {
 	t.Helper()
 	state := replay(t, agg, c.Given)
-	got, err := c.decide(state)
+	got, err := c.decide(agg, state)
 	if !errors.Is(err, c.Err) {
 		t.Fatalf("error = %v, want %v", err, c.Err)
 	}
@@ -93,12 +94,12 @@ func run[S any](t *testing.T, agg Aggregate[S], c Case[S]) {
 	}
 }
 
-// decide does what the commands layer does: shape, references, decision.
-func (c Case[S]) decide(s S) ([]domain.Event[S], error) {
+// decide does what the commands layer does: shape, references, decision, guard.
+func (c Case[S]) decide(agg Aggregate[S], s S) ([]domain.Event[S], error) {
 	if err := domain.CheckShape(c.When); err != nil {
 		return nil, err
 	}
-	return domain.Decide(c.When, s, c.As, func(r domain.Ref) (any, error) {
+	events, _, err := agg.Decide(c.When, s, c.As, func(r domain.Ref) (any, error) {
 		if r.ID.IsZero() {
 			if r.Version > len(c.Given) {
 				return nil, nil
@@ -108,6 +109,7 @@ func (c Case[S]) decide(s S) ([]domain.Event[S], error) {
 		}
 		return c.Found[r.ID], nil
 	})
+	return events, err
 }
 
 // replay folds events after a round trip through their stored form.

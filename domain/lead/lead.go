@@ -8,7 +8,7 @@ import (
 )
 
 // Aggregate describes leads.
-var Aggregate = record.Describe[Lead, Fields]("lead", Captured{}, StatusChanged{}, Scored{}, Disqualified{}, Reopened{})
+var Aggregate = record.Describe[Lead, Fields]("lead", Captured{}, StatusChanged{}, Scored{}, Disqualified{}, Reopened{}, Converted{})
 
 // Event is a fact about a lead.
 type Event = domain.Event[Lead]
@@ -63,17 +63,20 @@ type Lead struct {
 
 // Progress is what clients see of a lead beside its fields.
 type Progress struct {
-	Status             record.Status `json:"status" class:"internal" enum:"new,working,qualified,disqualified"`
+	Status             record.Status `json:"status" class:"internal" enum:"new,working,qualified,disqualified,converted"`
 	Score              *int          `json:"score,omitzero" doc:"How promising it is, from 0 to 100"`
 	DisqualifiedReason string        `json:"disqualified_reason,omitzero" class:"personal" of:"self" text:"lines" list:"-" doc:"Why nothing came of it"`
+	Conversion         Conversion    `json:"conversion,omitzero" list:"-" doc:"What it was converted to"`
 }
 
-// A lead is new until somebody works on it, and ends by being disqualified.
+// A lead is new until somebody works on it, and ends by being converted or
+// disqualified.
 const (
 	StatusNew          record.Status = "new"
 	StatusWorking      record.Status = "working"
 	StatusQualified    record.Status = "qualified"
 	StatusDisqualified record.Status = "disqualified"
+	StatusConverted    record.Status = "converted"
 )
 
 // Begun implements [record.Beginner].
@@ -135,7 +138,7 @@ func (l *Lead) mustBeOpen(command string) error {
 	if err := l.MustBeLive(); err != nil {
 		return err
 	}
-	if l.Status == StatusDisqualified {
+	if l.Status == StatusDisqualified || l.Status == StatusConverted {
 		return domain.StateConflict(string(l.Status), command)
 	}
 	return nil

@@ -1,14 +1,25 @@
 package lead_test
 
 import (
+	"encoding/json"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/domaintest"
 	"github.com/rowhouse/rowhouse/domain/lead"
+	"github.com/rowhouse/rowhouse/domain/record"
 )
 
-type events = []lead.Event
+type (
+	events  = []lead.Event
+	deleted = record.Deleted[lead.Lead, lead.Fields, *lead.Lead]
+)
+
+func update(member, value string) record.Update[lead.Lead, lead.Fields, *lead.Lead] {
+	return record.Update[lead.Lead, lead.Fields, *lead.Lead]{Patch: map[string]json.RawMessage{member: json.RawMessage(value)}}
+}
 
 func TestLead(t *testing.T) {
 	t.Parallel()
@@ -16,6 +27,11 @@ func TestLead(t *testing.T) {
 	in := func(more ...lead.Event) events { return append(events{captured}, more...) }
 	working := lead.StatusChanged{From: lead.StatusNew, To: lead.StatusWorking}
 	disqualified := lead.Disqualified{By: lead.Disqualify{Reason: "no budget"}}
+
+	converted := lead.Converted{By: lead.Conclude{Conversion: lead.Conversion{
+		ContactID: domain.ID{Prefix: "con", UUID: uuid.UUID{15: 1}}, CompanyID: domain.ID{Prefix: "cmp", UUID: uuid.UUID{15: 2}}, DealID: domain.ID{Prefix: "deal", UUID: uuid.UUID{15: 3}},
+	}}}
+	somebody := domain.ID{Prefix: "usr", UUID: uuid.UUID{15: 200}}
 
 	domaintest.RunRecord(t, lead.Aggregate, captured, []domaintest.Case[lead.Lead]{
 		{Name: "a lead is captured", When: lead.Capture{Fields: captured.Fields}, Then: in()},
@@ -36,6 +52,20 @@ func TestLead(t *testing.T) {
 		{Name: "nor scores it", Given: in(disqualified), When: lead.Score{Score: 1}, Err: domain.Conflict, Code: "state_conflict"},
 		{Name: "until it is reopened", Given: in(disqualified), When: lead.Reopen{}, Then: events{lead.Reopened{}}},
 		{Name: "what is open is not reopened", Given: in(), When: lead.Reopen{}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "a lead is converted", Given: in(working), When: converted.By, Then: events{converted}},
+		{Name: "also a new one", Given: in(), When: converted.By, Then: events{converted}},
+		{Name: "but no disqualified one", Given: in(disqualified), When: converted.By, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "and exactly once", Given: in(converted), When: converted.By, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "a converted lead changes no more", Given: in(converted), When: update("name", `"Bob"`), Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "nor has another status", Given: in(converted), When: lead.ChangeStatus{Status: lead.StatusWorking}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "or score", Given: in(converted), When: lead.Score{Score: 1}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "is not disqualified", Given: in(converted), When: disqualified.By, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "nor reopened", Given: in(converted), When: lead.Reopen{}, Err: domain.Conflict, Code: "state_conflict"},
+		{Name: "what it is already is no change", Given: in(converted), When: update("name", `"Ada"`)},
+		{Name: "somebody else is responsible for it", Given: in(converted), When: record.AssignOwner[lead.Lead, lead.Fields, *lead.Lead]{OwnerID: somebody}, Then: events{record.OwnerAssigned[lead.Lead, lead.Fields, *lead.Lead]{To: somebody}}},
+		{Name: "and it is deleted", Given: in(converted), When: record.Delete[lead.Lead, lead.Fields, *lead.Lead]{}, Then: events{deleted{}}},
+		{Name: "and restored", Given: in(converted, deleted{}), When: record.Restore[lead.Lead, lead.Fields, *lead.Lead]{}, Then: events{record.Restored[lead.Lead, lead.Fields, *lead.Lead]{}}},
+		{Name: "and purged", Given: in(converted, deleted{}), When: record.Purge[lead.Lead, lead.Fields, *lead.Lead]{}, Then: events{record.Purged[lead.Lead, lead.Fields, *lead.Lead]{}}},
 		{Name: "what is not there has no score", When: lead.Score{Score: 1}, Err: domain.NotFound},
 	})
 }

@@ -35,7 +35,7 @@ func New[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) (F, error)
 	if err := domain.CheckShape(f); err != nil {
 		return f, err
 	}
-	return f, allowed[S](s, o, f)
+	return f, referable[S](s, o, f)
 }
 
 // Modify decides that a live record has other fields. Fields whose change is an
@@ -68,7 +68,7 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	if err := allowed[S](s, o, to); err != nil {
+	if err := referable[S](s, o, to); err != nil {
 		return nil, err
 	}
 	own := maps.Clone(s.Own())
@@ -115,14 +115,14 @@ func news[F Fields[F]](from, to F, wrong error) error {
 	return errors.Join(errs...)
 }
 
-// allowed asks the other records and the state for their say.
-func allowed[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F) error {
+// referable refuses fields that refer to what is not there.
+func referable[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F) error {
 	for _, ref := range s.Needs(to, o) {
 		if _, err := domain.Find[any](o, ref); err != nil {
 			return err
 		}
 	}
-	return s.Guard(to, o)
+	return nil
 }
 
 func ownerAssigned[S any, F Fields[F], K Kind[S, F]](from, to F) domain.Event[S] {
@@ -305,6 +305,9 @@ type Restore[S any, F Fields[F], K Kind[S, F]] struct{}
 type RestoreDuplicate[S any, F Fields[F], K Kind[S, F]] struct {
 	Duplicate bool `json:"allow_duplicate,omitzero" doc:"Restore it although another record has something now that only one should have"`
 }
+
+// CommandName says what it is called: see [CommandName].
+func (RestoreDuplicate[S, F, K]) CommandName() string { return "restore" }
 
 // AllowDuplicate implements [domain.Lenient].
 func (c RestoreDuplicate[S, F, K]) AllowDuplicate() bool { return c.Duplicate }

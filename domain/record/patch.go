@@ -42,6 +42,23 @@ func patched[F Fields[F]](f F, patch map[string]json.RawMessage, add bool) (F, e
 	return f, errors.Join(errs...)
 }
 
+// Patched returns a value with a merge patch (RFC 7396) applied to it, whose members
+// are given by name. What the value becomes is read as if it came from outside.
+func Patched[T any](v T, patch map[string]json.RawMessage) (to T, err error) {
+	data, err := domain.Marshal(v)
+	if err != nil {
+		return to, err
+	}
+	by, err := domain.Marshal(patch)
+	if err != nil {
+		return to, err
+	}
+	if data, err = merge(data, by); err != nil {
+		return to, err
+	}
+	return to, domain.Unmarshal(data, &to)
+}
+
 // merge applies a merge patch to JSON. What the patch does not mention is kept
 // only where both are objects.
 func merge(target, patch json.RawMessage) (json.RawMessage, error) {

@@ -185,9 +185,9 @@ func (b *Base[F]) Claims() []domain.Claim {
 	return claims
 }
 
-// Guard lets fields change as they like. A kind that has a say in it, depending
-// on its state, has a Guard of its own.
-func (*Base[F]) Guard(F, domain.Origin) error { return nil }
+// Guard lets every command go ahead. A kind that has a say in it, depending on its
+// state, has a Guard of its own.
+func (*Base[F]) Guard(cmd any, to F, o domain.Origin) error { return nil }
 
 // Needs returns the references among new fields that the record does not have
 // yet. Those that it has stay, even if what they name is deleted meanwhile.
@@ -210,8 +210,11 @@ type Kind[S any, F Fields[F]] interface {
 	// Own returns the fields whose change is an event of its own.
 	Own() Own[S, F]
 
-	// Guard refuses a change of fields that the state does not allow.
-	Guard(to F, o domain.Origin) error
+	// Guard refuses what the state does not allow. It is asked about every command
+	// that would go ahead otherwise: also about one that changes nothing, makes the
+	// record, restores or purges it, and whoever gives it. Cmd is the command, to the
+	// fields as they would be afterwards. See [CommandName].
+	Guard(cmd any, to F, o domain.Origin) error
 
 	// Needs lists what a change of fields depends on; see [domain.Referrer].
 	Needs(to F, o domain.Origin) []domain.Ref
@@ -232,14 +235,24 @@ type Aggregate[S any, F Fields[F], K Kind[S, F]] struct{ *domain.Aggregate[S] }
 // make a record, on top of the common ones.
 func Describe[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Event[S]) Aggregate[S, F, K] {
 	var f F
-	return Aggregate[S, F, K]{domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
+	agg := domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
 		Updated[S, F, K]{},
 		OwnerAssigned[S, F, K]{},
 		TagsChanged[S, F, K]{},
 		Deleted[S, F, K]{},
 		Restored[S, F, K]{},
 		Purged[S, F, K]{},
-	}, own...)...)}
+	}, own...)...)
+	return Aggregate[S, F, K]{agg.Guarded(guard[S, F, K])}
+}
+
+// guard asks the kind. What is purged has the fields that it had until then.
+func guard[S any, F Fields[F], K Kind[S, F]](cmd domain.Command[S], before, after S, o domain.Origin) error {
+	to := K(&after).base()
+	if to.Ended() {
+		to = K(&before).base()
+	}
+	return K(&before).Guard(cmd, to.Fields, o)
 }
 
 // Resume returns the state of a record with these fields, which is live or in the

@@ -85,7 +85,7 @@ func (*parcel) Own() record.Own[parcel, fields] {
 }
 
 // Guard keeps what is fragile from getting heavy.
-func (p *parcel) Guard(to fields, _ domain.Origin) error {
+func (p *parcel) Guard(_ any, to fields, _ domain.Origin) error {
 	if p.Fields.Fragil && to.Weight != nil && *to.Weight > 100 {
 		return domain.StateConflict("fragile", "weigh")
 	}
@@ -292,12 +292,13 @@ func TestRecordProperties(t *testing.T) {
 		var log events
 		var emitted, stored parcel
 		decide := func(c domain.Command[parcel]) (events, error) {
-			return domain.Decide(c, emitted, domain.Origin{}, func(r domain.Ref) (any, error) {
+			got, _, err := parcels.Decide(c, emitted, domain.Origin{}, func(r domain.Ref) (any, error) {
 				if !r.ID.IsZero() || r.Version > len(log) {
 					return nil, nil
 				}
 				return new(domain.Fold(log[:r.Version]...)), nil
 			})
+			return got, err
 		}
 		for _, c := range rapid.SliceOf(command).Draw(t, "commands") {
 			if domain.CheckShape(c) != nil {
