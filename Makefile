@@ -21,11 +21,12 @@ build: ## Build bin/rowhouse
 .PHONY: check
 check: lint test ## Do all that CI does
 
-# vet=off: lint runs all of vet, and check does both.
+# vet=off: lint runs all of vet, and check does both. The timeout is for machines that
+# do other work as well.
 .PHONY: test
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	@mkdir -p bin
-	{ go test $(race) -vet=off -shuffle=on ./... && echo ok >bin/test.status || echo failed >bin/test.status; } | tee bin/test.txt
+	{ go test $(race) -vet=off -timeout 20m -shuffle=on ./... && echo ok >bin/test.status || echo failed >bin/test.status; } | tee bin/test.txt
 	@echo "dearest packages, in seconds beside others:"; awk '$$1 == "ok" && $$3+0 >= 10 { print "  " $$3+0, $$2 }' bin/test.txt | sort -k1,1nr | head -n 10
 	@grep -q ok bin/test.status
 	go test -vet=off -short -run "^$$" -bench "CatchUp|Rebuild" -benchtime 1x ./projections
