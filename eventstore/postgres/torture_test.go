@@ -68,10 +68,16 @@ func TestTortureFindsGaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	newTenant := tenants(t, db.Wall)
-	err := storetest.Torture(t.Context(), s, []domain.TenantID{newTenant()}, func(ctx context.Context) error {
-		time.Sleep(tortureTime / 4)
-		return nil
-	})
+	var err error
+	for patience := time.Now().Add(time.Minute); err == nil && time.Now().Before(patience); { // a busy machine may not do two things at a time
+		if _, err := s.pool.Exec(t.Context(), `alter sequence broken.pos restart`); err != nil {
+			t.Fatal(err)
+		}
+		err = storetest.Torture(t.Context(), s, []domain.TenantID{newTenant()}, func(ctx context.Context) error {
+			time.Sleep(tortureTime / 4)
+			return nil
+		})
+	}
 	if !errors.Is(err, eventstore.ErrGap) {
 		t.Errorf("the torture says %v of a store that has gaps", err)
 	}

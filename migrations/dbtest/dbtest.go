@@ -42,7 +42,9 @@ func New(t testing.TB) *wall.Wall {
 func Open(t testing.TB) *DB {
 	t.Helper()
 	db := &DB{URL: Database(t), Root: Root()}
-	w, err := wall.Open(t.Context(), db.Config())
+	cfg := db.Config()
+	cfg.Unseen = true // each connection is a process
+	w, err := wall.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
