@@ -20,13 +20,10 @@ import (
 // TestIsolation tries every operation of the document with what belongs to
 // another tenant, in every place that takes an ID, a cursor or a key: nothing of
 // the other tenant is told, and nothing changes there. It fails if there is an
-// operation that it does not reach.
+// operation that it does not reach. That each engine keeps tenants apart is in storetest.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
-	apitest.OnEach(t, testIsolation)
-}
-
-func testIsolation(t *testing.T, s *apitest.Server) {
+	s := apitest.New(t)
 	ann := s.Tenant()
 	mine, theirs := furnish(t, ann, "mine"), furnish(t, s.Tenant(), canary)
 	before := head(t, s, theirs)

@@ -45,7 +45,8 @@ func (r *racer) give(c apitest.Client, op operation, body string) apitest.Respon
 // TestRaces lets clients give commands to one record at the same time: each
 // command of each kind races itself and those that all kinds have. Whatever
 // happens, each client is answered, and each answer shows the record as it was
-// at the version that the answer names.
+// at the version that the answer names. On the event store contacts are enough: it
+// knows streams, and no kinds.
 func TestRaces(t *testing.T) {
 	t.Parallel()
 	apitest.OnEach(t, testRaces)
@@ -58,15 +59,19 @@ func testRaces(t *testing.T, s *apitest.Server) {
 	for _, op := range operations(t, s) {
 		ops[op.ID] = op
 	}
-	raced := 0
+	raced, least := 0, 40
+	only := func(operation) bool { return true }
+	if s.Double != nil {
+		least, only = 10, func(op operation) bool { return prefixOf(op) == "con" }
+	}
 	for _, op := range ops {
-		if op.Method == http.MethodGet || triedElsewhere(op) || !strings.HasSuffix(op.Path, "/{id}") && !strings.Contains(op.Path, "/{id}/") {
+		if op.Method == http.MethodGet || triedElsewhere(op) || !only(op) || !strings.HasSuffix(op.Path, "/{id}") && !strings.Contains(op.Path, "/{id}/") {
 			continue
 		}
 		raced++
 		newRacer(m, ops, op, "mine").race(ann, op)
 	}
-	if raced < 40 {
+	if raced < least {
 		t.Errorf("%d commands were raced", raced)
 	}
 }

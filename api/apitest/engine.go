@@ -67,7 +67,7 @@ func (s *Server) openKurrent(ledger postgres.Config, log *slog.Logger) *kurrent.
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log, Patience: 5 * time.Second})
+	store := kurrent.New(kurrent.Config{Ledger: postgres.NewLedger(ledger), Events: client, Log: log, Patience: 15 * time.Second})
 	witness := kurrent.NewWitness(kurrent.WitnessConfig{Store: store, Tracker: postgres.NewTracker(ledger.Wall), Owner: "test"})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -99,7 +99,7 @@ func (s *stage) judge(ok bool, mark string) {
 	s.printf(", %s %s", mark, word)
 }
 
-// turn lets the clients do ops for a while.
+// turn lets the clients do ops for a while, each at least one.
 func turn(ctx context.Context, d time.Duration, clients int, do op) (outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -115,7 +115,7 @@ func turn(ctx context.Context, d time.Duration, clients int, do op) (outcome, er
 		wg.Go(func() {
 			var mine []time.Duration
 			var done int
-			for time.Since(start) < d && ctx.Err() == nil {
+			for (len(mine) == 0 || time.Since(start) < d) && ctx.Err() == nil {
 				began := time.Now()
 				n, err := do(ctx, client)
 				if err != nil {
@@ -138,6 +138,9 @@ func turn(ctx context.Context, d time.Duration, clients int, do op) (outcome, er
 	wg.Wait()
 	if first != nil {
 		return outcome{}, first
+	}
+	if len(took) == 0 {
+		return outcome{}, ctx.Err() // it ended before anybody began
 	}
 	slices.Sort(took)
 	return outcome{
