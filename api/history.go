@@ -10,6 +10,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections"
 )
 
@@ -39,35 +40,36 @@ type EventStream struct {
 
 // show returns an event as whoever asks sees it.
 func (x *exchange) show(e eventstore.Recorded) (Event, error) {
-	var m eventstore.Metadata
-	if err := json.Unmarshal(e.Meta, &m); err != nil {
+	m, err := content.Metadata(e)
+	if err != nil {
 		return Event{}, err
 	}
 	s := x.s
-	e, err := x.withhold(e)
+	data, withheld, err := x.dataOf(e)
 	return Event{
 		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Position: e.Position,
 		Stream: EventStream{ID: domain.ID{Prefix: s.prefixes[e.Stream.Kind], UUID: e.Stream.ID}, Kind: e.Stream.Kind, Version: e.Version},
 		Schema: e.Schema, Time: e.Time.UTC(), Actor: m.Actor, Command: m.Command, Correlation: m.Correlation, Causation: m.Causation,
-		Data: e.Data, Withheld: e.Withheld,
+		Data: data, Withheld: withheld,
 	}, err
 }
 
-// withhold takes out of an event what whoever asks does not see of its record.
-func (x *exchange) withhold(e eventstore.Recorded) (eventstore.Recorded, error) {
+// dataOf returns what whoever asks sees of the data of an event, and whether all of it
+// is withheld.
+func (x *exchange) dataOf(e eventstore.Recorded) (data json.RawMessage, withheld bool, err error) {
 	rules, err := x.viewer().OfName(e.Stream.Kind)
 	if err != nil || e.Withheld || !rules.Restricted() {
-		return e, err
+		return content.JSON(e), e.Withheld, err
 	}
 	told, err := x.s.views[e.Stream.Kind].Event(e)
 	if err != nil {
-		return e, err
+		return nil, true, err
 	}
-	var some bool
-	if e.Data, some, err = rules.Data(e.Data, told); !some {
-		e.Data, e.Withheld = []byte("null"), true
+	data, some, err := rules.Data(content.JSON(e), told)
+	if !some {
+		return json.RawMessage("null"), true, err
 	}
-	return e, err
+	return data, false, err
 }
 
 // versions is a page of the versions of a record.
@@ -160,7 +162,7 @@ func (r *resource) events(x *exchange) error {
 		if e.Version > v.to {
 			break
 		}
-		if size += len(e.Data); size > maxEvents && len(list) > 0 {
+		if size += len(content.JSON(e)); size > maxEvents && len(list) > 0 {
 			v.to = e.Version - 1
 			break
 		}

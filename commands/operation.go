@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/viewer"
 )
 
@@ -81,7 +81,7 @@ func (r *reads) get(s eventstore.StreamID, read func() (baseline, error)) (basel
 type decision struct {
 	stream eventstore.StreamID
 	at     eventstore.Version // of the record before
-	events []eventstore.Event
+	events []content.Event
 	checks []eventstore.Check
 	claim  []eventstore.Claim
 	free   []eventstore.Claim
@@ -142,11 +142,7 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*
 		return nil, discreet(rules, err)
 	}
 	for _, e := range events {
-		data, err := domain.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
-		}
-		d.events = append(d.events, eventstore.Event{Type: e.EventType(), Schema: domain.SchemaVersion(e), Data: data})
+		d.events = append(d.events, e)
 	}
 	if err := op.allowed(rules, d.at, events, &after); err != nil {
 		return nil, err
@@ -308,11 +304,11 @@ func difference(s eventstore.StreamID, before, after []domain.Claim, soft bool) 
 // command returns the decisions as a command to be recorded. They are for
 // different streams, except that one may continue another.
 func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision) (eventstore.Command, error) {
-	meta, err := json.Marshal(eventstore.Metadata{
+	enc, err := content.NewEncoder(eventstore.Metadata{
 		Actor: o.Actor, Command: id, Correlation: o.Correlation, Causation: o.Causation,
 	})
 	if err != nil {
-		return eventstore.Command{}, fmt.Errorf("encode metadata: %w", err)
+		return eventstore.Command{}, err
 	}
 	c := eventstore.Command{ID: id, Hash: hash}
 	n := uint64(0)
@@ -323,8 +319,11 @@ func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision)
 			c.Writes = append(c.Writes, eventstore.Write{Stream: d.stream, At: d.at})
 		}
 		for _, e := range d.events {
-			e.ID, e.Meta = eventID(id, n), meta
-			c.Writes[w].Events = append(c.Writes[w].Events, e)
+			made, err := enc.Encode(d.stream, eventID(id, n), e)
+			if err != nil {
+				return eventstore.Command{}, err
+			}
+			c.Writes[w].Events = append(c.Writes[w].Events, made)
 			n++
 		}
 		if c.Claim, c.Free, err = settle(c.Claim, c.Free, d); err != nil {

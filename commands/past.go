@@ -9,6 +9,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // farBack is how many changes of a record are looked through at most, to say what
@@ -63,7 +64,7 @@ func changedSince[S any](ctx context.Context, v *view, agg *domain.Aggregate[S],
 			if err != nil {
 				return nil, false, fmt.Errorf("read %s: %w", key.stream.Kind, err)
 			}
-			e, err := agg.Decode(rec.Type, rec.Schema, rec.Data)
+			e, err := content.Decode(agg, rec)
 			if err != nil {
 				return nil, false, err
 			}
@@ -91,7 +92,7 @@ func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.Stream
 		if err != nil {
 			return nil, 0, fmt.Errorf("read %s: %w", id.Kind, err)
 		}
-		if err := p.agg.Apply(&s, rec.Time, rec.Type, rec.Schema, rec.Data); err != nil {
+		if err := content.Apply(p.agg, &s, rec); err != nil {
 			return nil, 0, err
 		}
 		if at = rec.Version; at == until || at%markEvery == 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // All lists the policies of every kind. This is the index of what can be changed:
@@ -228,7 +229,7 @@ func (p *Policy[S]) load(ctx context.Context, v *view, id eventstore.StreamID) (
 		if err != nil {
 			return s, at, fmt.Errorf("read %s: %w", id.Kind, err)
 		}
-		if err := p.agg.Apply(&s, rec.Time, rec.Type, rec.Schema, rec.Data); err != nil {
+		if err := content.Apply(p.agg, &s, rec); err != nil {
 			return s, at, err
 		}
 		at = rec.Version

@@ -9,6 +9,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
 )
@@ -58,7 +59,7 @@ func (f telling[R]) addTo(t *Table[R]) { t.event = f }
 
 func eventsOf[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) (viewer.Event, error) {
 	return func(e eventstore.Recorded) (told viewer.Event, err error) {
-		event, err := agg.Decode(e.Type, e.Schema, e.Data)
+		event, err := content.Decode(agg, e)
 		if err != nil {
 			return told, err
 		}
@@ -78,7 +79,7 @@ func eventsOf[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) (viewer
 func state[R, S any](agg *domain.Aggregate[S], of func(*R) *S) part[R] {
 	return parts[R]{
 		everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
-			return agg.Apply(of(r), e.Time, e.Type, e.Schema, e.Data)
+			return content.Apply(agg, of(r), e)
 		}),
 		telling[R](eventsOf(agg)),
 		shownAs[R](func(state any) (r R, ok bool) {
@@ -157,7 +158,7 @@ func (f *fold[R, S, F, K]) show(r *R, s *S) {
 
 // apply lets an event change a row.
 func (f *fold[R, S, F, K]) apply(base *Row, r *R, e eventstore.Recorded) error {
-	event, err := f.agg.Decode(e.Type, e.Schema, e.Data)
+	event, err := content.Decode(f.agg.Aggregate, e)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,11 @@
 package projections
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // Row is what every row begins with: which record it shows, and which events
@@ -45,20 +44,10 @@ func (r *Row) advance(e eventstore.Recorded) {
 // setActors takes who caused the first and the last of some events.
 func (r *Row) setActors(events []eventstore.Recorded) (err error) {
 	if events[0].Version == 1 {
-		if r.CreatedBy, err = actor(events[0]); err != nil {
+		if r.CreatedBy, err = content.Actor(events[0]); err != nil {
 			return err
 		}
 	}
-	r.UpdatedBy, err = actor(events[len(events)-1])
+	r.UpdatedBy, err = content.Actor(events[len(events)-1])
 	return err
-}
-
-func actor(e eventstore.Recorded) (domain.Actor, error) {
-	var meta struct {
-		Actor domain.Actor `json:"actor"`
-	}
-	if err := json.Unmarshal(e.Meta, &meta); err != nil {
-		return domain.Actor{}, fmt.Errorf("metadata: %w", err)
-	}
-	return meta.Actor, nil
 }

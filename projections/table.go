@@ -13,6 +13,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
 )
@@ -67,7 +68,7 @@ func on[R any, E interface{ EventType() string }](f func(*R, Event[E])) part[R] 
 	var zero E
 	return handler[R]{zero.EventType(), func(r *R, rec eventstore.Recorded) error {
 		e := Event[E]{Recorded: rec}
-		if err := domain.Decode(&e.Data, rec.Schema, rec.Data); err != nil {
+		if err := content.As(&e.Data, rec); err != nil {
 			return err
 		}
 		f(r, e)

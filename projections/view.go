@@ -12,6 +12,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
 )
@@ -230,8 +231,7 @@ func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id
 }
 
 func describe(e eventstore.Recorded) (Entry, error) {
-	var meta eventstore.Metadata
-	err := json.Unmarshal(e.Meta, &meta)
+	meta, err := content.Metadata(e)
 	return Entry{
 		ID: domain.ID{Prefix: "evt", UUID: e.ID}, Type: e.Type, Version: e.Version, Position: e.Position, Time: e.Time.UTC(),
 		Actor: meta.Actor, Command: meta.Command, Correlation: meta.Correlation, Causation: meta.Causation,

@@ -34,10 +34,10 @@ const (
 
 // whenDeleted has the bin looked at, for every kind of record that can be purged.
 func whenDeleted() (parts []Part[nothing]) {
-	undecoded := func(e eventstore.Recorded) (json.RawMessage, error) { return e.Data, nil }
+	undecoded := func(eventstore.Recorded) (n nothing, err error) { return n, nil } // it says nothing
 	for _, k := range purgeable {
-		ofKind := func(Event[json.RawMessage]) string { return k.table.Kind() }
-		parts = append(parts, onType(k.table.Kind()+".deleted", undecoded, ofKind, func(s nothing, e Event[json.RawMessage]) (nothing, []Order) {
+		ofKind := func(Event[nothing]) string { return k.table.Kind() }
+		parts = append(parts, onType(k.table.Kind()+".deleted", undecoded, ofKind, func(s nothing, e Event[nothing]) (nothing, []Order) {
 			return s, []Order{WakeBy(lookIntoBin, e.Time.Add(aDay))}
 		}))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // Play is a process on paper: it shows what follows from what, without a log, a
@@ -25,14 +26,16 @@ func (p *Play) Event(record domain.ID, at time.Time, event interface{ EventType(
 	if !ok {
 		return nil
 	}
-	data, err := domain.Marshal(event)
+	stream := eventstore.StreamID{ID: record.UUID}
+	enc, err := content.NewEncoder(eventstore.Metadata{})
 	if err != nil {
 		return []string{err.Error()}
 	}
-	o, err := on(eventstore.Recorded{
-		Event:  eventstore.Event{ID: uuid.Nil, Type: event.EventType(), Schema: domain.SchemaVersion(event), Data: data, Meta: json.RawMessage("{}")},
-		Stream: eventstore.StreamID{ID: record.UUID}, Time: at,
-	}, record)
+	made, err := enc.Encode(stream, uuid.Nil, event)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	o, err := on(eventstore.Recorded{Event: made, Stream: stream, Time: at}, record)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/jobs"
 	"github.com/rowhouse/rowhouse/wall"
 )
@@ -71,7 +72,7 @@ func On[S any, E interface{ EventType() string }](f func(S, Event[E]) (S, []Orde
 func OnSubject[S any, E interface{ EventType() string }](subject func(Event[E]) string, f func(S, Event[E]) (S, []Order)) Part[S] {
 	var none E
 	return onType(none.EventType(), func(r eventstore.Recorded) (e E, err error) {
-		err = domain.Decode(&e, r.Schema, r.Data)
+		err = content.As(&e, r)
 		return e, err
 	}, subject, f)
 }
@@ -84,9 +85,9 @@ func onType[S, E any](eventType string, decode func(eventstore.Recorded) (E, err
 			if err != nil {
 				return occasion{}, fmt.Errorf("%s at %d: %w", r.Type, r.Position, err)
 			}
-			var meta eventstore.Metadata
-			if err := json.Unmarshal(r.Meta, &meta); err != nil {
-				return occasion{}, fmt.Errorf("metadata at %d: %w", r.Position, err)
+			meta, err := content.Metadata(r)
+			if err != nil {
+				return occasion{}, err
 			}
 			e := Event[E]{Record: record, Time: r.Time.UTC(), Actor: meta.Actor, Data: data}
 			actor := meta.Actor.ID

@@ -11,6 +11,7 @@ import (
 	"github.com/rowhouse/rowhouse/domain/deal"
 	"github.com/rowhouse/rowhouse/domain/pipeline"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
@@ -48,7 +49,7 @@ func (in Services) MoveDeals(ctx context.Context, tenant domain.TenantID, events
 
 func (in Services) moveDeals(ctx context.Context, e eventstore.Recorded) (last eventstore.Position, err error) {
 	var archived pipeline.StageArchived
-	if err := domain.Decode(&archived, e.Schema, e.Data); err != nil {
+	if err := content.As(&archived, e); err != nil {
 		return 0, err
 	}
 	move := deal.ReplaceStage{PipelineID: domain.ID{Prefix: pipeline.Aggregate.Prefix(), UUID: e.Stream.ID}, StageKey: archived.Key}
@@ -81,9 +82,9 @@ func (in Services) moveDeals(ctx context.Context, e eventstore.Recorded) (last e
 
 // originOf says that the server acts because of an event, for whoever caused it.
 func (in Services) originOf(e eventstore.Recorded) (viewer.Caller, error) {
-	var meta eventstore.Metadata
-	if err := json.Unmarshal(e.Meta, &meta); err != nil {
-		return viewer.Caller{}, fmt.Errorf("metadata at %d: %w", e.Position, err)
+	meta, err := content.Metadata(e)
+	if err != nil {
+		return viewer.Caller{}, err
 	}
 	server := viewer.Server(e.Stream.Tenant, domain.Actor{Kind: "system", OnBehalfOf: meta.Actor.ID}, stageMovesMay)
 	return server.As(domain.Origin{

@@ -3,7 +3,6 @@ package reactions
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -48,19 +48,17 @@ func (m *meter) count(events []eventstore.Recorded) (usage, error) {
 		if e.Position != m.position+1 {
 			return nil, fmt.Errorf("%w: usage was counted up to %d", eventstore.ErrGap, m.position)
 		}
-		var meta struct {
-			Command uuid.UUID `json:"command_id"`
-		}
-		if err := json.Unmarshal(e.Meta, &meta); err != nil {
-			return nil, fmt.Errorf("metadata at %d: %w", e.Position, err)
+		command, err := content.Command(e)
+		if err != nil {
+			return nil, err
 		}
 		day := e.Time.UTC().Truncate(24 * time.Hour)
 		u[usageKey{day, "events"}]++
 		u[usageKey{day, "events." + e.Stream.Kind}]++
-		if meta.Command != m.command {
+		if command != m.command {
 			u[usageKey{day, "commands"}]++
 		}
-		m.position, m.command = e.Position, meta.Command
+		m.position, m.command = e.Position, command
 	}
 	return u, nil
 }

@@ -25,13 +25,13 @@ var mayImport = map[string][]string{
 	"wall":        {"domain", "keys"},
 	"migrations":  {"keys", "wall", "embedded"}, // embedded: only for dbtest
 	"access":      {"domain", "keys", "viewer", "wall"},
-	"commands":    {"domain", "domain/*", "eventstore", "viewer"},
-	"projections": {"domain", "domain/*", "eventstore", "viewer", "wall"},
+	"commands":    {"domain", "domain/*", "eventstore", "eventstore/content", "viewer"},
+	"projections": {"domain", "domain/*", "eventstore", "eventstore/content", "viewer", "wall"},
 	"viewer":      {"domain", "projections/query"},
 	"jobs":        {"domain", "eventstore", "wall"},
-	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "commands", "projections", "projections/query", "viewer", "wall"},
+	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "eventstore/content", "commands", "projections", "projections/query", "viewer", "wall"},
 	"bus":         {"domain", "eventstore", "eventstore/feed", "wall"},
-	"api":         {"domain", "domain/*", "eventstore", "commands", "projections", "projections/query", "reactions", "access", "viewer", "wall"},
+	"api":         {"domain", "domain/*", "eventstore", "eventstore/content", "commands", "projections", "projections/query", "reactions", "access", "viewer", "wall"},
 	"cmd":         {"*", "*/*", "eventstore/kurrent/esdb"},
 }
 

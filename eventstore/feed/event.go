@@ -10,6 +10,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // Event is an event as CloudEvents 1.0 has it, with extensions of our own. It
@@ -51,9 +52,9 @@ func (p Prefixes) Record(s eventstore.StreamID) string {
 
 // NewEvent returns what is to be told of an event.
 func NewEvent(r eventstore.Recorded, p Prefixes) (Event, error) {
-	var m eventstore.Metadata
-	if err := json.Unmarshal(r.Meta, &m); err != nil {
-		return Event{}, fmt.Errorf("feed: metadata at %d: %w", r.Position, err)
+	m, err := content.Metadata(r)
+	if err != nil {
+		return Event{}, fmt.Errorf("feed: %w", err)
 	}
 	tenant, subject := r.Stream.Tenant.String(), p.Record(r.Stream)
 	e := Event{
@@ -61,7 +62,7 @@ func NewEvent(r eventstore.Recorded, p Prefixes) (Event, error) {
 		Type: r.Type, Time: r.Time.UTC(), DataContentType: "application/json",
 		Tenant: tenant, Position: strconv.FormatInt(int64(r.Position), 10), Version: int32(r.Version), SchemaVersion: int32(r.Schema),
 		PartitionKey: tenant + "/" + subject, Actor: m.Actor.ID.String(), CorrelationID: m.Correlation, CausationID: m.Causation,
-		Data: r.Data, Withheld: r.Withheld,
+		Data: content.JSON(r), Withheld: r.Withheld,
 	}
 	if e.Actor == "" {
 		e.Actor = m.Actor.Kind
