@@ -32,10 +32,11 @@ type Config struct {
 	Wall   *wall.Wall
 	Root   keys.Root
 	Now    func() time.Time
-	Random io.Reader        // for secrets; must be safe for concurrent use, as crypto/rand.Reader is
-	NewID  func() uuid.UUID // a new UUID, version 7
-	Kinds  viewer.Kinds     // the kinds of record that there are to see
-	Engine string           // what keeps the logs of new tenants; "postgres" if empty
+	Random io.Reader              // for secrets; must be safe for concurrent use, as crypto/rand.Reader is
+	NewID  func() uuid.UUID       // a new UUID, version 7
+	Kinds  viewer.Kinds           // the kinds of record that there are to see
+	Rights func(Role) viewer.Role // what each role allows; [Role.Rights] if nil
+	Engine string                 // what keeps the logs of new tenants; "postgres" if empty
 
 	Issuer    string        // the iss of access tokens; "rowhouse" if empty
 	Audience  string        // the aud of access tokens; the issuer if empty
@@ -52,7 +53,7 @@ type Directory struct {
 	newID  func() uuid.UUID
 	engine string
 	kinds  viewer.Kinds
-	roles  map[Role]viewer.Role // what each allows
+	rights func(Role) viewer.Role
 
 	tokens  *signer
 	secrets *hasher  // of passwords
@@ -88,9 +89,12 @@ func New(cfg Config) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	roles := rights()
+	if cfg.Rights == nil {
+		all := rights()
+		cfg.Rights = func(r Role) viewer.Role { return all[r] }
+	}
 	for _, r := range Roles() {
-		if err := roles[r].Check(cfg.Kinds); err != nil {
+		if err := cfg.Rights(r).Check(cfg.Kinds); err != nil {
 			return nil, fmt.Errorf("access: role %s: %w", r, err)
 		}
 	}
@@ -109,7 +113,7 @@ func New(cfg Config) (*Directory, error) {
 		newID:     cfg.NewID,
 		engine:    cmp.Or(cfg.Engine, "postgres"),
 		kinds:     cfg.Kinds,
-		roles:     roles,
+		rights:    cfg.Rights,
 		tokens:    tokens,
 		secrets:   secrets,
 		guesses:   guesses,

@@ -189,7 +189,7 @@ func (d *Directory) findMember(ctx context.Context, s subject) (*standing, error
 	})
 	who := domain.Actor{Kind: userKind, ID: domain.ID{Prefix: userPrefix, UUID: s.id}}
 	return &standing{principal: Principal{
-		Viewer:       viewer.New(d.kinds, s.tenant, who, d.roles[role]),
+		Viewer:       viewer.New(d.kinds, s.tenant, who, d.rights(role)),
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
 		Role:         role,
 	}}, err
@@ -217,7 +217,7 @@ func (d *Directory) findKey(ctx context.Context, s subject) (*standing, error) {
 	}
 	who := domain.Actor{Kind: keyKind, ID: domain.ID{Prefix: keyPrefix, UUID: s.id}}
 	st.principal = Principal{
-		Viewer:       viewer.New(d.kinds, s.tenant, who, d.roles[role].Without(notForKeys...)).Limited(d.roles[maker]),
+		Viewer:       viewer.New(d.kinds, s.tenant, who, d.rights(role).Without(notForKeys...)).Limited(d.rights(maker)),
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
 		Role:         role,
 	}

@@ -75,9 +75,13 @@ func given(cmd any) (names []string) {
 	return names
 }
 
-// discreet takes out of a refusal what tells of members that the caller does not see.
+// discreet takes out of a refusal what tells of members that the caller does not see,
+// and lets a record that is not there be refused as one that is not seen.
 func discreet(rules *viewer.Rules, err error) error {
 	e, ok := errors.AsType[*domain.Error](err)
+	if ok && e.Kind == domain.NotFound && e.Pointer == "" {
+		return errUnseen
+	}
 	if !ok || !rules.Restricted() {
 		return err
 	}
