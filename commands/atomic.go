@@ -100,6 +100,7 @@ func (r *Runner) recordAll(ctx context.Context, o viewer.Caller, id uuid.UUID, h
 		if res.Err != nil {
 			return nil, false, r.explainTo(ctx, o, res.Err)
 		}
+		c = eventstore.WithNumbers(c, res.Numbers)
 		if rc = res.Receipt; rc.Repeated && len(hash) > 0 {
 			return nil, true, nil // somebody else was faster: see what was noted then
 		}

@@ -85,7 +85,7 @@ type decision struct {
 	checks []eventstore.Check
 	claim  []eventstore.Claim
 	free   []eventstore.Claim
-	after  any // the state of the record once the events are recorded
+	after  any // the state of the record once the events are recorded, but for numbers that they get then
 
 	// parts, of a plan, is what each of its commands leads to, in their order. The
 	// events above are then those of the record that the plan is for, from all parts.
@@ -321,6 +321,9 @@ func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision)
 		for _, e := range d.events {
 			made, err := enc.Encode(d.stream, eventID(id, n), e)
 			if err != nil {
+				return eventstore.Command{}, err
+			}
+			if err := number(&c, w, made.Data, e); err != nil {
 				return eventstore.Command{}, err
 			}
 			c.Writes[w].Events = append(c.Writes[w].Events, made)

@@ -266,6 +266,7 @@ func (r *Runner) record(ctx context.Context, o viewer.Caller, round []*attempt) 
 		case res.Err == nil && res.Receipt.Repeated:
 			t.finish(r.recallAgain(ctx, o, t, res.Receipt))
 		case res.Err == nil:
+			t.request = eventstore.WithNumbers(t.request, res.Numbers)
 			t.finish(t.outcome(res.Receipt), nil)
 			r.remember(t.decision)
 		case !t.looked && isGuessedWrong(res.Err):
@@ -316,10 +317,15 @@ func (r *Runner) changed(err error) bool {
 	return true
 }
 
-// remember keeps the record as it is after a decision.
+// remember keeps records as they are after a decision, but for those with events
+// that have got a number since.
 func (r *Runner) remember(d *decision) {
+	numbered := map[eventstore.StreamID]bool{}
 	for _, p := range d.all() {
-		if len(p.events) > 0 {
+		if p.isNumbered() {
+			numbered[p.stream] = true
+		}
+		if len(p.events) > 0 && !numbered[p.stream] {
 			r.baseline.Add(p.stream, baseline{p.after, p.end()})
 		}
 	}

@@ -85,6 +85,9 @@ type Command struct {
 	Checks []Check // streams that must not have changed, and are not written
 	Claim  []Claim // to be held by a stream from now on; no key twice
 	Free   []Claim // to be held no longer, before others are taken; freeing what the stream does not hold is no mistake
+
+	// Numbers are given out in this order, and to the commands of a call in theirs.
+	Numbers []Number
 }
 
 // Write adds events to the end of a stream that is at the given version.
@@ -128,6 +131,11 @@ type Receipt struct {
 type Result struct {
 	Receipt Receipt
 	Err     error // nil, a refusal of this command, or a fault
+
+	// Numbers are those that the events got, in the order in which the command asks
+	// for them: see [WithNumbers]. There are none if it was recorded before; then they
+	// are in its events.
+	Numbers []int64
 }
 
 // Conflict refuses a command because a stream is not at the version that a

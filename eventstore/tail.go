@@ -41,7 +41,7 @@ func (t *Tail) Append(ctx context.Context, tenant domain.TenantID, commands ...C
 	results := t.Store.Append(ctx, tenant, commands...)
 	for i, r := range results {
 		if r.Err == nil && !r.Receipt.Repeated && r.Receipt.First <= r.Receipt.Last {
-			t.remember(commands[i], r.Receipt)
+			t.remember(WithNumbers(commands[i], r.Numbers), r.Receipt)
 			if t.Appended != nil {
 				t.Appended(tenant, r.Receipt.Last)
 			}

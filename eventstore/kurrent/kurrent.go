@@ -163,7 +163,10 @@ func refuse(results []eventstore.Result, err error) []eventstore.Result {
 // that follows from its kind, or an event is too large. Whatever else a command may
 // not be, the ledger finds out.
 func (s *Store) unfit(c *eventstore.Command) error {
-	for _, w := range c.Writes {
+	if !c.NumbersFit() {
+		return eventstore.ErrMalformed
+	}
+	for _, w := range eventstore.WithLargest(*c).Writes {
 		if !isKind(w.Stream.Kind) {
 			return fmt.Errorf("%w: the kind of a stream is not one word", eventstore.ErrMalformed)
 		}

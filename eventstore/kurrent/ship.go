@@ -30,7 +30,8 @@ func (s *Store) deliver(ctx context.Context, tenant domain.TenantID, commands []
 	var own []shipment
 	for i := range commands {
 		if r := &results[i]; r.Err == nil && !r.Receipt.Repeated {
-			own = append(own, shipments(&commands[i], r.Receipt)...)
+			c := eventstore.WithNumbers(commands[i], r.Numbers)
+			own = append(own, shipments(&c, r.Receipt)...)
 		}
 	}
 	late := s.shipAll(ctx, merge(own))

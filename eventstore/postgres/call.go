@@ -15,7 +15,7 @@ import (
 func (e *entry) isSimple() bool {
 	const few = 8 // for more, the query that records any number is faster
 	return len(e.command.Writes) == 1 && e.events > 0 && e.events <= few && len(e.command.Checks) == 0 && len(e.claims) == 0 &&
-		e.command.Note == ""
+		e.command.Note == "" && len(e.command.Numbers) == 0
 }
 
 const appendOne = `select * from es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
@@ -45,6 +45,9 @@ func (r recorder) appendOne(ctx context.Context, e *entry) (done bool, err error
 const (
 	appendAll = `select * from es.append` + arguments
 	decideAll = `select * from es.decide` + arguments
+
+	appendNumbered = `select * from es.append_numbered($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`
+
 	arguments = `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
 )
 
@@ -52,13 +55,18 @@ const (
 func (r recorder) appendAll(ctx context.Context, entries []*entry) error {
 	req := newRequest(entries)
 	return r.cfg.Wall.Sealed(ctx, wall.Writer, req.tenants, func(tx wall.Tx, seals []string) error {
-		rows, err := tx.Query(ctx, r.judge, req.args(seals)...)
+		sql, args := r.judge, req.args(seals)
+		var a answer
+		columns := a.columns()
+		if len(req.nEvent) > 0 {
+			sql, args = appendNumbered, append(append([]any{r.judge == appendAll}, args...), req.nEvent, req.nSeries, req.nAt)
+			columns = append(columns, &a.numbers)
+		}
+		rows, err := tx.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
-		var a answer
-		columns := a.columns()
 		n := 0
 		for ; rows.Next(); n++ {
 			if err := rows.Scan(columns...); err != nil {
@@ -136,6 +144,9 @@ type request struct {
 
 	eWrite, eStep, eNth column[number]
 	events              events
+
+	nEvent, nAt column[number] // of events that get a number; for most requests there are none
+	nSeries     column[text]
 }
 
 func newRequest(entries []*entry) *request {
@@ -191,6 +202,7 @@ func (r *request) add(e *entry) {
 	r.cNote = append(r.cNote, note(e.command.Note))
 	r.tCount[tenant-1] += count
 
+	r.addNumbers(e.command)
 	nth := number(0)
 	for _, w := range e.command.Writes {
 		r.addStream(w.Stream, w.At, len(w.Events))
@@ -207,6 +219,17 @@ func (r *request) add(e *entry) {
 	}
 	for i := range e.claims {
 		r.addClaim(&e.claims[i])
+	}
+}
+
+// addNumbers asks for the numbers of a command whose events come next.
+func (r *request) addNumbers(c *eventstore.Command) {
+	for _, n := range c.Numbers {
+		event := len(r.eWrite) + n.Event + 1
+		for _, w := range c.Writes[:n.Write] {
+			event += len(w.Events)
+		}
+		r.nEvent, r.nSeries, r.nAt = append(r.nEvent, number(event)), append(r.nSeries, text(n.Series)), append(r.nAt, number(n.At))
 	}
 }
 
@@ -243,7 +266,7 @@ func (r *request) args(seals []string) []any {
 }
 
 // answer is a row that es.append returns: see there. It is scanned again and
-// again, so nothing in it is kept.
+// again, so nothing in it is kept but the numbers, which are new ones each time.
 type answer struct {
 	command     pgtype.Int4
 	outcome     pgtype.DriverBytes
@@ -253,6 +276,7 @@ type answer struct {
 	version     pgtype.Int4
 	holderKind  pgtype.Text
 	holderID    pgtype.UUID
+	numbers     []int64 // only of es.append_numbered
 }
 
 func (a *answer) columns() []any {
@@ -268,6 +292,7 @@ func (r *request) settle(a *answer) error {
 			First: eventstore.Position(a.first.Int64), Last: eventstore.Position(a.last.Int64),
 			Time: a.at.Time.UTC(), Repeated: outcome == "repeated",
 		}
+		e.result.Numbers = a.numbers
 	case "conflict":
 		e.result.Err = &eventstore.Conflict{Stream: r.streams[a.item.Int32-1], At: eventstore.Version(a.version.Int32)}
 	case "claimed":

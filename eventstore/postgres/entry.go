@@ -33,7 +33,10 @@ type claim struct {
 // newEntry checks a command of a tenant and prepares it.
 func newEntry(tenant domain.TenantID, c *eventstore.Command) (entry, error) {
 	e := entry{tenant: tenant, command: c, bytes: len(c.Note)}
-	for _, w := range c.Writes {
+	if !c.NumbersFit() {
+		return entry{}, eventstore.ErrMalformed
+	}
+	for _, w := range eventstore.WithLargest(*c).Writes {
 		e.events += len(w.Events)
 		for _, event := range w.Events {
 			n := len(event.Data) + len(event.Meta)

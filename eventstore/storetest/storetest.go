@@ -61,6 +61,9 @@ func Run(t *testing.T, open Opener) {
 		"ClaimsChangeHands":    claimsChangeHands,
 		"ClaimsOfARefused":     claimsOfARefused,
 		"ClaimsAtOnce":         claimsAtOnce,
+		"Numbers":              numbers,
+		"NumbersAtOnce":        numbersAtOnce,
+		"NumbersMisfit":        numbersMisfit,
 		"LikeAModelOfTheStore": likeAModel,
 	} {
 		t.Run(name, func(t *testing.T) {

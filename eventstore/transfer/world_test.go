@@ -177,6 +177,7 @@ type tenant struct {
 	at      map[eventstore.StreamID]eventstore.Version
 	events  map[eventstore.Position]eventstore.Event
 	refused int
+	numbers int64 // how many were given out
 }
 
 func (w *world) tenant(engine string) *tenant {
@@ -208,6 +209,8 @@ func (t *tenant) command(n int) eventstore.Command {
 	fresh := eventstore.StreamID{Tenant: t.id, Kind: kinds[n%len(kinds)], ID: newID()}
 	c.Writes = append(c.Writes, eventstore.Write{Stream: fresh, Events: []eventstore.Event{event(), event()}})
 	c.Claim = append(c.Claim, eventstore.Claim{Scope: "name", Key: fresh.ID.String(), Stream: fresh})
+	c.Writes[0].Events[0].Data = []byte(`{"number":0}`)
+	c.Numbers = []eventstore.Number{{Series: "invoice", At: len(`{"number":`)}}
 	if len(t.streams) > 0 {
 		old := t.streams[n*7%len(t.streams)]
 		c.Writes = append(c.Writes, eventstore.Write{Stream: old, At: t.at[old], Events: []eventstore.Event{event()}})
@@ -237,6 +240,10 @@ func (t *tenant) write(ctx context.Context, n int) bool {
 		t.w.Errorf("append: %v", r.Err)
 		return false
 	}
+	if t.numbers++; !slices.Equal(r.Numbers, []int64{t.numbers}) {
+		t.w.Errorf("number %v was given out, want %d", r.Numbers, t.numbers)
+	}
+	c = eventstore.WithNumbers(c, r.Numbers)
 	at := r.Receipt.First
 	for _, w := range c.Writes {
 		for _, e := range w.Events {
