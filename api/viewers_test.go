@@ -291,7 +291,7 @@ func (u unseenMembers) changes() {
 			policy = p
 		}
 	}
-	body := filled(recipe(u.T, policy), "other", u.matrix.mine.ids)
+	body := filled(recipe(u.T, policy), "other", u.mine.ids)
 	r := u.bob.Post(u.path, body)
 	if r.Status != http.StatusForbidden || !strings.Contains(r.Body, "field_forbidden") {
 		u.Errorf("POST %s %s: %d %s", u.path, body, r.Status, r.Body)

@@ -131,4 +131,3 @@ func (l glance) by(rule string, want bool) {
 		}
 	}
 }
-

@@ -1,6 +1,7 @@
 package viewer_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -163,7 +164,8 @@ func TestMembers(t *testing.T) {
 		},
 		"a member of its own": {
 			viewer.Grant{Actions: read, Classes: map[domain.Class]viewer.Access{domain.Internal: viewer.ReadOnly}, Members: map[string]viewer.Access{"state": viewer.Full, "owner_id": viewer.Hidden}},
-			`{"id":"1","state":"open","made_at":null}`, []string{"state"},
+			`{"id":"1","state":"open","made_at":null}`,
+			[]string{"state"},
 		},
 	} {
 		r := rules(t, who(viewer.Role{"badge": c.grant}))
@@ -200,7 +202,8 @@ func TestColumns(t *testing.T) {
 		_, err := query.ParseJSON([]byte(q), r.Columns())
 		code := ""
 		for _, e := range domain.Refusals(err) {
-			code = e.(*domain.Error).Code
+			refusal, _ := errors.AsType[*domain.Error](e)
+			code = refusal.Code
 		}
 		if code != want {
 			t.Errorf("%s: %v", q, err)
