@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -9,19 +8,15 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
-// number asks for the number of an event that is the next one of a write, in the form
-// that is stored, if it gets one; see [domain.Numbered].
-func number(c *eventstore.Command, write int, data []byte, event content.Event) error {
-	n, ok := event.(domain.Numbered)
-	if !ok {
-		return nil
+// number asks for the number of an event that is the next one of a write, if it gets
+// one; see [domain.Numbered].
+func number(c *eventstore.Command, write int, encoded eventstore.Event, event content.Event) error {
+	n, gets, err := content.Number(encoded, event)
+	if gets {
+		n.Write, n.Event = write, len(c.Writes[write].Events)
+		c.Numbers = append(c.Numbers, n)
 	}
-	at, err := domain.PlaceOfNumber(data)
-	if err != nil {
-		return fmt.Errorf("number %s: %w", event.EventType(), err)
-	}
-	c.Numbers = append(c.Numbers, eventstore.Number{Series: n.Series(), Write: write, Event: len(c.Writes[write].Events), At: at})
-	return nil
+	return err //nolint:wrapcheck // it says which event it is about
 }
 
 // isNumbered reports whether events of a decision get numbers when they are recorded.

@@ -323,7 +323,7 @@ func command(id uuid.UUID, hash []byte, o viewer.Caller, decisions ...*decision)
 			if err != nil {
 				return eventstore.Command{}, err
 			}
-			if err := number(&c, w, made.Data, e); err != nil {
+			if err := number(&c, w, made, e); err != nil {
 				return eventstore.Command{}, err
 			}
 			c.Writes[w].Events = append(c.Writes[w].Events, made)

@@ -96,3 +96,18 @@ func metadata(e eventstore.Recorded, m any) error {
 	}
 	return nil
 }
+
+// Number returns what an event that was encoded asks for, if it gets a number when it
+// is recorded; see [domain.Numbered]. Where it is in the command is left to be filled
+// in. An event that has no place for its number is a fault.
+func Number(encoded eventstore.Event, event Event) (n eventstore.Number, gets bool, err error) {
+	asks, ok := event.(domain.Numbered)
+	if !ok {
+		return n, false, nil
+	}
+	at, err := domain.PlaceOfNumber(encoded.Data)
+	if err != nil {
+		return n, false, fmt.Errorf("number %s: %w", event.EventType(), err)
+	}
+	return eventstore.Number{Series: asks.Series(), At: at}, true, nil
+}
