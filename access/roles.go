@@ -31,6 +31,7 @@ var grants = map[string]grant{
 	"company":  records(),
 	"contact":  records(),
 	"deal":     records("close"),
+	"list":     records(),
 	"lead":     records("convert"),
 	"note":     records(),
 	"task":     records(),

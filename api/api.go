@@ -72,7 +72,7 @@ func (s *Server) Handler() (http.Handler, error) {
 		return nil, err
 	}
 	d := new(document)
-	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage())
+	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage(), s.listMembers())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()], s.views[r.view.Kind()] = r.view.Prefix(), r.view
 		d.tag(r.tag(), r.kind.About())

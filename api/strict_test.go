@@ -129,6 +129,10 @@ func TestCursorsOfAll(t *testing.T) {
 				w.Post("/"+collections[prefixOf(op)]+"/"+w.ids[prefixOf(op)]+"/add_stage", `{"key":"more","name":"More","kind":"open"}`)
 			}
 			p := place{op: op, w: w, path: m.path(op, w.ids) + "?limit=1"}
+			if op.ID == "lists.members" {
+				other := w.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).ID()
+				w.Post("/lists/"+w.ids["list"]+"/add_members", `{"members":["`+w.ids["con"]+`","`+other+`"]}`).Want(http.StatusOK)
+			}
 			if op.ID == "api_key.list" {
 				w.Post("/api_keys", `{"name":"another"}`).Want(http.StatusCreated)
 			}

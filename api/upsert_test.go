@@ -94,7 +94,10 @@ func TestUpsertsExpect(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]string{"deal.pipeline_id": "change_pipeline", "deal.stage_key": "move_stage"}
+	want := map[string]string{
+		"deal.pipeline_id": "change_pipeline", "deal.stage_key": "move_stage",
+		"list.object": "", "list.kind": "", "list.filter": "set_filter",
+	}
 	if !reflect.DeepEqual(found, want) {
 		t.Errorf("got %v, want %v", found, want)
 	}

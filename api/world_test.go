@@ -42,6 +42,7 @@ var recipes = map[string]string{
 	"cmp":  `{"name":"%s","domains":["%s.example"],"industry":"%s","tags":["%s"],"external_ids":{"%s":"%s"}}`,
 	"con":  `{"first_name":"%s","last_name":"%s","emails":[{"address":"%s@example.org"}],"job_title":"%s","tags":["%s"],"company_id":"{cmp}"}`,
 	"pip":  `{"name":"%s","stages":[{"key":"lead","name":"%s","kind":"open","probability":10},{"key":"offer","name":"Offer","kind":"open"},{"key":"won","name":"Won","kind":"won"},{"key":"lost","name":"Lost","kind":"lost"}]}`,
+	"list": `{"name":"%s","object":"contact","kind":"static"}`,
 	"deal": `{"name":"%s","source":"%s","pipeline_id":"{pip}","company_id":"{cmp}","primary_contact_id":"{con}","amount":{"amount":"10","currency":"EUR"}}`,
 }
 

@@ -30,8 +30,14 @@ type Runner struct {
 	newID    func() uuid.UUID
 	baseline *lru.Cache[eventstore.StreamID, baseline]
 	turns    turns                // see takeTurn
+	selector Selector             // may be nil, for commands that select nothing
 	kinds    map[string]AnyPolicy // those that commands may refer to, by name
 	byPrefix map[string]AnyPolicy // and by the prefix of their IDs
+}
+
+// A Selector finds records by the read models. See [domain.Selection].
+type Selector interface {
+	Select(ctx context.Context, v *viewer.Viewer, s domain.Selection) (domain.Selected, error)
 }
 
 // baseline is a record as it was at a version. It saves reading what came before,
@@ -42,13 +48,14 @@ type baseline struct {
 }
 
 // NewRunner returns a runner that keeps the folded state of up to cache records.
-// newID makes the IDs of commands that come without one.
-func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int) *Runner {
+// newID makes the IDs of commands that come without one. The selector is for commands
+// that are a [domain.Selector]; without one they cannot be given.
+func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int, selector Selector) *Runner {
 	b, err := lru.New[eventstore.StreamID, baseline](max(cache, 1))
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	r := &Runner{store: store, newID: newID, baseline: b, kinds: map[string]AnyPolicy{}, byPrefix: map[string]AnyPolicy{}}
+	r := &Runner{store: store, newID: newID, baseline: b, selector: selector, kinds: map[string]AnyPolicy{}, byPrefix: map[string]AnyPolicy{}}
 	for _, k := range All {
 		r.kinds[k.Kind()], r.byPrefix[k.Prefix()] = k, k
 	}

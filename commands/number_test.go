@@ -83,7 +83,7 @@ func TestNumbers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.know(invoicePolicy)
-	other := commands.NewRunner(w.log, newID, 100)
+	other := commands.NewRunner(w.log, newID, 100, nil)
 	other.Know(invoicePolicy)
 	nodes := []*commands.Runner{w.run, other}
 	first := give(w, invoicePolicy, newID(), issue{invoiceFields{For: "taken"}})

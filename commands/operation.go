@@ -137,6 +137,9 @@ func (op *operation[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*
 		return nil, err
 	}
 	o.Self = op.ID()
+	if o.Origin, err = op.selected(ctx, v, o, before); err != nil {
+		return nil, discreet(rules, err)
+	}
 	events, after, err := op.policy.agg.Decide(op.cmd, before, o.Origin, func(ref domain.Ref) (any, error) { return op.find(ctx, v, o, d, ref) })
 	if err != nil {
 		return nil, discreet(rules, err)
@@ -234,6 +237,16 @@ func touched(x any) []string {
 		return t.Touches()
 	}
 	return nil
+}
+
+// selected returns the origin with the records that the command selects.
+func (op *operation[S]) selected(ctx context.Context, v *view, o viewer.Caller, before S) (domain.Origin, error) {
+	return domain.Select(op.cmd, before, o.Origin, func(s domain.Selection) (domain.Selected, error) {
+		if v.run.selector == nil {
+			return domain.Selected{}, fmt.Errorf("%T selects records, and there is nothing here that finds them", op.cmd)
+		}
+		return v.run.selector.Select(ctx, o.Viewer, s)
+	})
 }
 
 // find returns a pointer to the state of a record that a command refers to, and

@@ -19,6 +19,7 @@ var All = []AnyPolicy{
 	Contacts,
 	Deals,
 	Leads,
+	Lists,
 	Notes,
 	Pipelines,
 	Products,

@@ -147,6 +147,20 @@ func (r *Runner) sees(ctx context.Context, rules *viewer.Rules, kind AnyPolicy, 
 	return rules.Sees(s.ID, state), nil
 }
 
+// State returns a record as it is now, by the log, if the viewer sees it, and its
+// version. It is shared, and must not be changed. Otherwise it is domain.NotFound.
+func State[S any](ctx context.Context, r *Runner, p *Policy[S], v *viewer.Viewer, id uuid.UUID) (s S, at eventstore.Version, err error) {
+	rules, err := v.OfName(p.Kind())
+	if err != nil {
+		return s, 0, err
+	}
+	s, at, err = p.load(ctx, &view{run: r}, eventstore.StreamID{Tenant: v.Tenant(), Kind: p.Kind(), ID: id})
+	if err == nil && (at == 0 || ended(&s) || !rules.Sees(id, &s)) {
+		err = errUnseen
+	}
+	return s, at, err
+}
+
 // Sees reports which of some records a viewer sees as they are now, by the log, of
 // whatever kinds they are.
 func (r *Runner) Sees(ctx context.Context, v *viewer.Viewer, streams ...eventstore.StreamID) (map[eventstore.StreamID]bool, error) {

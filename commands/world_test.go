@@ -41,10 +41,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := dbtest.New(t)
 	log := &watched{Store: postgres.New(postgres.Config{Wall: w}), reads: map[eventstore.StreamID]int{}}
-	all := &world{T: t, wall: w, log: log, run: commands.NewRunner(log, newID, 100)}
+	all := &world{T: t, wall: w, log: log, run: commands.NewRunner(log, newID, 100, nil)}
 	log.elsewhere = func(f func()) {
 		here := all.run
-		all.run = commands.NewRunner(log, newID, 100)
+		all.run = commands.NewRunner(log, newID, 100, nil)
 		defer func() { all.run = here }()
 		f()
 	}

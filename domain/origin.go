@@ -31,4 +31,7 @@ type Origin struct {
 
 	// Found holds the records that a [Referrer] depends on. See [Find].
 	Found map[Ref]any
+
+	// Selected holds what a [Selector] has selected, by the names of the selections.
+	Selected map[string]Selected
 }

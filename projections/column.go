@@ -332,6 +332,7 @@ type statements struct {
 	sweep                       string // of those that are neither served nor filled
 	find, list, count, checksum string // of the one that serves
 	some                        string // likewise: find with a condition
+	pick, pickOf                string // likewise: IDs, perhaps among some
 }
 
 func compose[R any](name string, cs []column[R]) statements {
@@ -363,6 +364,8 @@ func compose[R any](name string, cs []column[R]) statements {
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
 		find:     byID("$2", found, from+serving),
 		some:     byID("$2", found, from+serving+" and %s"),
+		pick:     "select id from " + from + serving + " and %s order by id limit %d",
+		pickOf:   byID("$2", "id", from+serving+" and %s"),
 		list:     "select doc, %s from " + from + serving + " and %s order by %s limit %d",
 		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
 		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,

@@ -27,6 +27,7 @@ var All = []Projection{
 	Contacts,
 	Deals,
 	Leads,
+	Lists,
 	Notes,
 	Pipelines,
 	Products,

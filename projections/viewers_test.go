@@ -18,7 +18,7 @@ import (
 func TestViewersSeeTheSame(t *testing.T) {
 	t.Parallel()
 	f := setup(t, func(c *Config) { c.All = All })
-	run := commands.NewRunner(f.log, uuid.New, 100)
+	run := commands.NewRunner(f.log, uuid.New, 100, nil)
 	for _, p := range All {
 		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()

@@ -177,7 +177,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 		Log: s.log, Now: time.Now,
 	})
 	s.services = reactions.Services{
-		Wall: s.wall, Store: s.store, Models: s.models, Commands: commands.NewRunner(s.store, newID, records), Now: now,
+		Wall: s.wall, Store: s.store, Models: s.models, Commands: commands.NewRunner(s.store, newID, records, s.models), Now: now,
 		BinDays: binDays, Ordered: func() { s.jobs.Notify() },
 	}
 	s.react = reactions.NewRouter(s.services, eventstore.FollowerConfig{

@@ -72,6 +72,7 @@ func NewColumns(table string, columns ...Column) *Columns {
 	c := &Columns{table: table, columns: make(map[string]*Column, len(columns)), members: make(map[string]bool)}
 	for _, col := range columns {
 		_, parameter := parameters[col.Name]
+		parameter = parameter && col.SQL != "" // what is no column cannot be asked for by its name
 		_, twice := c.columns[col.Name]
 		if parameter || twice || !isName(col.Name) || col.Sortable && col.Type.target == nil || col.SQL != "" && col.Type.read == nil {
 			panic(fmt.Sprintf("query: column %q of %s cannot be", col.Name, table))
