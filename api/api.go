@@ -56,6 +56,7 @@ type Server struct {
 	outward   eventstore.Outward // the log as clients see it
 	schemas   *schemas
 	views     map[string]projections.Projection // by kind
+	inward    map[string]bool                   // the kinds that only the server sees
 	prefixes  map[string]string                 // of IDs, by the kind of what they name
 	listeners *listeners
 	recent    *recent
@@ -65,7 +66,7 @@ type Server struct {
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
-	s.views = map[string]projections.Projection{}
+	s.views, s.inward = map[string]projections.Projection{}, map[string]bool{}
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, err := s.resources()
 	if err != nil {

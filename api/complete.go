@@ -29,7 +29,12 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 			say("the IDs of a %s and of a %s begin with %q: give one of them another prefix in its package of domain", name, other, k.Prefix())
 		}
 		prefixes[k.Prefix()] = name
+		if k.About() == "" {
+			say("the kind %s is not described: say in one sentence what it is, in its file in commands", name)
+		}
 		switch t := tables[name]; {
+		case t == nil && isInward(k):
+			continue
 		case t == nil:
 			say("the kind %s has no table: add it to projections.All", name)
 		case t.Prefix() != k.Prefix():
@@ -38,9 +43,6 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 		delete(left, name)
 		if read := domain.Permission(name + ":read"); !access.Owner.Rights().Allows(read) {
 			say("nobody may look at records of the kind %s: add it to grants in access/roles.go", name)
-		}
-		if k.About() == "" {
-			say("the kind %s is not described: say in one sentence what it is, in its file in commands", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(left)) {
@@ -54,6 +56,11 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 	}
 	return errors.Join(errs...)
 }
+
+// isInward reports whether only the server gives commands to what a kind describes, such
+// as a process with a history of its own. It has no routes; nobody needs to see it, so
+// it needs no table either.
+func isInward(k commands.AnyPolicy) bool { return len(k.Offers()) == 0 }
 
 // memberPrefix begins the IDs of members. They are no records yet.
 const memberPrefix = "usr"
@@ -86,7 +93,7 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 			}
 		}
 	}
-	if !seen[commands.Create] {
+	if !seen[commands.Create] && !isInward(k) {
 		errs = append(errs, fmt.Errorf("a %s cannot be made: add a create line to its policy in commands", k.Kind()))
 	}
 	return errors.Join(errs...)
@@ -95,11 +102,15 @@ func incompleteOffers(k commands.AnyPolicy, prefixes map[string]string) error {
 // unclassified says which values in the events and in the row of a kind have no class.
 // What many events have is named once.
 func unclassified(k commands.AnyPolicy, table projections.Projection) error {
-	if table == nil {
-		return nil // which has been said
+	var row reflect.Type
+	var wrong []string
+	switch {
+	case table != nil:
+		row = table.Row()
+		wrong = domain.CheckClasses(row, row)
+	case !isInward(k):
+		return nil // that there is no table has been said
 	}
-	row := table.Row()
-	wrong := domain.CheckClasses(row, row)
 	events := k.EventTypes()
 	for _, name := range slices.Sorted(maps.Keys(events)) {
 		wrong = append(wrong, domain.CheckClasses(events[name], row)...)

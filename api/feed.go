@@ -102,7 +102,7 @@ func (x *exchange) seesRecords(events []eventstore.Recorded, f typeFilter) (map[
 		if !f.takes(e.Type) {
 			continue
 		}
-		if x.s.views[e.Stream.Kind] == nil { // who may be told of it is known to the build that has recorded it
+		if x.s.views[e.Stream.Kind] == nil && !x.s.inward[e.Stream.Kind] { // who may be told of it is known to the build that has recorded it
 			return nil, domain.Unavailable.Refusef("newer_release", "the log has events of a newer release of the server; ask again when this one was updated")
 		}
 		streams = append(streams, e.Stream)

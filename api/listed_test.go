@@ -38,20 +38,21 @@ func TestWhatIsForgottenIsNamed(t *testing.T) {
 		tables map[string]projections.Projection
 		want   string
 	}{
-		"nothing":               {[]commands.AnyPolicy{good}, tables, ""},
-		"its table":             {[]commands.AnyPolicy{good}, nil, "the kind company has no table: add it to projections.All"},
-		"its policy":            {nil, tables, "the table companies shows the kind company, which has no policy: add it to commands.All"},
-		"a prefix of its own":   {[]commands.AnyPolicy{strange{commands.Companies, "usr", "x", offers}}, tables, `begin with "usr"`},
-		"the same prefix":       {[]commands.AnyPolicy{strange{commands.Companies, "com", "x", offers}}, tables, `"com" in commands and "cmp" in projections`},
-		"a description":         {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "", offers}}, tables, "is not described"},
-		"a way to make it":      {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", offers[:2]}}, tables, "add a create line"},
-		"a permission":          {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "" })}}, tables, "company.set_parent takes no permission"},
-		"a right":               {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "company:sell" })}}, tables, "company:sell, which no role has: add it to grants"},
-		"a summary":             {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Summary = "" })}}, tables, "company.set_parent is not described"},
-		"an example":            {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "" })}}, tables, "company.set_parent needs an example"},
-		"an example in JSON":    {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "{" })}}, tables, "company.set_parent needs an example"},
-		"a name of its own":     {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Name = "create" })}}, tables, "company.create is there twice"},
-		"the kind it refers to": {[]commands.AnyPolicy{strange{commands.Contacts, "con", "x", commands.Contacts.Offers()}}, map[string]projections.Projection{"contact": projections.Contacts}, `IDs that begin with "cmp", which no kind has`},
+		"nothing":             {[]commands.AnyPolicy{good}, tables, ""},
+		"its table":           {[]commands.AnyPolicy{good}, nil, "the kind company has no table: add it to projections.All"},
+		"its policy":          {nil, tables, "the table companies shows the kind company, which has no policy: add it to commands.All"},
+		"a prefix of its own": {[]commands.AnyPolicy{strange{commands.Companies, "usr", "x", offers}}, tables, `begin with "usr"`},
+		"the same prefix":     {[]commands.AnyPolicy{strange{commands.Companies, "com", "x", offers}}, tables, `"com" in commands and "cmp" in projections`},
+		"a description":       {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "", offers}}, tables, "is not described"},
+		"a way to make it":    {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", offers[:2]}}, tables, "add a create line"},
+		"a permission":        {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "" })}}, tables, "company.set_parent takes no permission"},
+		"a right":             {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Permission = "company:sell" })}}, tables, "company:sell, which no role has: add it to grants"},
+		"a summary":           {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Summary = "" })}}, tables, "company.set_parent is not described"},
+		"an example":          {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "" })}}, tables, "company.set_parent needs an example"},
+		"an example in JSON":  {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "{" })}}, tables, "company.set_parent needs an example"},
+		"a name of its own":   {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Name = "create" })}}, tables, "company.create is there twice"},
+		"a table and routes, of what only the server sees": {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", nil}}, nil, ""},
+		"the kind it refers to":                            {[]commands.AnyPolicy{strange{commands.Contacts, "con", "x", commands.Contacts.Offers()}}, map[string]projections.Projection{"contact": projections.Contacts}, `IDs that begin with "cmp", which no kind has`},
 	} {
 		err := incomplete(tt.kinds, tt.tables)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

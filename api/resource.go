@@ -102,7 +102,7 @@ func (s *Server) verb(o commands.Offer) *verb {
 	return v
 }
 
-// resources returns every kind of record that has a policy, with its table.
+// resources returns every kind of record that clients see, with its table.
 func (s *Server) resources() (all []*resource, err error) {
 	tables := map[string]projections.Projection{}
 	for _, t := range projections.All {
@@ -113,6 +113,10 @@ func (s *Server) resources() (all []*resource, err error) {
 	}
 	for _, kind := range commands.All {
 		view := tables[kind.Kind()]
+		if view == nil {
+			s.inward[kind.Kind()] = true
+			continue
+		}
 		r := &resource{s: s, kind: kind, view: view, row: s.schemas.of(view.Row())}
 		s.schemas.resolve(r.row).Properties["masked"] = &huma.Schema{
 			Type: huma.TypeArray, Items: text(), Description: "The members that are there and not shown to you: they are null. Not there otherwise.",
