@@ -199,25 +199,26 @@ func (d *Directory) findMember(ctx context.Context, s subject) (*standing, error
 // the tenant. The key may do what both of them may.
 func (d *Directory) findKey(ctx context.Context, s subject) (*standing, error) {
 	var role, maker Role
-	var organization uuid.UUID
+	var organization, by uuid.UUID
 	var used *time.Time
 	st := &standing{}
 	err := d.wall.Pipe(ctx, wall.Scope{Tenant: s.tenant, Duty: wall.Access}, func(b *pgx.Batch) {
-		b.Queue(`select k.role, m.role, t.organization_id, k.hash, k.expires_at, k.last_used_at
+		b.Queue(`select k.role, m.role, k.created_by, t.organization_id, k.hash, k.expires_at, k.last_used_at
 			from access.api_key k
 			join access.membership m on m.tenant_id = k.tenant_id and m.user_id = k.created_by
 			join access.tenant t on t.id = k.tenant_id
 			where k.tenant_id = $1 and k.id = $2 and k.revoked_at is null`, s.tenant.UUID, s.id).
 			QueryRow(func(r pgx.Row) error {
-				return r.Scan(&role, &maker, &organization, &st.hash, &st.until, &used)
+				return r.Scan(&role, &maker, &by, &organization, &st.hash, &st.until, &used)
 			})
 	})
 	if used != nil {
 		st.used.Store(used.Unix())
 	}
 	who := domain.Actor{Kind: keyKind, ID: domain.ID{Prefix: keyPrefix, UUID: s.id}}
+	made := domain.ID{Prefix: userPrefix, UUID: by}
 	st.principal = Principal{
-		Viewer:       viewer.New(d.kinds, s.tenant, who, d.rights(role).Without(notForKeys...)).Limited(d.rights(maker)),
+		Viewer:       viewer.New(d.kinds, s.tenant, who, d.rights(role).Without(notForKeys...)).Limited(made, d.rights(maker)),
 		Organization: domain.ID{Prefix: organizationPrefix, UUID: organization},
 		Role:         role,
 	}

@@ -321,3 +321,26 @@ func (u unseenMembers) changes() {
 		}
 	}
 }
+
+// A key may do what its maker may, who is meant by what rules of theirs say of "me".
+func TestKeysAndTheirMakers(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	mine := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).Path() // hers, as she makes it
+	nobodys := ann.Key(access.Member).Post("/contacts", `{"first_name":"Bea"}`).Want(http.StatusCreated).Path()
+	for rule, want := range map[string][2]int{
+		"owner_id = $me":     {http.StatusOK, http.StatusNotFound},
+		"not owner_id = $me": {http.StatusNotFound, http.StatusOK},
+	} {
+		role := everyRight()
+		role["contact"].Actions["read"] = rule
+		s.Let(access.Owner, role)
+		key := ann.Key(access.Member)
+		for i, path := range []string{mine, nobodys} {
+			if r := key.Get(path); r.Status != want[i] {
+				t.Errorf("to a key whose maker has the rule %q, %s is %d, want %d", rule, path, r.Status, want[i])
+			}
+		}
+	}
+}

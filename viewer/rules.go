@@ -67,7 +67,7 @@ func (v *Viewer) compile(kind Kind) (*Rules, error) {
 func (v *Viewer) actions(object string) []string {
 	set := map[string]bool{}
 	for _, layer := range v.layers {
-		for _, role := range layer {
+		for _, role := range layer.roles {
 			for a := range role[object].Actions {
 				set[a] = true
 			}
@@ -84,7 +84,7 @@ func (v *Viewer) rowsOf(kind Kind, action string) (f query.Filter, allowed bool,
 		var some query.Or
 		allowed = false
 		every := false
-		for _, role := range layer {
+		for _, role := range layer.roles {
 			text, ok := role[kind.Kind()].Actions[action]
 			if !ok {
 				continue
@@ -93,7 +93,7 @@ func (v *Viewer) rowsOf(kind Kind, action string) (f query.Filter, allowed bool,
 				every = true
 				break
 			}
-			one, err := rule(kind, text, v.me())
+			one, err := rule(kind, text, layer.me)
 			if err != nil {
 				return nil, false, err
 			}
@@ -112,13 +112,13 @@ func (v *Viewer) rowsOf(kind Kind, action string) (f query.Filter, allowed bool,
 	return all, true, nil
 }
 
-// me returns the ID of the member who looks. A key looks for nobody: no record is
+// meOf returns the ID of the member who looks. A key looks for nobody: no record is
 // its own.
-func (v *Viewer) me() string {
-	if v.actor.ID.Prefix != memberPrefix {
+func meOf(id domain.ID) string {
+	if id.Prefix != memberPrefix {
 		return someone
 	}
-	return v.actor.ID.String()
+	return id.String()
 }
 
 const memberPrefix = "usr"
@@ -144,7 +144,7 @@ func (v *Viewer) most(of func(Role) Access) Access {
 	least := Full
 	for _, layer := range v.layers {
 		most := Hidden
-		for _, role := range layer {
+		for _, role := range layer.roles {
 			most = max(most, of(role))
 		}
 		least = min(least, most)

@@ -48,7 +48,7 @@ type Viewer struct {
 	tenant domain.TenantID
 	actor  domain.Actor
 	kinds  Kinds
-	layers [][]Role // each of which must allow what is done, by one of its roles
+	layers []layer // each of which must allow what is done
 
 	server      bool // sees everything, and may do what is in permissions
 	permissions []domain.Permission
@@ -56,15 +56,22 @@ type Viewer struct {
 	rules sync.Map // *Rules by kind
 }
 
-// New returns a viewer who has some roles: what one of them allows is allowed.
-func New(kinds Kinds, tenant domain.TenantID, actor domain.Actor, roles ...Role) *Viewer {
-	return &Viewer{tenant: tenant, actor: actor, kinds: kinds, layers: [][]Role{roles}}
+// layer is roles of which one must allow what is done.
+type layer struct {
+	roles []Role
+	me    string // the ID of the member whose roles these are, which rules call $me
 }
 
-// Limited returns a viewer who may do what v may, and one of the roles allows as
-// well.
-func (v *Viewer) Limited(roles ...Role) *Viewer {
-	return &Viewer{tenant: v.tenant, actor: v.actor, kinds: v.kinds, layers: append(slices.Clip(v.layers), roles), server: v.server, permissions: v.permissions}
+// New returns a viewer who has some roles: what one of them allows is allowed.
+func New(kinds Kinds, tenant domain.TenantID, actor domain.Actor, roles ...Role) *Viewer {
+	return &Viewer{tenant: tenant, actor: actor, kinds: kinds, layers: []layer{{roles, meOf(actor.ID)}}}
+}
+
+// Limited returns a viewer who may do what v may, and one of the roles of a member
+// allows as well, such as those of the member who made a key.
+func (v *Viewer) Limited(by domain.ID, roles ...Role) *Viewer {
+	layers := append(slices.Clip(v.layers), layer{roles, meOf(by)})
+	return &Viewer{tenant: v.tenant, actor: v.actor, kinds: v.kinds, layers: layers, server: v.server, permissions: v.permissions}
 }
 
 // Server returns the viewer that the server itself is in a tenant: it sees
@@ -97,8 +104,8 @@ func (v *Viewer) May(p domain.Permission) bool {
 	case v.server:
 		return slices.Contains(v.permissions, p)
 	}
-	return !slices.ContainsFunc(v.layers, func(layer []Role) bool {
-		return !slices.ContainsFunc(layer, func(r Role) bool { return r.Allows(p) })
+	return !slices.ContainsFunc(v.layers, func(l layer) bool {
+		return !slices.ContainsFunc(l.roles, func(r Role) bool { return r.Allows(p) })
 	})
 }
 

@@ -73,6 +73,11 @@ func who(roles ...viewer.Role) *viewer.Viewer {
 	return viewer.New(kinds, tenant, domain.Actor{Kind: "user", ID: ann}, roles...)
 }
 
+// keyOf returns a key with a role, before it is limited to what its maker may.
+func keyOf(r viewer.Role) *viewer.Viewer {
+	return viewer.New(kinds, tenant, domain.Actor{Kind: "api_key", ID: domain.ID{Prefix: "key", UUID: ann.UUID}}, r)
+}
+
 func role(actions map[string]string) viewer.Role {
 	return viewer.Role{"badge": {Actions: actions, Classes: all}}
 }
@@ -89,6 +94,7 @@ func rules(t *testing.T, v *viewer.Viewer) *viewer.Rules {
 // Rows are those of one role or another, and of all layers.
 func TestRows(t *testing.T) {
 	t.Parallel()
+	foreign := role(map[string]string{"read": "not owner_id = $me"})
 	own, open, every := role(map[string]string{"read": "owner_id = $me"}), role(map[string]string{"read": "state = open"}), role(map[string]string{"read": ""})
 	mine, others, nobodys := badge{ann, "shut"}, badge{bob, "open"}, badge{domain.ID{}, "shut"}
 	for name, c := range map[string]struct {
@@ -102,11 +108,13 @@ func TestRows(t *testing.T) {
 		"one's own":              {who(own), []badge{mine}},
 		"two roles":              {who(own, open), []badge{mine, others}},
 		"two roles, one of all":  {who(own, every), []badge{mine, others, nobodys}},
-		"limited":                {who(every).Limited(open), []badge{others}},
-		"limited twice":          {who(own).Limited(every).Limited(open), nil},
-		"limited to nothing":     {who(every).Limited(), nil},
+		"limited":                {who(every).Limited(bob, open), []badge{others}},
+		"limited twice":          {who(own).Limited(bob, every).Limited(bob, open), nil},
+		"limited to nothing":     {who(every).Limited(bob), nil},
+		"a key, and its maker":   {keyOf(every).Limited(ann, own), []badge{mine}},
+		"but not for its maker":  {keyOf(every).Limited(ann, foreign), []badge{others, nobodys}},
 		"the server":             {viewer.Server(tenant, domain.Actor{}), []badge{mine, others, nobodys}},
-		"a key has nothing":      {viewer.New(kinds, tenant, domain.Actor{Kind: "api_key", ID: domain.ID{Prefix: "key", UUID: ann.UUID}}, own), nil},
+		"a key has nothing":      {keyOf(own), nil},
 	} {
 		for _, b := range []badge{mine, others, nobodys} {
 			if got := rules(t, c.v).Sees(uuid.UUID{9}, &b); got != slices.Contains(c.sees, b) {
@@ -127,7 +135,7 @@ func TestMay(t *testing.T) {
 		if v.May(p) != want {
 			t.Errorf("%q: %t", p, !want)
 		}
-		if limited := v.Limited(viewer.Role{"badge": v0}); limited.May(p) != (want && p == "badge:close") {
+		if limited := v.Limited(ann, viewer.Role{"badge": v0}); limited.May(p) != (want && p == "badge:close") {
 			t.Errorf("%q, limited: %t", p, limited.May(p))
 		}
 		if (*viewer.Viewer)(nil).May(p) {
