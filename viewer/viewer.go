@@ -125,8 +125,10 @@ func (v *Viewer) Of(kind Kind) (*Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("what may be done with %s: %w", kind.Kind(), err)
 	}
-	v.rules.Store(kind.Kind(), r)
-	return r, nil
+	// Whoever asked at the same time gets the same: lists compare what they were read
+	// with to what they are read for.
+	first, _ := v.rules.LoadOrStore(kind.Kind(), r)
+	return first.(*Rules), nil //nolint:forcetypeassert // likewise
 }
 
 // OfName is [Viewer.Of] for the name of a kind. Nobody sees anything of one that is

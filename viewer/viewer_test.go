@@ -3,6 +3,7 @@ package viewer_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -274,6 +275,26 @@ func TestCheck(t *testing.T) {
 		if _, known := c.role["badge"]; known && !c.ok && name != "no such member" {
 			if r, err := who(c.role).OfName("badge"); err == nil {
 				t.Errorf("%s: the rules are %+v", name, r)
+			}
+		}
+	}
+}
+
+// Whoever asks at the same time gets the same rules: a list that was read with the
+// columns of one is asked for with those of the other.
+func TestRulesAreTheSame(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		v := who(viewer.Role{"badge": {Actions: map[string]string{"read": "owner_id = $me"}, Classes: map[domain.Class]viewer.Access{domain.Internal: viewer.Full}}})
+		var got [8]*viewer.Rules
+		var all sync.WaitGroup
+		for i := range got {
+			all.Go(func() { got[i], _ = v.Of(badges{}) })
+		}
+		all.Wait()
+		for _, r := range got {
+			if r != got[0] {
+				t.Fatal("two who asked at the same time got other rules")
 			}
 		}
 	}
