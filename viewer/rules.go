@@ -33,7 +33,7 @@ func everything(kind Kind) *Rules {
 }
 
 func nothing(kind Kind) *Rules {
-	return &Rules{kind: kind, columns: kind.Columns().Only(func(string) bool { return false })}
+	return &Rules{columns: kind.Columns().Only(func(string) bool { return false })}
 }
 
 // compile works out what the roles come to.
@@ -179,6 +179,9 @@ func (r *Rules) SeesAll() bool {
 
 // Restricted reports whether there are members that are not shown.
 func (r *Rules) Restricted() bool {
+	if !r.all && r.kind == nil {
+		return true // there are none that are
+	}
 	for _, a := range r.members {
 		if a < ReadOnly {
 			return true
@@ -223,8 +226,9 @@ func (r *Rules) Allows(action string, id uuid.UUID, state any) bool {
 // Change refuses to change some members, if the viewer may not change one of them.
 // What is no member of records, or says which record it is, is not looked at.
 func (r *Rules) Change(members ...string) error {
+	nothing := !r.all && r.kind == nil
 	for _, m := range members {
-		if _, less := r.members[m]; less && !r.Changes(m) && !slices.Contains(r.kind.Always(), m) {
+		if _, less := r.members[m]; nothing || less && !r.Changes(m) && !slices.Contains(r.kind.Always(), m) {
 			return &domain.Error{
 				Kind: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
 				Detail: "is a field that you may not change",

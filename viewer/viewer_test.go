@@ -280,6 +280,25 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What nobody may look at is not shown, whoever asks about it.
+func TestNobody(t *testing.T) {
+	t.Parallel()
+	of, err := (*viewer.Viewer)(nil).Of(badges{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*viewer.Rules{"nobody": of, "a kind that is not there": rules(t, nil), "zero": {}} {
+		doc, err := r.Show([]byte(`{"id":"bad_1","holder":"Ada"}`))
+		data, some, fault := r.Data([]byte(`{"fields":{"holder":"Ada"},"holder":"Ada"}`), viewer.Event{Touched: []string{"holder"}, Class: badges{}.Class})
+		if err != nil || fault != nil || string(doc) != "{}" || string(data) != `{"fields":{}}` && some {
+			t.Errorf("%s sees %s and %s, %v, %v", name, doc, data, err, fault)
+		}
+		if r.Shows("holder") || r.Changes("holder") || r.Change("holder") == nil || r.SeesAll() || r.May("read") {
+			t.Errorf("%s may look at something, or change it", name)
+		}
+	}
+}
+
 // Whoever asks at the same time gets the same rules: a list that was read with the
 // columns of one is asked for with those of the other.
 func TestRulesAreTheSame(t *testing.T) {
