@@ -50,6 +50,17 @@ func existingContact(id domain.ID) domain.Ref {
 // Touches implements [domain.Toucher].
 func (ConvertLead) Touches() []string { return []string{"status", "conversion"} }
 
+// Reads implements [Reader].
+func (ConvertLead) Reads(kind string) []string {
+	switch kind {
+	case "lead":
+		return []string{"name", "email", "phone", "company_name", "source", "owner_id", "tags"}
+	case "contact":
+		return []string{"first_name", "last_name", "emails", "phones", "company_id"}
+	}
+	return nil
+}
+
 // convertLead is the plan of [ConvertLead].
 func convertLead(c ConvertLead, l lead.Lead, o domain.Origin, ids *IDs) ([]Step, error) {
 	if err := l.MayConvert(); err != nil {

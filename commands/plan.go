@@ -68,7 +68,8 @@ func (ids *IDs) isNew(id domain.ID) bool { return slices.Contains(ids.made[:ids.
 
 // plan lets clients who have the permission give a command that becomes several
 // commands, for the record and for others. Whoever gives it needs the permissions of
-// all of them. C may be a [domain.Referrer] and a [domain.Toucher].
+// all of them, and must see what the plan takes from records: see [Reader]. C may be
+// a [domain.Referrer] and a [domain.Toucher].
 func plan[C, S any](name string, p domain.Permission, summary, example string, planner Planner[C, S]) clause[S] {
 	return func(policy *Policy[S]) {
 		policy.offers = append(policy.offers, Offer{
@@ -96,6 +97,9 @@ type planned[S any] struct {
 func (op *planned[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*decision, error) {
 	d := &decision{stream: op.stream(o.Tenant)}
 	before, rules, err := op.before(ctx, v, d, o)
+	if err == nil && d.at > 0 {
+		err = mayRead(op.data, rules, op.policy.Kind(), "")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +137,48 @@ func (op *planned[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*de
 		}
 	}
 	return d, nil
+}
+
+// find is that of a command, for records that the plan may take something from.
+func (op *planned[S]) find(ctx context.Context, v *view, o viewer.Caller, d *decision, ref domain.Ref) (any, error) {
+	state, err := op.operation.find(ctx, v, o, d, ref)
+	if err != nil || state == nil {
+		return nil, err
+	}
+	kind := ref.Kind
+	if k, ok := v.run.byPrefix[ref.ID.Prefix]; ok && kind == "" {
+		kind = k.Kind()
+	}
+	rules, err := o.Viewer.OfName(kind)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what it is about
+	}
+	return state, mayRead(op.data, rules, kind, ref.Pointer)
+}
+
+// A Reader is the data of a plan that takes something from records, and says from
+// which members of each kind. What is not a Reader may take from all of them.
+type Reader interface {
+	Reads(kind string) []string
+}
+
+// mayRead refuses a plan that would take from a record what the caller does not see,
+// and show it elsewhere. The pointer says which member of the data names the record.
+func mayRead(data any, rules *viewer.Rules, kind, pointer string) error {
+	if !rules.Restricted() {
+		return nil
+	}
+	refused := &domain.Error{Kind: domain.Forbidden, Code: "field_forbidden", Pointer: pointer, Detail: "this takes fields of " + One(kind) + " that you do not see"}
+	r, ok := data.(Reader)
+	if !ok {
+		return refused
+	}
+	unseen := slices.DeleteFunc(slices.Clone(r.Reads(kind)), rules.Shows)
+	if len(unseen) == 0 {
+		return nil
+	}
+	refused.Data = map[string]any{"fields": unseen}
+	return refused
 }
 
 // take lets the command of a step decide, as if it came alone.
