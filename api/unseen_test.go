@@ -61,3 +61,19 @@ func TestConvertTakesNothingNotSeen(t *testing.T) {
 		without(s, ann, viewer.Hidden, "contact", "job_title").Post(lead+"/convert", `{"contact_id":"`+contact+`"}`).Want(http.StatusOK, "converted")
 	}
 }
+
+// The event by which a deal came to where it was lost has the reason as well.
+func TestReasonNotSeen(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	bob := without(s, ann, viewer.Hidden, "deal", "lost_reason")
+	deal := ann.Post("/deals", `{"name":"Roof","pipeline_id":"`+sales(ann, "A")+`"}`).Want(http.StatusCreated).Path()
+	ann.Post(deal+"/lose", `{"reason":"`+canary+`"}`).Want(http.StatusOK)
+	for _, path := range []string{deal, deal + "/events", deal + "/history", "/events"} {
+		if r := bob.Get(path).Want(http.StatusOK); strings.Contains(r.Body, canary) {
+			t.Errorf("%s: %s", path, r.Body)
+		}
+	}
+	ann.Get(deal+"/events").Want(http.StatusOK, canary)
+}

@@ -107,7 +107,12 @@ func (e StageChanged) Apply(d *Deal) {
 func (MoveStage) Touches() []string { return []string{"stage_key"} }
 
 // Touches implements [domain.Toucher].
-func (StageChanged) Touches() []string { return []string{"stage_key"} }
+func (e StageChanged) Touches() []string {
+	if e.Reason != "" { // which [Lost] says as well
+		return []string{"stage_key", "lost_reason"}
+	}
+	return []string{"stage_key"}
+}
 
 // ChangePipeline moves a deal to another pipeline.
 type ChangePipeline struct {
