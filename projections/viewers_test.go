@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/google/uuid"
@@ -128,6 +129,26 @@ func (l glance) by(rule string, want bool) {
 	for way, got := range ways {
 		if got != want {
 			l.Errorf("by the rule %s, %s sees it is %t", rule, way, got)
+		}
+	}
+}
+
+// An event that does not say what it touches is refused, and withheld, to everybody
+// who may not change, or see, all members of its kind.
+func TestEventsSayWhatTheyTouch(t *testing.T) {
+	t.Parallel()
+	for _, kind := range commands.All {
+		made := ""
+		switch first := lifeOf(t, kind.Kind())[0].(type) {
+		case eventstore.Event:
+			made = first.Type
+		case interface{ EventType() string }:
+			made = first.EventType()
+		}
+		for name, of := range kind.EventTypes() {
+			if _, ok := reflect.TypeAssert[domain.Toucher](reflect.Zero(of)); !ok && name != made && !domain.IsPurge(name) {
+				t.Errorf("%s does not say which members of a %s it changes: give %s a method Touches", name, kind.Kind(), of)
+			}
 		}
 	}
 }

@@ -266,6 +266,12 @@ func (c AddStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	return []Event{StageAdded{certain(c.Stage), c.Before}}, nil
 }
 
+// Touches implements [domain.Toucher].
+func (AddStage) Touches() []string { return []string{"stages"} }
+
+// Touches implements [domain.Toucher].
+func (StageAdded) Touches() []string { return []string{"stages"} }
+
 func (StageAdded) EventType() string { return "pipeline.stage_added" }
 func (e StageAdded) Apply(p *Pipeline) {
 	at := p.index(e.Before)
@@ -343,6 +349,12 @@ func same(a, b domain.Stage) bool {
 		slices.Equal(a.RequiredFields, b.RequiredFields) && slices.Equal(a.AllowedFrom, b.AllowedFrom)
 }
 
+// Touches implements [domain.Toucher].
+func (UpdateStage) Touches() []string { return []string{"stages"} }
+
+// Touches implements [domain.Toucher].
+func (StageUpdated) Touches() []string { return []string{"stages"} }
+
 func (StageUpdated) EventType() string { return "pipeline.stage_updated" }
 func (e StageUpdated) Apply(p *Pipeline) {
 	p.Stages = slices.Clone(p.Stages)
@@ -379,6 +391,12 @@ func (c ReorderStages) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	}
 	return []Event{StagesReordered(c)}, nil
 }
+
+// Touches implements [domain.Toucher].
+func (ReorderStages) Touches() []string { return []string{"stages"} }
+
+// Touches implements [domain.Toucher].
+func (StagesReordered) Touches() []string { return []string{"stages"} }
 
 func (StagesReordered) EventType() string { return "pipeline.stages_reordered" }
 func (e StagesReordered) Apply(p *Pipeline) {
@@ -423,6 +441,12 @@ func (c ArchiveStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	return []Event{StageArchived(c)}, nil
 }
 
+// Touches implements [domain.Toucher].
+func (ArchiveStage) Touches() []string { return []string{"stages"} }
+
+// Touches implements [domain.Toucher].
+func (StageArchived) Touches() []string { return []string{"stages"} }
+
 func (StageArchived) EventType() string { return "pipeline.stage_archived" }
 func (e StageArchived) Apply(p *Pipeline) {
 	if i := p.index(e.Key); i >= 0 {
@@ -455,6 +479,12 @@ func (Archive) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 	}
 	return []Event{Archived{}}, nil
 }
+
+// Touches implements [domain.Toucher].
+func (Archive) Touches() []string { return []string{"status"} }
+
+// Touches implements [domain.Toucher].
+func (Archived) Touches() []string { return []string{"status"} }
 
 func (Archived) EventType() string { return "pipeline.archived" }
 func (Archived) Apply(p *Pipeline) { p.Status = Retired }
