@@ -7,8 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/api/apitest"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/viewer"
 )
 
@@ -26,6 +30,52 @@ func without(s *apitest.Server, ann apitest.Client, a viewer.Access, kind string
 func sales(ann apitest.Client, name string) string {
 	return ann.Post("/pipelines", `{"name":"`+name+`","stages":[{"key":"lead","name":"Lead","kind":"open"},{"key":"offer","name":"Offer","kind":"open"},{"key":"won","name":"Won","kind":"won"},{"key":"lost","name":"Lost","kind":"lost"}]}`).
 		Want(http.StatusCreated).ID()
+}
+
+// Whoever may neither see a record nor change its fields is answered as if it were
+// not there, and not by what they may not change.
+func TestUnseenRecordsWithUnseenMembers(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	mine, theirs := furnish(t, ann, "mine"), furnish(t, ann, canary)
+	role := everyRight()
+	nobodys := map[string]string{"ten": ann.Tenant.String(), "key": mine.ids["key"]}
+	for _, kind := range projections.All {
+		nobodys[kind.Prefix()] = domain.ID{Prefix: kind.Prefix(), UUID: uuid.New()}.String()
+		for action := range role[kind.Kind()].Actions {
+			role[kind.Kind()].Actions[action] = "not id = " + theirs.ids[kind.Prefix()]
+		}
+		for _, m := range kind.Members() {
+			role[kind.Kind()].Members[m] = viewer.Hidden
+		}
+	}
+	s.Let(access.Member, role)
+	bob := ann.Key(access.Member)
+	// What the bodies name is there, or is not.
+	for _, named := range []map[string]string{mine.ids, nobodys} {
+		m := matrix{t: t, mine: world{Client: bob, ids: named}, theirs: theirs, nobodys: world{ids: nobodys}, tried: map[string]int{}}
+		for _, op := range operations(t, s) {
+			if op.Command != "" && strings.Count(op.Path, "{") > 1 && !triedElsewhere(op) {
+				m.same(op, "a record", func(ids map[string]string) (string, string) { return m.path(op, ids), m.body(op) })
+			}
+		}
+	}
+}
+
+// An upsert says what a deal has that is no field. That is no way to find out what
+// it has.
+func TestUpsertTellsNothingOfMembersNotSeen(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	bob := without(s, ann, viewer.Hidden, "deal", "stage_key")
+	ann.Post("/deals", `{"name":"Roof","external_ids":{"erp":"1"},"pipeline_id":"`+sales(ann, "A")+`"}`).Want(http.StatusCreated)
+	for _, stage := range []string{"lead", "offer"} {
+		data := `{"external_ids":{"erp":"1"},"name":"Roof","stage_key":"` + stage + `"}`
+		bob.Post("/deals/upsert", `{"match_on":["external_ids"],"data":`+data+`}`).WantProblem(http.StatusForbidden, "field_forbidden", "/data/stage_key field_forbidden")
+	}
+	bob.Post("/deals/upsert", `{"match_on":["external_ids"],"data":{"external_ids":{"erp":"1"},"name":"Door"}}`).Want(http.StatusOK, "Door")
 }
 
 // Converting a lead does not show in another record what is not shown of the lead, or
@@ -76,4 +126,55 @@ func TestReasonNotSeen(t *testing.T) {
 		}
 	}
 	ann.Get(deal+"/events").Want(http.StatusOK, canary)
+}
+
+// Members that may only be looked at are not changed by commands that do not name
+// them; and whoever does not see one is not told that it would change.
+func TestMembersNotToBeChanged(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	pipeline := "/pipelines/" + sales(ann, "A")
+	bob := without(s, ann, viewer.ReadOnly, "pipeline", "stages")
+	for command, body := range map[string]string{
+		"update_stage": `{"key":"lead","probability":7}`, "archive_stage": `{"key":"lead","move_to":"offer"}`,
+		"add_stage": `{"key":"call","name":"Call","kind":"open"}`, "reorder_stages": `{"keys":["offer","lead","won","lost"]}`,
+	} {
+		bob.Post(pipeline+"/"+command, body).WantProblem(http.StatusForbidden, "field_forbidden", "/stages field_forbidden")
+	}
+	bob.Post(pipeline+"/rename", `{"name":"B"}`).Want(http.StatusOK)
+	without(s, ann, viewer.ReadOnly, "pipeline", "name").Post(pipeline+"/add_stage", `{"key":"call","name":"Call","kind":"open"}`).Want(http.StatusOK)
+
+	bob = without(s, ann, viewer.Hidden, "contact", "job_title")
+	contact := ann.Post("/contacts", `{"first_name":"Ada","job_title":"x"}`).Want(http.StatusCreated).Path()
+	ann.Patch(contact, `{"first_name":"Bea"}`).Want(http.StatusOK)
+	bob.Post(contact+"/restore_version", `{"version":1}`).Want(http.StatusOK, "Ada")
+	ann.Patch(contact, `{"job_title":"y"}`).Want(http.StatusOK)
+	if r := bob.Post(contact+"/restore_version", `{"version":1}`).WantProblem(http.StatusForbidden, "field_forbidden"); strings.Contains(r.Body, "job_title") {
+		t.Error(r.Body)
+	}
+}
+
+// Who sees what another record has is told which one has it, whatever the command
+// came in; and nobody else.
+func TestWhoHasWhatIsUnique(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	id := ann.Post("/contacts", `{"first_name":"Ada","job_title":"x","emails":[{"address":"ada@example.org"}]}`).Want(http.StatusCreated).ID()
+	contact := `{"first_name":"Bea","emails":[{"address":"ada@example.org"}]}`
+	for member, told := range map[string]bool{"job_title": true, "emails": false} {
+		bob := without(s, ann, viewer.Hidden, "contact", member)
+		lead := ann.Post("/leads", `{"email":"ada@example.org"}`).Want(http.StatusCreated).Path()
+		for what, r := range map[string]apitest.Response{
+			"alone":  bob.Post("/contacts", contact),
+			"batch":  bob.Post("/contacts/batch", `{"operations":[{"op":"create","data":`+contact+`}]}`),
+			"atomic": bob.Post("/contacts/batch", `{"operations":[{"op":"create","data":`+contact+`}],"atomic":true}`),
+			"plan":   bob.Post(lead+"/convert", ""),
+		} {
+			if strings.Contains(r.Body, id) != told || told && !strings.Contains(r.Body, "duplicate") {
+				t.Errorf("%s, without %s: %d %s", what, member, r.Status, r.Body)
+			}
+		}
+	}
 }

@@ -29,31 +29,79 @@ var errUnseen = domain.NotFound.Refusef("not_found", "there is no such record")
 
 // sees refuses a command for a record that the caller does not see, or may not give
 // it to, and one that is about members that the caller may not change. At is the
-// version of the record before.
+// version of the record before. Of one that is not there, nothing is said that would
+// not be said of one that is not seen: that is for allowed.
 func (op *operation[S]) sees(rules *viewer.Rules, at eventstore.Version, before *S) error {
-	if at > 0 && !rules.Sees(op.to.ID, before) {
+	switch {
+	case at == 0:
+		return nil
+	case !rules.Sees(op.to.ID, before):
 		return errUnseen
-	}
-	if at > 0 && !rules.Allows(op.action(), op.to.ID, before) {
+	case !rules.Allows(op.action(), op.to.ID, before):
 		return forbidden(op.takes)
 	}
-	return rules.Change(append(given(op.data), touched(op.data)...)...)
+	return op.members(rules)
 }
 
-// outcome refuses what a command leads to if the caller may not do that: to make a
-// record that the caller may not make, or to change members that they may not
-// change.
-func (op *operation[S]) allowed(rules *viewer.Rules, at eventstore.Version, events []domain.Event[S], after *S) error {
-	if at == 0 && len(events) > 0 && !rules.Allows(op.action(), op.to.ID, after) {
-		return forbidden(op.takes)
+// members refuses a command that is about members that the caller may not change, or
+// that says what is in members that the caller does not see.
+func (op *operation[S]) members(rules *viewer.Rules) error {
+	if rules.ChangesAll() {
+		return nil
 	}
-	for _, e := range events {
-		if err := rules.Change(touched(e)...); err != nil {
+	if e, ok := op.data.(interface{ Expects() []string }); ok {
+		for _, m := range e.Expects() {
+			if !rules.Shows(m) {
+				return &domain.Error{
+					Kind: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
+					Detail: "is a field that you do not see",
+				}
+			}
+		}
+	}
+	if _, says := op.data.(domain.Toucher); says {
+		return rules.Change(touched(op.data)...) //nolint:wrapcheck // it is a refusal
+	}
+	return rules.Change(given(op.data)...) //nolint:wrapcheck // likewise
+}
+
+// allowed refuses what a command leads to if the caller may not do that: to make a
+// record that the caller may not make, or to change members that they may not
+// change. An event that does not say what it touches may touch any, unless it makes
+// the record.
+func (op *operation[S]) allowed(rules *viewer.Rules, at eventstore.Version, events []domain.Event[S], after *S) error {
+	if at == 0 && len(events) > 0 {
+		if err := op.members(rules); err != nil {
 			return err
+		}
+		if !rules.Allows(op.action(), op.to.ID, after) {
+			return forbidden(op.takes)
+		}
+	}
+	if rules.ChangesAll() {
+		return nil
+	}
+	for i, e := range events {
+		_, says := e.(domain.Toucher)
+		if made := at == 0 && i == 0; !says && !made && !domain.IsPurge(e.EventType()) {
+			return errOtherField
+		}
+		for _, m := range touched(e) {
+			err := rules.Change(m)
+			if err != nil && !rules.Shows(m) {
+				return errOtherField
+			}
+			if err != nil {
+				return err //nolint:wrapcheck // it is a refusal
+			}
 		}
 	}
 	return nil
 }
+
+// errOtherField does not say which field it is: that it would change is more than
+// those may know who do not see it.
+var errOtherField = domain.Forbidden.Refusef("field_forbidden", "this changes a field that you may not change")
 
 // action returns what the command is an action of, as permissions name it.
 func (op *operation[S]) action() string {
@@ -127,10 +175,16 @@ func (r *Runner) seesHolder(ctx context.Context, rules *viewer.Rules, claimed *e
 		return true, nil
 	}
 	kind, ok := r.kinds[claimed.Holder.Kind]
-	if !ok || !rules.Shows(memberOf(claimed.Claim.Pointer)) {
+	if !ok {
 		return false, nil
 	}
-	return r.sees(ctx, rules, kind, claimed.Holder)
+	state, _, err := kind.fold(ctx, &view{run: r}, claimed.Holder, 0)
+	if err != nil || state == nil || !rules.Sees(claimed.Holder.ID, state) {
+		return false, err
+	}
+	return slices.ContainsFunc(claims(state), func(c domain.Claim) bool {
+		return c.Scope == claimed.Claim.Scope && c.Key == claimed.Claim.Key && rules.Shows(memberOf(c.Pointer))
+	}), nil
 }
 
 // memberOf returns the member of a record that a pointer leads into.

@@ -223,6 +223,9 @@ func (r *Rules) Allows(action string, id uuid.UUID, state any) bool {
 	return ok && (f == nil || query.Holds(f, r.kind.Values(id, state)))
 }
 
+// ChangesAll reports whether the viewer may change all members of records.
+func (r *Rules) ChangesAll() bool { return r.all || r.kind != nil && len(r.members) == 0 }
+
 // Change refuses to change some members, if the viewer may not change one of them.
 // What is no member of records, or says which record it is, is not looked at.
 func (r *Rules) Change(members ...string) error {

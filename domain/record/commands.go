@@ -187,6 +187,9 @@ func (c Update[S, F, K]) AllowDuplicate() bool {
 // Touches implements [domain.Toucher].
 func (c Update[S, F, K]) Touches() []string { return names(c.fields()) }
 
+// Expects returns the members that the record is said to have something in.
+func (c Update[S, F, K]) Expects() []string { return names(c.Expected) }
+
 // References implements [domain.Referrer].
 func (c Update[S, F, K]) References(s S, o domain.Origin) []domain.Ref {
 	to, err := patched(K(&s).base().Fields, c.fields(), c.Add)
