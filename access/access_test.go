@@ -179,12 +179,12 @@ func rows[T any](t testing.TB, h *house, sql string, args ...any) []T {
 	return list
 }
 
-// refused checks that an error is a refusal of a kind, with a code.
-func refused(t testing.TB, err error, kind domain.Kind, code string) {
+// refused checks that an error is a refusal for a reason, with a code.
+func refused(t testing.TB, err error, reason domain.Reason, code string) {
 	t.Helper()
 	e, ok := errors.AsType[*domain.Error](err)
-	if !ok || e.Kind != kind || e.Code != code {
-		t.Fatalf("got %v (%+v), want %s with code %s", err, e, kind, code)
+	if !ok || e.Reason != reason || e.Code != code {
+		t.Fatalf("got %v (%+v), want %s with code %s", err, e, reason, code)
 	}
 }
 

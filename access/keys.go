@@ -180,7 +180,7 @@ func grantedRole(ctx context.Context, tx wall.Tx, o viewer.Caller, wanted Role) 
 	case wanted == "":
 		return Admin, nil
 	case wanted.exceeds(own):
-		return "", &domain.Error{Kind: domain.Forbidden, Code: "role_exceeds_own", Pointer: "/role", Detail: "allows more than you may"}
+		return "", &domain.Error{Reason: domain.Forbidden, Code: "role_exceeds_own", Pointer: "/role", Detail: "allows more than you may"}
 	}
 	return wanted, nil
 }

@@ -121,7 +121,7 @@ func TestKeyRequests(t *testing.T) {
 		bearer string
 		r      KeyRequest
 		role   Role
-		kind   domain.Kind
+		reason domain.Reason
 		code   string
 	}{
 		"owner gives admin if not asked": {h.owner.AccessToken, KeyRequest{Name: "x"}, Admin, "", ""},
@@ -137,9 +137,9 @@ func TestKeyRequests(t *testing.T) {
 		"expired":                        {admin, KeyRequest{Name: "x", ExpiresAt: &past}, "", domain.Invalid, "in_the_past"},
 	} {
 		k, text, err := h.CreateKey(t.Context(), h.origin(t, c.bearer), c.r)
-		if c.kind != "" {
+		if c.reason != "" {
 			t.Log(name)
-			refused(t, err, c.kind, c.code)
+			refused(t, err, c.reason, c.code)
 			if text != "" {
 				t.Errorf("%s: a key got out", name)
 			}

@@ -87,7 +87,7 @@ func (l *limiter) take(account string, from netip.Addr) (*guess, error) {
 
 func tooMany(wait time.Duration) error {
 	return &domain.Error{
-		Kind: domain.RateLimited, Code: "too_many_attempts", Detail: "too many wrong passwords; wait a little",
+		Reason: domain.RateLimited, Code: "too_many_attempts", Detail: "too many wrong passwords; wait a little",
 		Data: map[string]any{"retry_after": int(math.Ceil(wait.Seconds()))},
 	}
 }

@@ -102,7 +102,7 @@ func TestSetupSaysAllThatIsWrong(t *testing.T) {
 		var got []string
 		for _, e := range domain.Refusals(err) {
 			e, ok := errors.AsType[*domain.Error](e)
-			if !ok || e.Kind != domain.Invalid {
+			if !ok || e.Reason != domain.Invalid {
 				t.Fatalf("%s: %v", name, e)
 			}
 			got = append(got, e.Pointer+" "+e.Code)

@@ -68,7 +68,7 @@ func (t *Tenant) again(ctx context.Context, tx wall.Tx) error {
 	err := tx.QueryRow(ctx, `select created_at from access.tenant where id = $1 and organization_id = $2 and name = $3`,
 		t.ID.UUID, t.OrganizationID.UUID, t.Name).Scan(&t.CreatedAt)
 	if noRows(err) {
-		return &domain.Error{Kind: domain.Conflict, Code: "id_in_use", Pointer: "/id", Detail: "is in use"}
+		return &domain.Error{Reason: domain.Conflict, Code: "id_in_use", Pointer: "/id", Detail: "is in use"}
 	}
 	return err
 }

@@ -88,7 +88,7 @@ func TestCreateTenantIsRefused(t *testing.T) {
 		bearer string
 		org    domain.ID
 		r      TenantRequest
-		kind   domain.Kind
+		reason domain.Reason
 		code   string
 	}{
 		"foreign organization": {h.owner.AccessToken, domain.ID{Prefix: "org", UUID: foreign}, TenantRequest{Name: "x"}, domain.NotFound, "not_found"},
@@ -102,10 +102,10 @@ func TestCreateTenantIsRefused(t *testing.T) {
 	} {
 		_, err := h.CreateTenant(t.Context(), h.origin(t, c.bearer).Origin, c.org, c.r)
 		t.Log(name)
-		refused(t, err, c.kind, c.code)
-		if c.kind == domain.NotFound {
+		refused(t, err, c.reason, c.code)
+		if c.reason == domain.NotFound {
 			_, err := h.ListTenants(t.Context(), h.origin(t, c.bearer).Origin, c.org, domain.TenantID{}, 10)
-			refused(t, err, c.kind, c.code)
+			refused(t, err, c.reason, c.code)
 		}
 	}
 	if n := rows[int](t, h, `select count(*)::int from access.membership where tenant_id = $1`, theirs); n[0] != 0 {

@@ -125,8 +125,8 @@ func (c *checker) within(step string, s *huma.Schema, v any) (good any, changed 
 	return good, changed
 }
 
-func (c *checker) refuse(kind domain.Kind, code, detail string, further ...string) {
-	c.wrong.Add(&domain.Error{Kind: kind, Code: code, Pointer: c.pointer(further...), Detail: detail})
+func (c *checker) refuse(reason domain.Reason, code, detail string, further ...string) {
+	c.wrong.Add(&domain.Error{Reason: reason, Code: code, Pointer: c.pointer(further...), Detail: detail})
 }
 
 // pointer returns the pointer to where the checker is, and to what is further in.

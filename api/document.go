@@ -110,7 +110,7 @@ func ready(x *exchange) error {
 
 // notReady refuses to call the server ready.
 func notReady(reason, detail string) error {
-	return &domain.Error{Kind: domain.Unavailable, Code: "not_ready", Detail: "requests cannot be served now: " + detail, Data: map[string]any{"reason": reason}}
+	return &domain.Error{Reason: domain.Unavailable, Code: "not_ready", Detail: "requests cannot be served now: " + detail, Data: map[string]any{"reason": reason}}
 }
 
 // closing reports whether the server is about to stop.
@@ -142,7 +142,7 @@ func (x *exchange) answerFile(f file) error {
 		return err
 	}
 	if !must.matchesStrongly(f.tag) {
-		return &domain.Error{Kind: domain.Stale, Code: "version_conflict", Detail: "the file is another one now"}
+		return &domain.Error{Reason: domain.Stale, Code: "version_conflict", Detail: "the file is another one now"}
 	}
 	if has.matchesWeakly(f.tag) {
 		x.WriteHeader(http.StatusNotModified)
@@ -172,10 +172,10 @@ func (d *document) finish(s *Server) (files, error) {
 	}
 	problem := &huma.Schema{Ref: schemaPrefix + "Problem"}
 	for _, op := range d.ops {
-		for _, kind := range op.kindsOfProblems() {
-			k := problemKinds[kind]
-			op.Responses[strconv.Itoa(k.status)] = &huma.Response{Ref: "#/components/responses/" + string(kind)}
-			doc.Components.Responses[string(kind)] = &huma.Response{
+		for _, reason := range op.reasons() {
+			k := problemKinds[reason]
+			op.Responses[strconv.Itoa(k.status)] = &huma.Response{Ref: "#/components/responses/" + string(reason)}
+			doc.Components.Responses[string(reason)] = &huma.Response{
 				Description: k.title + ".", Headers: headerRefs(problemHeaders[k.status]),
 				Content: map[string]*huma.MediaType{mediaProblem: {Schema: problem}},
 			}
@@ -205,25 +205,25 @@ var problemHeaders = map[int][]string{
 	http.StatusUnsupportedMediaType: {"Accept", "Accept-Encoding"},
 }
 
-// kindsOfProblems says how an operation can be refused, which follows mostly
+// reasons says how an operation can be refused, which follows mostly
 // from what it takes.
-func (op *operation) kindsOfProblems() []domain.Kind {
-	kinds := append([]domain.Kind{domain.Malformed, fault, domain.Unavailable}, op.problems...)
+func (op *operation) reasons() []domain.Reason {
+	reasons := append([]domain.Reason{domain.Malformed, fault, domain.Unavailable}, op.problems...)
 	if op.waits {
-		kinds = append(kinds, domain.Conflict)
+		reasons = append(reasons, domain.Conflict)
 	}
 	if op.who != everybody {
-		kinds = append(kinds, domain.Unauthenticated, domain.Forbidden)
+		reasons = append(reasons, domain.Unauthenticated, domain.Forbidden)
 	}
 	if op.RequestBody != nil {
-		kinds = append(kinds, tooLarge, unsupported, tooSlow)
+		reasons = append(reasons, tooLarge, unsupported, tooSlow)
 	}
-	return kinds
+	return reasons
 }
 
 // refuses says for what else an operation can be refused.
-func refuses(kinds ...domain.Kind) part {
-	return func(op *operation) { op.problems = append(op.problems, kinds...) }
+func refuses(reasons ...domain.Reason) part {
+	return func(op *operation) { op.problems = append(op.problems, reasons...) }
 }
 
 // The groups of operations before and after the kinds of records.

@@ -146,7 +146,7 @@ func TestProblem(t *testing.T) {
 		{"wrapped", fmt.Errorf("x: %w", domain.NotFound.Refusef("", "")), 404, "not_found", 0},
 		{"more than are shown, of several kinds", errors.Join(append(wrongAt(50), badParameter("b", "bad", ""))...), 400, "bad", 1},
 		{"a fault", errors.New("x"), 500, "internal", 0},
-		{"a kind that nobody knows", domain.Kind("odd").Refusef("", ""), 500, "internal", 0},
+		{"a kind that nobody knows", domain.Reason("odd").Refusef("", ""), 500, "internal", 0},
 		{"a store that takes no more", eventstore.ErrTooLarge, 413, "too_large", 0},
 		{"a store that is closed", fmt.Errorf("x: %w", eventstore.ErrClosed), 503, "unavailable", 0},
 		{"a statement that took too long", fmt.Errorf("x: %w", &pgconn.PgError{Code: "57014"}), 503, "unavailable", 0},
@@ -162,7 +162,7 @@ func TestProblem(t *testing.T) {
 			}
 		})
 	}
-	p, _ := problemOf(&domain.Error{Kind: domain.Conflict, Code: "duplicate", Pointer: "/" + strings.Repeat("é", 1000), Data: map[string]any{"existing_id": "con_1"}}, "id")
+	p, _ := problemOf(&domain.Error{Reason: domain.Conflict, Code: "duplicate", Pointer: "/" + strings.Repeat("é", 1000), Data: map[string]any{"existing_id": "con_1"}}, "id")
 	b, err := json.Marshal(p)
 	if err != nil || !strings.Contains(string(b), `"existing_id":"con_1"`) || len(b) > 1000 || !json.Valid(b) {
 		t.Errorf("%s, %v", b, err)

@@ -221,15 +221,15 @@ func (x *exchange) body() (input, error) {
 
 func illegible(e *ijson.Error) error {
 	if e.Code == ijson.TooMany {
-		return &domain.Error{Kind: domain.Invalid, Code: e.Code, Pointer: e.Pointer, Detail: "has more values than are taken here"}
+		return &domain.Error{Reason: domain.Invalid, Code: e.Code, Pointer: e.Pointer, Detail: "has more values than are taken here"}
 	}
-	return &domain.Error{Kind: domain.Malformed, Code: e.Code, Pointer: e.Pointer, Detail: e.Error()}
+	return &domain.Error{Reason: domain.Malformed, Code: e.Code, Pointer: e.Pointer, Detail: e.Error()}
 }
 
 // unreadable says what it means that a body could not be read to its end: it is
 // too large or too slow, or the client has gone or broken off.
 func unreadable(err error) error {
-	if e := translate(err); e.Kind == tooLarge {
+	if e := translate(err); e.Reason == tooLarge {
 		return e
 	}
 	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {

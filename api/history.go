@@ -105,7 +105,7 @@ func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err
 	v.to = min(eventstore.Version(after+limit), v.last)
 	if err == nil && after > int64(v.last) {
 		err = &domain.Error{
-			Kind: domain.Conflict, Code: "position_ahead", Pointer: "cursor", Data: map[string]any{"current_version": v.last},
+			Reason: domain.Conflict, Code: "position_ahead", Pointer: "cursor", Data: map[string]any{"current_version": v.last},
 			Detail: "the record has not come to the version that the cursor is of",
 		}
 	}

@@ -24,7 +24,7 @@ type operation struct {
 	who      audience
 	may      domain.Permission // needed to ask at all; commands are permitted in package commands
 	endless  bool              // goes on until somebody leaves
-	problems []domain.Kind     // for which it can be refused, beside the common ones
+	problems []domain.Reason   // for which it can be refused, beside the common ones
 	quiet    bool              // asked again and again by machines: not worth a line in the log
 	waits    bool              // for the position in Min-Position
 	serve    func(*exchange) error
@@ -136,7 +136,7 @@ func (x *exchange) notAhead(parameter string, p eventstore.Position) error {
 		return err
 	}
 	return &domain.Error{
-		Kind: domain.Conflict, Code: "position_ahead", Pointer: parameter, Data: map[string]any{"head": head},
+		Reason: domain.Conflict, Code: "position_ahead", Pointer: parameter, Data: map[string]any{"head": head},
 		Detail: "the log ends at position " + strconv.FormatInt(int64(head), 10) + ", which is before this one",
 	}
 }
@@ -237,7 +237,7 @@ func (x *exchange) number(name string, otherwise int64) (int64, error) {
 	s := x.op.Parameters[i].Schema
 	if !ok || float64(n) < *s.Minimum || float64(n) > *s.Maximum {
 		return 0, &domain.Error{
-			Kind: domain.Invalid, Code: "bad_value", Pointer: name,
+			Reason: domain.Invalid, Code: "bad_value", Pointer: name,
 			Detail: "must be a number from " + strconv.FormatFloat(*s.Minimum, 'f', -1, 64) + " to " + strconv.FormatFloat(*s.Maximum, 'f', -1, 64),
 		}
 	}

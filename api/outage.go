@@ -11,11 +11,11 @@ import (
 // troubles says how a trouble of the database is told to clients. What the
 // database was asked for then was not done, except perhaps if it is away.
 var troubles = map[wall.Trouble]*domain.Error{
-	wall.DiskFull:  {Kind: domain.Unavailable, Code: "storage_full", Detail: "there is no room left to store anything; nothing was changed"},
-	wall.Exhausted: {Kind: domain.Unavailable, Code: "storage_overloaded", Detail: "the database has no memory or no connections left now"},
-	wall.IOError:   {Kind: domain.Unavailable, Code: "storage_failing", Detail: "the database cannot use its disk now"},
-	wall.ReadOnly:  {Kind: domain.Unavailable, Code: "storage_read_only", Detail: "the database takes no changes now"},
-	wall.Away:      {Kind: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"},
+	wall.DiskFull:  {Reason: domain.Unavailable, Code: "storage_full", Detail: "there is no room left to store anything; nothing was changed"},
+	wall.Exhausted: {Reason: domain.Unavailable, Code: "storage_overloaded", Detail: "the database has no memory or no connections left now"},
+	wall.IOError:   {Reason: domain.Unavailable, Code: "storage_failing", Detail: "the database cannot use its disk now"},
+	wall.ReadOnly:  {Reason: domain.Unavailable, Code: "storage_read_only", Detail: "the database takes no changes now"},
+	wall.Away:      {Reason: domain.Unavailable, Code: "storage_unavailable", Detail: "the database cannot be reached now"},
 }
 
 // noteSlow tells the log that the database took too long, if that is why a

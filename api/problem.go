@@ -15,13 +15,13 @@ import (
 
 // What only HTTP can be refused for, in addition to the kinds of the domain.
 const (
-	notAllowed    domain.Kind = "method_not_allowed"
-	notAcceptable domain.Kind = "not_acceptable"
-	tooSlow       domain.Kind = "too_slow"
-	tooLarge      domain.Kind = "too_large"
-	unsupported   domain.Kind = "unsupported_media_type"
-	gone          domain.Kind = "gone"
-	fault         domain.Kind = "internal"
+	notAllowed    domain.Reason = "method_not_allowed"
+	notAcceptable domain.Reason = "not_acceptable"
+	tooSlow       domain.Reason = "too_slow"
+	tooLarge      domain.Reason = "too_large"
+	unsupported   domain.Reason = "unsupported_media_type"
+	gone          domain.Reason = "gone"
+	fault         domain.Reason = "internal"
 )
 
 // A problemKind is how a kind of refusal looks from outside.
@@ -30,7 +30,7 @@ type problemKind struct {
 	title  string
 }
 
-var problemKinds = map[domain.Kind]problemKind{
+var problemKinds = map[domain.Reason]problemKind{
 	domain.Malformed:       {http.StatusBadRequest, "The request cannot be read"},
 	domain.Unauthenticated: {http.StatusUnauthorized, "Nobody knows who is asking"},
 	domain.Forbidden:       {http.StatusForbidden, "You may not ask for this"},
@@ -103,7 +103,7 @@ func shorten(p *Problem, most int) int {
 // badParameter refuses a parameter or a header. What has no slash in front is
 // the name of one, and not a JSON pointer.
 func badParameter(name, code, detail string) error {
-	return &domain.Error{Kind: domain.Malformed, Code: code, Pointer: name, Detail: detail}
+	return &domain.Error{Reason: domain.Malformed, Code: code, Pointer: name, Detail: detail}
 }
 
 // problemOf says what an error looks like from outside, and whether it is a
@@ -112,24 +112,24 @@ func problemOf(err error, requestID string) (p Problem, isFault bool) {
 	refusals := domain.Distinct(refusalsIn(err))
 	worst := refusals[0]
 	for _, e := range refusals {
-		if problemKinds[e.Kind].status < problemKinds[worst.Kind].status {
+		if problemKinds[e.Reason].status < problemKinds[worst.Reason].status {
 			worst = e
 		}
 	}
-	kind, known := problemKinds[worst.Kind]
+	kind, known := problemKinds[worst.Reason]
 	if !known {
-		worst = &domain.Error{Kind: fault}
+		worst = &domain.Error{Reason: fault}
 		kind = problemKinds[fault]
 	}
 	p = Problem{
-		Type: "/docs#" + string(worst.Kind), Title: kind.title, Status: kind.status, Code: codeOf(worst), Detail: worst.Detail,
+		Type: "/docs#" + string(worst.Reason), Title: kind.title, Status: kind.status, Code: codeOf(worst), Detail: worst.Detail,
 		Instance: "urn:request:" + requestID, RequestID: requestID,
 	}
 	for _, e := range refusals {
 		if p.More = len(p.Errors) == domain.MaxRefusals; p.More {
 			break
 		}
-		if e.Kind == worst.Kind && (e.Pointer != "" || len(refusals) > 1) {
+		if e.Reason == worst.Reason && (e.Pointer != "" || len(refusals) > 1) {
 			p.Errors = append(p.Errors, detailOf(e))
 		}
 		for k, v := range e.Data {
@@ -145,11 +145,11 @@ func problemOf(err error, requestID string) (p Problem, isFault bool) {
 		if p.More {
 			p.Detail = "more than " + p.Detail
 		}
-		if worst.Kind == domain.Invalid {
+		if worst.Reason == domain.Invalid {
 			p.Code = "validation_failed"
 		}
 	}
-	return p, worst.Kind == fault
+	return p, worst.Reason == fault
 }
 
 func detailOf(e *domain.Error) Detail {
@@ -166,7 +166,7 @@ func codeOf(e *domain.Error) string {
 	if e.Code != "" {
 		return e.Code
 	}
-	return string(e.Kind)
+	return string(e.Reason)
 }
 
 // clip keeps names that came from outside from filling the answer.
@@ -194,22 +194,22 @@ func refusalsIn(err error) (all []*domain.Error) {
 // translate says what an error of another layer means to a client.
 func translate(err error) *domain.Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &domain.Error{Kind: tooLarge, Detail: "the body is larger than this operation takes"}
+		return &domain.Error{Reason: tooLarge, Detail: "the body is larger than this operation takes"}
 	}
 	trouble := wall.TroubleOf(err)
 	switch {
 	case errors.Is(err, eventstore.ErrTooLarge):
-		return &domain.Error{Kind: tooLarge, Detail: "the change is larger than the log takes"}
+		return &domain.Error{Reason: tooLarge, Detail: "the change is larger than the log takes"}
 	case errors.Is(err, eventstore.ErrSealed):
-		return &domain.Error{Kind: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
+		return &domain.Error{Reason: domain.Unavailable, Code: "tenant_sealed", Detail: "the tenant takes no changes now"}
 	case trouble != "" && trouble != wall.Away: // the reason, if it is known
 		return troubles[trouble]
 	case errors.Is(err, eventstore.ErrUnavailable): // before what it may have come of
-		return &domain.Error{Kind: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now; with an Idempotency-Key it is safe to ask again"}
+		return &domain.Error{Reason: domain.Unavailable, Code: "log_unavailable", Detail: "the log cannot be reached now; with an Idempotency-Key it is safe to ask again"}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), wall.IsTooSlow(err):
-		return &domain.Error{Kind: domain.Unavailable, Detail: "the server could not answer in time"}
+		return &domain.Error{Reason: domain.Unavailable, Detail: "the server could not answer in time"}
 	case trouble != "":
 		return troubles[trouble]
 	}
-	return &domain.Error{Kind: fault, Detail: "the operator will find out with the request_id"}
+	return &domain.Error{Reason: fault, Detail: "the operator will find out with the request_id"}
 }

@@ -113,7 +113,7 @@ func (r *resource) get(x *exchange) error {
 	switch tag := etag(doc.Version); {
 	case !must.matchesStrongly(tag):
 		return &domain.Error{
-			Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
+			Reason: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
 			Data: map[string]any{"current_version": doc.Version},
 		}
 	case has.matchesWeakly(tag):

@@ -77,8 +77,8 @@ func TestRead(t *testing.T) {
 			for _, err := range domain.Refusals(r.read(schema, input{tree: tree, data: []byte(tt.in)}, &v)) {
 				e, _ := errors.AsType[*domain.Error](err)
 				got = append(got, e.Pointer+" "+e.Code)
-				if unknown := e.Code == "unknown_member"; unknown != (e.Kind == domain.Malformed) {
-					t.Errorf("%s is %s", e.Code, e.Kind)
+				if unknown := e.Code == "unknown_member"; unknown != (e.Reason == domain.Malformed) {
+					t.Errorf("%s is %s", e.Code, e.Reason)
 				}
 			}
 			if s := strings.Join(got, ", "); s != tt.want {

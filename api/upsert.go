@@ -125,7 +125,7 @@ func (r *resource) upsertOrder(it *item) order {
 	switch {
 	case len(it.found) > 1:
 		return order{err: &domain.Error{
-			Kind: domain.Conflict, Code: "several_matches", Detail: "several records match",
+			Reason: domain.Conflict, Code: "several_matches", Detail: "several records match",
 			Data: map[string]any{"candidates": it.found},
 		}}
 	case len(it.found) == 1:

@@ -140,7 +140,7 @@ func (r *Runner) explain(err error) error {
 	case errors.As(err, &claimed):
 		id := domain.ID{Prefix: r.prefix(claimed.Holder.Kind), UUID: claimed.Holder.ID}
 		return &domain.Error{
-			Kind: domain.Conflict, Code: "duplicate", Pointer: claimed.Claim.Pointer,
+			Reason: domain.Conflict, Code: "duplicate", Pointer: claimed.Claim.Pointer,
 			Detail: "belongs to another record",
 			Data:   map[string]any{"existing_id": id, "candidates": []domain.ID{id}},
 		}

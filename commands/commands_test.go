@@ -88,7 +88,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	reader := w.ann
 	reader.Viewer = viewer.Server(reader.Tenant, reader.Actor, "contact:read")
 	_, err := commands.Do(t.Context(), w.run, commands.Contacts, reader, to, contact.Create{Fields: contact.Fields{Lifecycle: "nonsense"}})
-	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Kind != domain.Forbidden || e.Data["permission"] != domain.Permission("contact:create") {
+	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Reason != domain.Forbidden || e.Data["permission"] != domain.Permission("contact:create") {
 		t.Errorf("who may only read is told %v", err)
 	}
 	if got := try(w, commands.Contacts, w.ann, to, domain.Command[contact.Contact](unlisted{})); got != "forbidden forbidden" {

@@ -180,7 +180,7 @@ func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before 
 	want := op.to.Match
 	if d.at > 0 && !ended(before) && (op.to.Absent || slices.Contains(op.to.Unless, d.at)) {
 		return &domain.Error{
-			Kind: domain.Stale, Code: "version_conflict", Detail: "the record has the version that it must not have",
+			Reason: domain.Stale, Code: "version_conflict", Detail: "the record has the version that it must not have",
 			Data: map[string]any{"current_version": d.at, "changed_fields": []string{}},
 		}
 	}
@@ -188,7 +188,7 @@ func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before 
 		return nil // a record that does not exist, or not any more, is the command's own business
 	}
 	stale := &domain.Error{
-		Kind: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
+		Reason: domain.Stale, Code: "version_conflict", Detail: "the record has changed meanwhile",
 		Data: map[string]any{"current_version": d.at},
 	}
 	seen := lastUpTo(d.at, want)

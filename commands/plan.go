@@ -168,7 +168,7 @@ func mayRead(data any, rules *viewer.Rules, kind, pointer string) error {
 	if !rules.Restricted() {
 		return nil
 	}
-	refused := &domain.Error{Kind: domain.Forbidden, Code: "field_forbidden", Pointer: pointer, Detail: "this takes fields of " + One(kind) + " that you do not see"}
+	refused := &domain.Error{Reason: domain.Forbidden, Code: "field_forbidden", Pointer: pointer, Detail: "this takes fields of " + One(kind) + " that you do not see"}
 	r, ok := data.(Reader)
 	if !ok {
 		return refused

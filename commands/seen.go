@@ -20,7 +20,7 @@ import (
 
 func forbidden(p domain.Permission) error {
 	return &domain.Error{
-		Kind: domain.Forbidden, Code: "forbidden", Detail: fmt.Sprintf("this takes the permission %q", p),
+		Reason: domain.Forbidden, Code: "forbidden", Detail: fmt.Sprintf("this takes the permission %q", p),
 		Data: map[string]any{"permission": p},
 	}
 }
@@ -53,7 +53,7 @@ func (op *operation[S]) members(rules *viewer.Rules) error {
 		for _, m := range e.Expects() {
 			if !rules.Shows(m) {
 				return &domain.Error{
-					Kind: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
+					Reason: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
 					Detail: "is a field that you do not see",
 				}
 			}
@@ -127,7 +127,7 @@ func given(cmd any) (names []string) {
 // and lets a record that is not there be refused as one that is not seen.
 func discreet(rules *viewer.Rules, err error) error {
 	e, ok := errors.AsType[*domain.Error](err)
-	if ok && e.Kind == domain.NotFound && e.Pointer == "" {
+	if ok && e.Reason == domain.NotFound && e.Pointer == "" {
 		return errUnseen
 	}
 	if !ok || !rules.Restricted() {

@@ -169,7 +169,7 @@ func refusal(err error) string {
 	if !ok {
 		return "fault: " + err.Error()
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Kind, e.Code, e.Pointer))
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Reason, e.Code, e.Pointer))
 }
 
 func (w *world) newCompany(f company.Fields) domain.ID {

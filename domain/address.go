@@ -67,7 +67,7 @@ func ParseCountry(s string) (Country, error) {
 	return Country(strings.ToUpper(region.Canonicalize().String())), nil
 }
 
-var errNotCountry error = &Error{Kind: Invalid, Code: "invalid_country", Detail: "is not a country code of ISO 3166-1, such as GB"}
+var errNotCountry error = &Error{Reason: Invalid, Code: "invalid_country", Detail: "is not a country code of ISO 3166-1, such as GB"}
 
 // Check says what is wrong with the code, if anything is.
 func (c Country) Check() error {

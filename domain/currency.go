@@ -63,7 +63,7 @@ func ParseCurrency(s string) (string, error) {
 // parseCurrency returns the canonical code of a currency, and how many decimals
 // it has: [noMinorUnit] if the standard does not say.
 func parseCurrency(s string) (code string, minor int32, err error) {
-	refused := &Error{Kind: Invalid, Code: "invalid_currency", Detail: "is not a currency code of ISO 4217, such as EUR"}
+	refused := &Error{Reason: Invalid, Code: "invalid_currency", Detail: "is not a currency code of ISO 4217, such as EUR"}
 	if len(s) != 3 {
 		return "", 0, refused
 	}

@@ -18,7 +18,7 @@ func (d Date) Check() error {
 	return nil
 }
 
-var errNotDate error = &Error{Kind: Invalid, Code: "invalid_date", Detail: "is not a date such as 2026-03-01"}
+var errNotDate error = &Error{Reason: Invalid, Code: "invalid_date", Detail: "is not a date such as 2026-03-01"}
 
 // Time returns the beginning of the day in UTC.
 func (d Date) Time() time.Time {

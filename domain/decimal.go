@@ -22,7 +22,7 @@ func ParseDecimal(s string) (Decimal, error) {
 	return Decimal(d.String()), err
 }
 
-var errNotDecimal error = &Error{Kind: Invalid, Code: "invalid_decimal", Detail: "is not a decimal number of at most 14 digits and 4 decimals"}
+var errNotDecimal error = &Error{Reason: Invalid, Code: "invalid_decimal", Detail: "is not a decimal number of at most 14 digits and 4 decimals"}
 
 // Check says what is wrong with the number, if anything is.
 func (d Decimal) Check() error {

@@ -186,7 +186,7 @@ func (e *explainer) dictionary(t reflect.Type, data json.RawMessage) {
 
 // UnknownMember refuses a member that the type it is in does not have.
 func UnknownMember(pointer string) error {
-	return &Error{Kind: Malformed, Code: "unknown_member", Pointer: pointer, Detail: "is not a member that is known here"}
+	return &Error{Reason: Malformed, Code: "unknown_member", Pointer: pointer, Detail: "is not a member that is known here"}
 }
 
 var (
@@ -213,5 +213,5 @@ func wrongType(t reflect.Type) error {
 	case kind == reflect.Struct, kind == reflect.Map:
 		name = "an object"
 	}
-	return &Error{Kind: Invalid, Code: "wrong_type", Detail: "must be " + name}
+	return &Error{Reason: Invalid, Code: "wrong_type", Detail: "must be " + name}
 }

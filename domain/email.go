@@ -33,7 +33,7 @@ func ParseEmail(s string) (Email, error) {
 	return Email(local + "@" + host), nil
 }
 
-var errNotEmail error = &Error{Kind: Invalid, Code: "invalid_email", Detail: "is not an e-mail address"}
+var errNotEmail error = &Error{Reason: Invalid, Code: "invalid_email", Detail: "is not an e-mail address"}
 
 // Check says what is wrong with the address, if anything is. It must be as
 // [ParseEmail] returns it.

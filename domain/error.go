@@ -5,27 +5,27 @@ import (
 	"fmt"
 )
 
-// Kind says what a refusal means to the caller, whatever its wording.
-type Kind string
+// Reason says what a refusal means to the caller, whatever its wording.
+type Reason string
 
-// The kinds of refusal. Anything that is not an [Error] is a fault of ours.
+// The reasons of refusals. Anything that is not an [Error] is a fault of ours.
 const (
-	Malformed       Kind = "malformed"       // the request cannot be read at all
-	Unauthenticated Kind = "unauthenticated" // nobody knows who is asking
-	Forbidden       Kind = "forbidden"       // the caller may not ask for this
-	NotFound        Kind = "not_found"       // there is no such record in this tenant
-	Conflict        Kind = "conflict"        // the record is not in a state that allows it
-	Stale           Kind = "stale"           // the record has changed since the caller looked
-	Invalid         Kind = "invalid"         // the request makes no sense, whatever the state
-	Unavailable     Kind = "unavailable"     // not now, but the same request may work soon
-	RateLimited     Kind = "rate_limited"    // the caller asks too often; Data says retry_after, in seconds
+	Malformed       Reason = "malformed"       // the request cannot be read at all
+	Unauthenticated Reason = "unauthenticated" // nobody knows who is asking
+	Forbidden       Reason = "forbidden"       // the caller may not ask for this
+	NotFound        Reason = "not_found"       // there is no such record in this tenant
+	Conflict        Reason = "conflict"        // the record is not in a state that allows it
+	Stale           Reason = "stale"           // the record has changed since the caller looked
+	Invalid         Reason = "invalid"         // the request makes no sense, whatever the state
+	Unavailable     Reason = "unavailable"     // not now, but the same request may work soon
+	RateLimited     Reason = "rate_limited"    // the caller asks too often; Data says retry_after, in seconds
 )
 
 // Error is a refusal that the caller may see and can act on. Its text never
 // repeats what the caller sent.
 type Error struct {
-	Kind    Kind
-	Code    string         // for programs, such as "required"; the kind's own name if empty
+	Reason  Reason
+	Code    string         // for programs, such as "required"; the reason itself if empty
 	Pointer string         // the input at fault as a JSON pointer (RFC 6901), if one is
 	Detail  string         // for people
 	Data    map[string]any // members to answer with, such as existing_id
@@ -39,15 +39,15 @@ func (e *Error) Error() string {
 }
 
 // Is makes errors.Is(err, domain.Conflict) work.
-func (e *Error) Is(target error) bool { k, ok := target.(Kind); return ok && e.Kind == k }
+func (e *Error) Is(target error) bool { k, ok := target.(Reason); return ok && e.Reason == k }
 
-// Error lets a Kind be the target of errors.Is.
-func (k Kind) Error() string { return string(k) }
+// Error lets a Reason be the target of errors.Is.
+func (r Reason) Error() string { return string(r) }
 
-// Refusef returns a refusal of kind k, with a code for programs and words for
+// Refusef returns a refusal for the reason, with a code for programs and words for
 // people.
-func (k Kind) Refusef(code, format string, args ...any) error {
-	return &Error{Kind: k, Code: code, Detail: fmt.Sprintf(format, args...)}
+func (r Reason) Refusef(code, format string, args ...any) error {
+	return &Error{Reason: r, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Check returns nil if ok, and otherwise says what is wrong with the input at
@@ -56,13 +56,13 @@ func Check(ok bool, pointer, code, detail string) error {
 	if ok {
 		return nil
 	}
-	return &Error{Kind: Invalid, Code: code, Pointer: pointer, Detail: detail}
+	return &Error{Reason: Invalid, Code: code, Pointer: pointer, Detail: detail}
 }
 
 // StateConflict refuses a command because of the state that the record is in.
 func StateConflict(from, command string) error {
 	return &Error{
-		Kind: Conflict, Code: "state_conflict",
+		Reason: Conflict, Code: "state_conflict",
 		Detail: fmt.Sprintf("%s is not possible: the state is %s", command, from),
 		Data:   map[string]any{"from": from, "command": command},
 	}

@@ -64,7 +64,7 @@ func isPlainHost(s string) bool {
 	return labels > 1 && !isDigits(s[strings.LastIndexByte(s, '.')+1:])
 }
 
-var errNotHostname error = &Error{Kind: Invalid, Code: "invalid_domain", Detail: "is not a domain name"}
+var errNotHostname error = &Error{Reason: Invalid, Code: "invalid_domain", Detail: "is not a domain name"}
 
 // hyphenated reports whether a label has a hyphen at one of its ends.
 func hyphenated(label string) bool {

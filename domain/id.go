@@ -41,7 +41,7 @@ func ParseID(s string) (ID, error) {
 	return ID{Prefix: s[:i], UUID: uuid.UUID(raw[4:])}, nil
 }
 
-var errNotID error = &Error{Kind: Invalid, Code: "invalid_id", Detail: "is not an id"}
+var errNotID error = &Error{Reason: Invalid, Code: "invalid_id", Detail: "is not an id"}
 
 // String returns the text of the ID, such as con_01jh2xk3v8e4t9p5w7y0z2b4d6.
 func (id ID) String() string {

@@ -18,7 +18,7 @@ func ParseLanguage(s string) (Language, error) {
 	return Language(tag.String()), nil
 }
 
-var errNotLanguage error = &Error{Kind: Invalid, Code: "invalid_language", Detail: "is not a language tag of BCP 47, such as pt-BR"}
+var errNotLanguage error = &Error{Reason: Invalid, Code: "invalid_language", Detail: "is not a language tag of BCP 47, such as pt-BR"}
 
 // Check says what is wrong with the tag, if anything is.
 func (l Language) Check() error {

@@ -66,7 +66,7 @@ const (
 // are different if they say something else.
 func (e *Error) beside(further *Error) beside {
 	const required = "required"
-	switch same := e.Kind == further.Kind && e.Code == further.Code; {
+	switch same := e.Reason == further.Reason && e.Code == further.Code; {
 	case e.Pointer != further.Pointer:
 		return bothCount
 	case same && (e.Pointer != "" || e.Detail == further.Detail):

@@ -196,7 +196,7 @@ func hasExtension(s string) bool {
 }
 
 func refusedPhone(detail string) error {
-	return &Error{Kind: Invalid, Code: "invalid_phone", Detail: detail}
+	return &Error{Reason: Invalid, Code: "invalid_phone", Detail: detail}
 }
 
 // Check says what is wrong with the number, if anything is.

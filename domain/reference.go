@@ -110,5 +110,5 @@ func Find[T any](o Origin, r Ref) (T, error) {
 // NoSuchReference refuses an ID in a command that names nothing the caller could
 // refer to. It never says whether the record exists elsewhere, or once did.
 func NoSuchReference(pointer string) error {
-	return &Error{Kind: Invalid, Code: "reference_not_found", Pointer: pointer, Detail: "names no record"}
+	return &Error{Reason: Invalid, Code: "reference_not_found", Pointer: pointer, Detail: "names no record"}
 }

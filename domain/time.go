@@ -60,8 +60,8 @@ func isStrict(b []byte) bool {
 }
 
 var (
-	errNotTime error = &Error{Kind: Invalid, Code: "invalid_time", Detail: "is not a time of RFC 3339, such as 2026-03-01T10:00:00Z"}
-	errFarTime error = &Error{Kind: Invalid, Code: "invalid_time", Detail: "must be in the years 0001 to 9999"}
+	errNotTime error = &Error{Reason: Invalid, Code: "invalid_time", Detail: "is not a time of RFC 3339, such as 2026-03-01T10:00:00Z"}
+	errFarTime error = &Error{Reason: Invalid, Code: "invalid_time", Detail: "must be in the years 0001 to 9999"}
 )
 
 // FormatTime writes a moment as it is shown and stored: in UTC, with capital

@@ -33,7 +33,7 @@ func read[T interface {
 			t.Errorf("%q is read as %q, want %q", r.text, v, r.want)
 		}
 		if r.want == "" {
-			if e, ok := errors.AsType[*domain.Error](err); !ok || e.Kind != domain.Invalid || e.Code != code {
+			if e, ok := errors.AsType[*domain.Error](err); !ok || e.Reason != domain.Invalid || e.Code != code {
 				t.Errorf("%q is refused with %v, want %s", r.text, err, code)
 			}
 			continue

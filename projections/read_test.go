@@ -130,7 +130,7 @@ func TestWait(t *testing.T) {
 	begun := time.Now()
 	err := f.Wait(t.Context(), tenant, 1000)
 	refusal, ok := errors.AsType[*domain.Error](err)
-	if took := time.Since(begun); !ok || refusal.Kind != domain.Unavailable || refusal.Code != "projection_behind" || took < maxWait || took > 2*maxWait {
+	if took := time.Since(begun); !ok || refusal.Reason != domain.Unavailable || refusal.Code != "projection_behind" || took < maxWait || took > 2*maxWait {
 		t.Errorf("after %s: %v", took, err)
 	}
 	if len(f.watch.waiting) != 0 {

@@ -233,7 +233,7 @@ func (r *Rules) Change(members ...string) error {
 	for _, m := range members {
 		if _, less := r.members[m]; nothing || less && !r.Changes(m) && !slices.Contains(r.kind.Always(), m) {
 			return &domain.Error{
-				Kind: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
+				Reason: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
 				Detail: "is a field that you may not change",
 			}
 		}

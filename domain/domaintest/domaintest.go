@@ -30,7 +30,7 @@ type Case[S any] struct {
 	Found map[domain.ID]any // pointers to the states of records that may be referred to
 	Then  []domain.Event[S]
 
-	Err  error  // a [domain.Kind], or nil
+	Err  error  // a [domain.Reason], or nil
 	Code string // of the refusal, if it is worth telling
 	At   string // its pointer, likewise
 }

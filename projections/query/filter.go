@@ -199,6 +199,6 @@ func names[S ~string](ops []S) string {
 	return strings.Join(s, ", ")
 }
 
-func refuse(kind domain.Kind, code, pointer, detail string) error {
-	return &domain.Error{Kind: kind, Code: code, Pointer: pointer, Detail: detail}
+func refuse(reason domain.Reason, code, pointer, detail string) error {
+	return &domain.Error{Reason: reason, Code: code, Pointer: pointer, Detail: detail}
 }

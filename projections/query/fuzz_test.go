@@ -15,7 +15,7 @@ import (
 func refused(t *testing.T, err error) {
 	t.Helper()
 	e, ok := errors.AsType[*domain.Error](err)
-	if !ok || e.Kind != domain.Invalid && e.Kind != domain.Malformed || e.Code == "" || e.Detail == "" {
+	if !ok || e.Reason != domain.Invalid && e.Reason != domain.Malformed || e.Code == "" || e.Detail == "" {
 		t.Errorf("%#v", err)
 	}
 }

@@ -204,7 +204,7 @@ func (c *Columns) equal(col *Column, p param) (Filter, error) {
 	}
 	f, err := c.leaf(col.Name, op, written)
 	if e, ok := errors.AsType[*domain.Error](err); ok {
-		return nil, refuse(e.Kind, e.Code, p.pointer, e.Detail)
+		return nil, refuse(e.Reason, e.Code, p.pointer, e.Detail)
 	}
 	return f, nil
 }

@@ -193,8 +193,8 @@ func TestTextRefused(t *testing.T) {
 		if c.code == "filter_syntax" {
 			kind = domain.Malformed
 		}
-		if e.Code != c.code || e.Kind != kind || e.Pointer != "filter" || offset != c.offset {
-			t.Errorf("%.80s is refused with %s %s at %s %d: %v", c.in, e.Kind, e.Code, e.Pointer, offset, err)
+		if e.Code != c.code || e.Reason != kind || e.Pointer != "filter" || offset != c.offset {
+			t.Errorf("%.80s is refused with %s %s at %s %d: %v", c.in, e.Reason, e.Code, e.Pointer, offset, err)
 		}
 	}
 }
@@ -397,7 +397,7 @@ func describe(err error) string {
 		return strings.Join(all, "; ")
 	}
 	if e, ok := errors.AsType[*domain.Error](err); ok {
-		return fmt.Sprintf("%s %s %s", e.Kind, e.Code, e.Pointer)
+		return fmt.Sprintf("%s %s %s", e.Reason, e.Code, e.Pointer)
 	}
 	return fmt.Sprint(err)
 }

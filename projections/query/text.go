@@ -105,7 +105,7 @@ func (p *parser) condition() (Filter, error) {
 	}
 	f, err := p.columns.leaf(field, op, values)
 	if e, ok := errors.AsType[*domain.Error](err); ok {
-		return nil, located(e.Kind, e.Code, at, e.Detail)
+		return nil, located(e.Reason, e.Code, at, e.Detail)
 	}
 	return f, nil
 }
@@ -194,9 +194,9 @@ func (p *parser) expected(what string) error {
 	return located(domain.Malformed, "filter_syntax", p.at, "needs "+what)
 }
 
-func located(kind domain.Kind, code string, at int, detail string) error {
+func located(reason domain.Reason, code string, at int, detail string) error {
 	return &domain.Error{
-		Kind: kind, Code: code, Pointer: "filter",
+		Reason: reason, Code: code, Pointer: "filter",
 		Detail: "at byte " + strconv.Itoa(at) + " " + detail, Data: map[string]any{"offset": at},
 	}
 }
