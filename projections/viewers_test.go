@@ -1,7 +1,10 @@
 package projections
 
 import (
+	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -33,6 +36,11 @@ func TestViewersSeeTheSame(t *testing.T) {
 				for name := range p.Columns().All() {
 					l.at(name)
 				}
+				doc, _, err := f.Get(t.Context(), sees(tenant), p, s.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.(interface{ sayWhatTheyFollowFrom(*testing.T, []byte) }).sayWhatTheyFollowFrom(t, doc.JSON)
 			}
 		})
 	}
@@ -148,6 +156,44 @@ func TestEventsSayWhatTheyTouch(t *testing.T) {
 		for name, of := range kind.EventTypes() {
 			if _, ok := reflect.TypeAssert[domain.Toucher](reflect.Zero(of)); !ok && name != made && !domain.IsPurge(name) {
 				t.Errorf("%s does not say which members of a %s it changes: give %s a method Touches", name, kind.Kind(), of)
+			}
+		}
+	}
+}
+
+// sayWhatTheyFollowFrom fails if a column, or what q finds, follows from a member of a
+// record and does not say so: whoever does not see the member could ask for it by the
+// column.
+func (t *Table[R]) sayWhatTheyFollowFrom(test *testing.T, doc []byte) {
+	test.Helper()
+	has := func(doc []byte, c column[R]) any {
+		e, err := decode[R](doc)
+		if err != nil {
+			test.Fatal(err)
+		}
+		return c.pack([]*entry[R]{e}, c.query.Nullable)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &members); err != nil {
+		test.Fatal(err)
+	}
+	for name := range members {
+		if slices.Contains(rowMembers(), name) {
+			continue
+		}
+		rest := maps.Clone(members)
+		delete(rest, name)
+		less, err := json.Marshal(rest)
+		if err != nil {
+			test.Fatal(err)
+		}
+		for _, c := range t.columns {
+			says := c.query.Of
+			if c.sql != searchColumn {
+				says = c.query.Members()
+			}
+			if (c.query.Name != "" || c.sql == searchColumn) && !slices.Contains(says, name) && !reflect.DeepEqual(has(doc, c), has(less, c)) {
+				test.Errorf("the column %s of %s follows from the member %s, and does not say so: add it to of or search", c.sql, t.name, name)
 			}
 		}
 	}
