@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -103,12 +104,18 @@ func (x *exchange) seesRecords(events []eventstore.Recorded, f typeFilter) (map[
 			continue
 		}
 		if x.s.views[e.Stream.Kind] == nil && !x.s.inward[e.Stream.Kind] { // who may be told of it is known to the build that has recorded it
-			return nil, domain.Unavailable.Refusef("newer_release", "the log has events of a newer release of the server; ask again when this one was updated")
+			return nil, errNewer
 		}
 		streams = append(streams, e.Stream)
 	}
-	return x.s.Commands.Sees(x.ctx(), x.viewer(), streams...)
+	sees, err := x.s.Commands.Sees(x.ctx(), x.viewer(), streams...)
+	if errors.Is(err, domain.ErrUnknownEvent) { // what a record is now takes all of its events
+		err = errNewer
+	}
+	return sees, err
 }
+
+var errNewer = domain.Unavailable.Refusef("newer_release", "the log has events of a newer release of the server; ask again when this one was updated")
 
 func (s *Server) readFeed(x *exchange) error {
 	after, err := x.number("after", 0)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -61,7 +62,14 @@ func (x *exchange) dataOf(e eventstore.Recorded) (data json.RawMessage, withheld
 	if err != nil || e.Withheld || !rules.Restricted() {
 		return content.JSON(e), e.Withheld, err
 	}
-	told, err := x.s.views[e.Stream.Kind].Event(e)
+	view := x.s.views[e.Stream.Kind]
+	if view == nil {
+		return json.RawMessage("null"), true, nil
+	}
+	told, err := view.Event(e)
+	if errors.Is(err, domain.ErrUnknownEvent) { // of a newer build, which knows what it tells of
+		return json.RawMessage("null"), true, nil
+	}
 	if err != nil {
 		return nil, true, err
 	}

@@ -44,10 +44,27 @@ func members(x *exchange) error {
 	if view == nil || !x.viewer().May(domain.Permission(l.Object+":read")) {
 		return domain.Forbidden.Refusef("forbidden", "the list is of records that you may not look at")
 	}
+	if err := x.mayFilter(view, l.Filter); err != nil {
+		return err
+	}
 	if l.Kind == list.Dynamic {
 		return x.matchingMembers(view, l.Filter)
 	}
 	return x.chosenMembers(view, id, l.Members)
+}
+
+// mayFilter refuses to tell which records meet the filter of a list, or have met it when
+// the list was frozen, if it is about fields that whoever asks does not see.
+func (x *exchange) mayFilter(view projections.Projection, filter string) error {
+	rules, err := x.viewer().Of(view)
+	if err != nil || filter == "" {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	_, anybody := view.Columns().Text(filter) // a frozen list may be about what is no field any more
+	if _, err := rules.Columns().Text(filter); err != nil && anybody == nil {
+		return domain.Forbidden.Refusef("forbidden", "the filter of the list is about fields that you may not see")
+	}
+	return nil
 }
 
 // matchingMembers answers with the records that meet the filter of a list.
@@ -55,9 +72,6 @@ func (x *exchange) matchingMembers(view projections.Projection, filter string) e
 	rules, err := x.viewer().Of(view)
 	if err != nil {
 		return err
-	}
-	if _, err := rules.Columns().Text(filter); err != nil {
-		return domain.Forbidden.Refusef("forbidden", "the filter of the list is about fields that you may not see")
 	}
 	asked := url.Values{"filter": {filter}, "sort": {"id"}}
 	for _, name := range []string{"limit", "cursor"} {

@@ -12,6 +12,7 @@ import (
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/api/apitest"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/viewer"
 )
@@ -177,4 +178,53 @@ func TestWhoHasWhatIsUnique(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A list that was frozen does not tell who has met a filter about fields that are not
+// seen, as it did not before.
+func TestFrozenByWhatIsNotSeen(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	ann.Post("/contacts", `{"first_name":"Ada","job_title":"CEO"}`).Want(http.StatusCreated)
+	list := ann.Post("/lists", `{"name":"Heads","object":"contact","kind":"dynamic","filter":"job_title = CEO"}`).Want(http.StatusCreated).Path()
+	without(s, ann, viewer.Hidden, "contact", "last_name").Get(list+"/members").Want(http.StatusOK, "Ada")
+	bob := without(s, ann, viewer.Hidden, "contact", "job_title")
+	bob.Get(list+"/members").WantProblem(http.StatusForbidden, "forbidden")
+	ann.Post(list+"/freeze", "").Want(http.StatusOK)
+	bob.Get(list+"/members").WantProblem(http.StatusForbidden, "forbidden")
+	ann.Get(list+"/members").Want(http.StatusOK, "Ada")
+}
+
+// Events of a newer release, which is being brought to one node after another, are
+// withheld from those who do not see all of a record, and make no fault.
+func TestEventsOfANewerReleaseNotSeen(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	contact := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated)
+	bob := without(s, ann, viewer.Hidden, "contact", "job_title").Forgetful()
+	role := everyRight()
+	role["contact"].Actions["read"] = "lifecycle is null"
+	s.Let(access.Admin, role)
+	zoe := ann.Key(access.Admin).Forgetful()
+	id, err := domain.ParseID(contact.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err := s.Store.Read(t.Context(), ann.Tenant, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := event[0].Event
+	newer.ID, newer.Type, newer.Data = uuid.New(), "contact.knighted", []byte(`{"by":"`+canary+`"}`)
+	stream := eventstore.StreamID{Tenant: ann.Tenant, Kind: "contact", ID: id.UUID}
+	if err := s.Store.Append(t.Context(), ann.Tenant, eventstore.Command{ID: uuid.New(), Writes: []eventstore.Write{{Stream: stream, At: 1, Events: []eventstore.Event{newer}}}})[0].Err; err != nil {
+		t.Fatal(err)
+	}
+	ann.Forgetful().Get("/events").Want(http.StatusOK, canary)
+	if r := bob.Get("/events").Want(http.StatusOK, "contact.knighted", `"withheld":true`); strings.Contains(r.Body, canary) {
+		t.Error(r.Body)
+	}
+	zoe.Get("/events").WantProblem(http.StatusServiceUnavailable, "newer_release")
 }

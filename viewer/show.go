@@ -97,7 +97,7 @@ func (r *Rules) Data(data []byte, e Event) ([]byte, bool, error) {
 	some := false
 	out, err := members(data, func(name string, value json.RawMessage) (json.RawMessage, error) {
 		switch {
-		case name == "fields" || name == "changes":
+		case (name == "fields" || name == "changes") && bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")):
 			some = true
 			return members(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
 				if !r.Shows(name) {

@@ -243,6 +243,7 @@ func TestData(t *testing.T) {
 		"of both":           {`{"from":1,"to":2}`, []string{"state", "holder"}, `{}`, false},
 		"of who knows what": {`{"from":1,"to":2}`, nil, `{}`, false},
 		"without data":      {`{}`, []string{"made_at"}, `{}`, true},
+		"without fields":    {`{"fields":null,"changes":["holder"]}`, nil, `{}`, false},
 	} {
 		got, some, err := r.Data([]byte(c.data), viewer.Event{Touched: c.touched, Class: class})
 		if err != nil || string(got) != c.want || some != c.some {
