@@ -49,6 +49,10 @@ type Server struct {
 	// it does not come to is done later, by whoever follows the log. It may be nil.
 	React func(ctx context.Context, tenant domain.TenantID, events []eventstore.Recorded) (eventstore.Position, error)
 
+	// OwnWait is how long an answer may wait at most until it shows what the same caller
+	// has just written here; 300 ms if 0.
+	OwnWait time.Duration
+
 	Version string                          // of this build
 	Ready   func(ctx context.Context) error // whether requests can be served now, such as [wall.Wall.Ready]
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end

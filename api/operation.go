@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -148,7 +149,7 @@ func (x *exchange) waitForOwn() {
 	if own == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(x.ctx(), recentWait)
+	ctx, cancel := context.WithTimeout(x.ctx(), cmp.Or(x.s.OwnWait, recentWait))
 	defer cancel()
 	if x.s.Models.Wait(ctx, x.caller.Tenant(), own) == nil {
 		x.s.recent.seen(x.writer(), own)

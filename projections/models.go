@@ -36,6 +36,7 @@ type Config struct {
 	Signer  query.Signer // of the cursors of lists
 
 	Follower eventstore.FollowerConfig // for what differs from the defaults
+	Patience time.Duration             // how long Wait waits (default 2 s)
 	Rebuild  int                       // events that a rebuild projects at a time (default 5,000)
 
 	Log *slog.Logger
@@ -62,6 +63,7 @@ const (
 // New returns the read models of a database.
 func New(cfg Config) *Models {
 	cfg.Rebuild = cmp.Or(cfg.Rebuild, rebuildBatch)
+	cfg.Patience = cmp.Or(cfg.Patience, maxWait)
 	sessions, err := lru.New[domain.TenantID, session](cachedSessions)
 	if err != nil {
 		panic(err) // only for a size of 0

@@ -217,12 +217,12 @@ const (
 )
 
 // Wait waits until the read models of a tenant show all events up to a position.
-// If that takes more than two seconds, it returns domain.Unavailable with the
+// If that takes longer than [Config.Patience], it returns domain.Unavailable with the
 // code projection_behind.
 func (m *Models) Wait(ctx context.Context, tenant domain.TenantID, position eventstore.Position) error {
 	reached, stop := m.watch.wait(tenant, position) // before looking, not to miss it
 	defer stop()
-	limit, cancel := context.WithTimeout(ctx, maxWait)
+	limit, cancel := context.WithTimeout(ctx, m.cfg.Patience)
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

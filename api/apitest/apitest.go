@@ -71,6 +71,10 @@ const (
 	Password = "the analytical engine"
 )
 
+// patience is for how long an answer waits for the read models: longer than in
+// earnest, because other tests may have the processors.
+const patience = 10 * time.Second
+
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // Unused starts a backend that was not set up yet. It goes away with the test.
@@ -94,6 +98,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	s.Models = projections.New(projections.Config{
 		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All,
 		Owner: "test", Build: "test", Signer: query.NewSigner([32]byte{1}), Log: log, Now: time.Now,
+		Patience: patience,
 	})
 	directory, err := access.New(access.Config{
 		Wall: engine.Wall, Root: dbtest.Root(), Now: time.Now, Random: rand.Reader, NewID: newID,
@@ -109,7 +114,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	server := &api.Server{
 		Access: directory, Commands: services.Commands, Models: s.Models, Store: store, Wall: engine.Wall, React: services.MoveDeals,
 		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",
-		Ready: engine.Wall.Ready, Closing: s.Close,
+		Ready: engine.Wall.Ready, Closing: s.Close, OwnWait: patience,
 	}
 	notify = func(t domain.TenantID, p eventstore.Position) {
 		s.Models.Notify(t, p)
