@@ -228,3 +228,28 @@ func TestEventsOfANewerReleaseNotSeen(t *testing.T) {
 	}
 	zoe.Get("/events").WantProblem(http.StatusServiceUnavailable, "newer_release")
 }
+
+// A command about members that are not seen is refused whether it would change
+// something or not: otherwise it could be found out what they are.
+func TestCommandsTellNothingOfMembersNotSeen(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	const price = `"qty":"1","unit_price":{"amount":"5","currency":"EUR"}}`
+	deal := ann.Post("/deals", `{"name":"Roof","pipeline_id":"`+sales(ann, "A")+`"}`).Want(http.StatusCreated).Path()
+	ann.Post(deal+"/add_line_item", `{"description":"Tiles",`+price).Want(http.StatusOK)
+	bob := without(s, ann, viewer.Hidden, "deal", "line_items", "contacts")
+	contact := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).ID()
+	for _, c := range [][2]string{
+		{"update_line_item", `{"id":1,"description":"Tiles",` + price}, {"update_line_item", `{"id":1,"description":"Door",` + price}, {"update_line_item", `{"id":7,"description":"Door",` + price},
+		{"remove_line_item", `{"id":7}`}, {"remove_contact", `{"contact_id":"` + contact + `"}`},
+	} {
+		bob.Post(deal+"/"+c[0], c[1]).WantProblem(http.StatusForbidden, "field_forbidden")
+	}
+	task, done := ann.Post("/tasks", `{"title":"Call"}`).Want(http.StatusCreated).Path(), ann.Post("/tasks", `{"title":"Call"}`).Want(http.StatusCreated).Path()
+	ann.Post(done+"/complete", `{}`).Want(http.StatusOK)
+	bob = without(s, ann, viewer.Hidden, "task", "status")
+	for _, path := range []string{task, done} {
+		bob.Post(path+"/complete", `{}`).WantProblem(http.StatusForbidden, "field_forbidden", "/status field_forbidden")
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/viewer"
 )
@@ -59,8 +60,11 @@ func (op *operation[S]) members(rules *viewer.Rules) error {
 			}
 		}
 	}
-	if _, says := op.data.(domain.Toucher); says {
-		return rules.Change(touched(op.data)...) //nolint:wrapcheck // it is a refusal
+	switch c := op.data.(type) {
+	case domain.Toucher:
+		return rules.Change(c.Touches()...) //nolint:wrapcheck // it is a refusal
+	case record.Stepper:
+		return rules.Change(record.Touches(c)...) //nolint:wrapcheck // likewise
 	}
 	return rules.Change(given(op.data)...) //nolint:wrapcheck // likewise
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
@@ -142,7 +143,8 @@ func (l glance) by(rule string, want bool) {
 }
 
 // An event that does not say what it touches is refused, and withheld, to everybody
-// who may not change, or see, all members of its kind.
+// who may not change, or see, all members of its kind. A command that does not say so
+// is not refused to them if it has nothing to do, which tells them what there is.
 func TestEventsSayWhatTheyTouch(t *testing.T) {
 	t.Parallel()
 	for _, kind := range commands.All {
@@ -156,6 +158,14 @@ func TestEventsSayWhatTheyTouch(t *testing.T) {
 		for name, of := range kind.EventTypes() {
 			if _, ok := reflect.TypeAssert[domain.Toucher](reflect.Zero(of)); !ok && name != made && !domain.IsPurge(name) {
 				t.Errorf("%s does not say which members of a %s it changes: give %s a method Touches", name, kind.Kind(), of)
+			}
+		}
+		for _, o := range kind.Offers() {
+			common := o.Type.PkgPath() == reflect.TypeFor[record.Common]().PkgPath()
+			_, touches := reflect.TypeAssert[domain.Toucher](reflect.Zero(o.Type))
+			_, steps := reflect.TypeAssert[record.Stepper](reflect.Zero(o.Type))
+			if !common && !touches && !steps && o.Name != commands.Create {
+				t.Errorf("%s.%s does not say which members it changes: give %s a method Touches", kind.Kind(), o.Name, o.Type)
 			}
 		}
 	}

@@ -227,10 +227,19 @@ func (e LineItemRemoved) Apply(d *Deal) {
 var itemFields = []string{"line_items", "amount"}
 
 // Touches implements [domain.Toucher].
+func (AddLineItem) Touches() []string { return itemFields }
+
+// Touches implements [domain.Toucher].
 func (LineItemAdded) Touches() []string { return itemFields }
 
 // Touches implements [domain.Toucher].
+func (UpdateLineItem) Touches() []string { return itemFields }
+
+// Touches implements [domain.Toucher].
 func (LineItemUpdated) Touches() []string { return itemFields }
+
+// Touches implements [domain.Toucher].
+func (RemoveLineItem) Touches() []string { return itemFields }
 
 // Touches implements [domain.Toucher].
 func (LineItemRemoved) Touches() []string { return itemFields }
@@ -313,7 +322,13 @@ func (ContactRemoved) EventType() string { return "deal.contact_removed" }
 func (e ContactRemoved) Apply(d *Deal)   { d.Contacts = withoutContact(d.Contacts, e.ContactID) }
 
 // Touches implements [domain.Toucher].
+func (AddContact) Touches() []string { return []string{"contacts"} }
+
+// Touches implements [domain.Toucher].
 func (ContactAdded) Touches() []string { return []string{"contacts"} }
+
+// Touches implements [domain.Toucher].
+func (RemoveContact) Touches() []string { return []string{"contacts"} }
 
 // Touches implements [domain.Toucher].
 func (ContactRemoved) Touches() []string { return []string{"contacts"} }

@@ -227,6 +227,9 @@ func (Won) EventType() string { return "deal.won" }
 func (e Won) Apply(d *Deal)   { d.Status, d.ClosedAt = StatusWon, new(e.At.UTC()) }
 
 // Touches implements [domain.Toucher].
+func (Win) Touches() []string { return []string{"status", "stage_key"} }
+
+// Touches implements [domain.Toucher].
 func (Won) Touches() []string { return []string{"status"} }
 
 // Lose closes a deal as lost: it goes to the first stage that means that and that
@@ -253,6 +256,9 @@ func (Lost) EventType() string { return "deal.lost" }
 func (e Lost) Apply(d *Deal) {
 	d.Status, d.ClosedAt, d.LostReason = StatusLost, new(e.At.UTC()), e.Reason
 }
+
+// Touches implements [domain.Toucher].
+func (Lose) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
 
 // Touches implements [domain.Toucher].
 func (Lost) Touches() []string { return []string{"status", "lost_reason"} }
@@ -295,6 +301,9 @@ func (e Reopened) Apply(d *Deal) {
 	d.Status, d.OpenStage, d.ClosedAt, d.LostReason = StatusOpen, e.To, nil, ""
 	d.setStage(e.To, e.Probability, e.At)
 }
+
+// Touches implements [domain.Toucher].
+func (Reopen) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
 
 // Touches implements [domain.Toucher].
 func (Reopened) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }

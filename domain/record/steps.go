@@ -64,8 +64,11 @@ func (e Stepped[C, S, F, K]) Apply(s *S) {
 }
 
 // Touches implements [domain.Toucher].
-func (e Stepped[C, S, F, K]) Touches() []string {
-	if more, ok := any(e.By).(interface{ Affects() []string }); ok {
+func (e Stepped[C, S, F, K]) Touches() []string { return Touches(e.By) }
+
+// Touches returns the members of a record that a step changes.
+func Touches(c Stepper) []string {
+	if more, ok := c.(interface{ Affects() []string }); ok {
 		return append([]string{"status"}, more.Affects()...)
 	}
 	return []string{"status"}
