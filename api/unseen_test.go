@@ -241,8 +241,11 @@ func TestCommandsTellNothingOfMembersNotSeen(t *testing.T) {
 	bob := without(s, ann, viewer.Hidden, "deal", "line_items", "contacts")
 	contact := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).ID()
 	for _, c := range [][2]string{
-		{"update_line_item", `{"id":1,"description":"Tiles",` + price}, {"update_line_item", `{"id":1,"description":"Door",` + price}, {"update_line_item", `{"id":7,"description":"Door",` + price},
-		{"remove_line_item", `{"id":7}`}, {"remove_contact", `{"contact_id":"` + contact + `"}`},
+		{"update_line_item", `{"id":1,"description":"Tiles",` + price},
+		{"update_line_item", `{"id":1,"description":"Door",` + price},
+		{"update_line_item", `{"id":7,"description":"Door",` + price},
+		{"remove_line_item", `{"id":7}`},
+		{"remove_contact", `{"contact_id":"` + contact + `"}`},
 	} {
 		bob.Post(deal+"/"+c[0], c[1]).WantProblem(http.StatusForbidden, "field_forbidden")
 	}
