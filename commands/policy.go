@@ -105,8 +105,9 @@ func updateExample[S any](example string) clause[S] {
 	return func(policy *Policy[S]) { policy.update = example }
 }
 
-// findBy names the members that a record can be found by, because no other record
-// of its kind has the same. External IDs are among them always.
+// findBy names members that a record can be found by, because no other record
+// of its kind has the same. Those with the tag unique:"true" and external IDs are among
+// them always.
 func findBy[S any](members ...string) clause[S] {
 	return func(policy *Policy[S]) { policy.matches = append(members, policy.matches...) }
 }
@@ -115,7 +116,7 @@ func findBy[S any](members ...string) clause[S] {
 // own. The commands that every record takes are there without a line.
 func records[S any, F record.Fields[F], K record.Kind[S, F]](agg record.Aggregate[S, F, K], about string, lines ...clause[S]) *Policy[S] {
 	p := policy(agg.Aggregate, about, lines...)
-	p.claims, p.matches = agg.Claims, append(p.matches, "external_ids")
+	p.claims, p.matches = agg.Claims, append(append(p.matches, agg.Unique()...), "external_ids")
 	one, may := p.one(), p.permission
 	own := p.offers
 	p.offers = nil

@@ -330,6 +330,7 @@ func (t *Table[R]) searched() []string {
 type statements struct {
 	upsert, one, drop, load     string // of the version $2
 	sweep                       string // of those that are neither served nor filled
+	exists                      string // nothing, but that there is the table with its columns
 	find, list, count, checksum string // of the one that serves
 	some                        string // likewise: find with a condition
 	pick, pickOf                string // likewise: IDs, perhaps among some
@@ -362,6 +363,7 @@ func compose[R any](name string, cs []column[R]) statements {
 		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
 			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
+		exists:   "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
 		find:     byID("$2", found, from+serving),
 		some:     byID("$2", found, from+serving+" and %s"),
 		pick:     "select id from " + from + serving + " and %s order by id limit %d",

@@ -196,6 +196,22 @@ func queueCount(b *pgx.Batch, p Projection, tenant domain.TenantID, q query.Quer
 	})
 }
 
+// Verify says which tables the database does not have, or not with the columns that
+// this build describes. A server must not serve then.
+func (m *Models) Verify(ctx context.Context) error {
+	var errs []error
+	for _, p := range m.cfg.All {
+		err := m.cfg.Wall.Outside(ctx, wall.Reader, func(tx wall.Tx) error {
+			_, err := tx.Exec(ctx, p.statements().exists, uuid.Nil)
+			return err
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("the table crm.%s is not as this build describes it (make golden writes a migration for a new one): %w", p.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Position returns the position that the read models of a tenant are at.
 func (m *Models) Position(ctx context.Context, tenant domain.TenantID) (eventstore.Position, error) {
 	return m.read(ctx, tenant, func(*pgx.Batch) {})

@@ -127,6 +127,12 @@ func newFold[R, S any, F record.Fields[F], K record.Kind[S, F]](agg record.Aggre
 			f.twins = append(f.twins, twin{part.Index, in.Index})
 		}
 	}
+	for part := range of.Fields() {
+		shown := !part.Anonymous || !part.IsExported() || part.Type == reflect.TypeFor[record.Base[F]]()
+		if !shown && !slices.ContainsFunc(f.twins, func(x twin) bool { return x.state[0] == part.Index[0] }) {
+			panic(fmt.Sprintf("projections: the state of %s embeds %s, which is what clients see of it, and its rows do not: embed it in the row", agg.Name(), part.Type))
+		}
+	}
 	if f.at == nil {
 		panic(fmt.Sprintf("projections: the rows of %s do not embed its fields, %s", agg.Name(), reflect.TypeFor[F]()))
 	}

@@ -9,7 +9,29 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/rowhouse/rowhouse/domain/task"
 )
+
+// A server does not serve from tables that are not there, or lack a column.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *Config) { c.All = All })
+	if err := f.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	other := setup(t, func(c *Config) { c.All = []Projection{newWidgets(nil), Tasks} })
+	if err := other.Verify(t.Context()); err != nil {
+		t.Error(err) // the fixture makes the table of widgets
+	}
+	lacking := records[Task]("tasks", task.Aggregate, of(text("colour", func(*Task) string { return "" }), "title"))
+	missing := records[Task]("chores", task.Aggregate)
+	third := setup(t, func(c *Config) { c.All = []Projection{lacking, missing, Deals} })
+	err := third.Verify(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "crm.tasks") || !strings.Contains(err.Error(), "crm.chores") || strings.Contains(err.Error(), "crm.deals") {
+		t.Error(err)
+	}
+}
 
 // The tables are as they are described. With -golden, a table that no migration
 // makes yet gets one, to be looked at and committed; a table that is there is

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -168,6 +169,11 @@ func TestShape(t *testing.T) {
 				t.Errorf("%s: no %s", one, file)
 			}
 		}
+		for _, command := range commandsOf(t, "domain/"+one) {
+			if !strings.Contains(allPolicies(t), one+"."+command) {
+				t.Errorf("nobody can give the command %s.%s: add a line to the policy in commands/%s.go, or system[%[1]s.%[2]s] if only the server gives it", one, command, many)
+			}
+		}
 		line := "\t" + strings.ToUpper(many[:1]) + many[1:] + ","
 		for _, file := range indexes {
 			if src, err := os.ReadFile(file); err != nil || !strings.Contains(string(src), line) {
@@ -178,6 +184,53 @@ func TestShape(t *testing.T) {
 	if kinds < 5 {
 		t.Errorf("found %d kinds of record only", kinds)
 	}
+}
+
+// commandsOf returns the exported types in a package that decide, as commands do, or
+// take a step.
+func commandsOf(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range src.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || f.Name.Name != "Decide" && f.Name.Name != "Step" {
+				continue
+			}
+			if of, ok := f.Recv.List[0].Type.(*ast.Ident); ok && of.IsExported() && !slices.Contains(names, of.Name) {
+				names = append(names, of.Name)
+			}
+		}
+	}
+	return names
+}
+
+// allPolicies returns the source of all policies.
+func allPolicies(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("commands/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(src)
+	}
+	return all.String()
 }
 
 func plural(s string) string {

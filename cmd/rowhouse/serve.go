@@ -133,6 +133,9 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 	if err := s.derive(db, metrics, c.BinDays); err != nil {
 		return nil, err
 	}
+	if err := s.models.Verify(ctx); err != nil {
+		return nil, err
+	}
 	s.bus, err = startBus(ctx, c.busFlags, bus.Config{
 		Wall: s.wall, Store: s.store, Tracker: postgres.NewTracker(s.wall), Owner: s.node.name, Prefixes: prefixes(), Log: log, Now: time.Now,
 	}, metrics)

@@ -109,9 +109,15 @@ func (MoveStage) Touches() []string { return []string{"stage_key"} }
 // Touches implements [domain.Toucher].
 func (e StageChanged) Touches() []string {
 	if e.Reason != "" { // which [Lost] says as well
-		return []string{"stage_key", "lost_reason"}
+		return stageAnd("lost_reason")
 	}
-	return []string{"stage_key"}
+	return stageAnd()
+}
+
+// stageAnd returns the members that change when a deal comes to another stage, and
+// others.
+func stageAnd(others ...string) []string {
+	return append([]string{"stage_key", "stage_since", "stage_probability"}, others...)
 }
 
 // ChangePipeline moves a deal to another pipeline.
@@ -186,7 +192,7 @@ func (e PipelineChanged) Apply(d *Deal) {
 func (ChangePipeline) Touches() []string { return []string{"pipeline_id", "stage_key"} }
 
 // Touches implements [domain.Toucher].
-func (PipelineChanged) Touches() []string { return []string{"pipeline_id", "stage_key"} }
+func (PipelineChanged) Touches() []string { return stageAnd("pipeline_id") }
 
 // Win closes a deal as won: it goes to the first stage that means that and that may
 // be entered from where it is.
@@ -230,7 +236,7 @@ func (e Won) Apply(d *Deal)   { d.Status, d.ClosedAt = StatusWon, new(e.At.UTC()
 func (Win) Touches() []string { return []string{"status", "stage_key"} }
 
 // Touches implements [domain.Toucher].
-func (Won) Touches() []string { return []string{"status"} }
+func (Won) Touches() []string { return []string{"status", "closed_at"} }
 
 // Lose closes a deal as lost: it goes to the first stage that means that and that
 // may be entered from where it is.
@@ -261,7 +267,7 @@ func (e Lost) Apply(d *Deal) {
 func (Lose) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
 
 // Touches implements [domain.Toucher].
-func (Lost) Touches() []string { return []string{"status", "lost_reason"} }
+func (Lost) Touches() []string { return []string{"status", "closed_at", "lost_reason"} }
 
 // Reopen makes a closed deal open again, in the stage it was last open in.
 type Reopen struct{}
@@ -306,7 +312,9 @@ func (e Reopened) Apply(d *Deal) {
 func (Reopen) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
 
 // Touches implements [domain.Toucher].
-func (Reopened) Touches() []string { return []string{"status", "stage_key", "lost_reason"} }
+func (Reopened) Touches() []string {
+	return stageAnd("status", "closed_at", "lost_reason")
+}
 
 // ReplaceStage puts a deal that is in an archived stage into the stage that took
 // its place. It is given by the server, and not by clients. A deal that has left
@@ -367,4 +375,4 @@ func (e StageReplaced) Apply(d *Deal) {
 func (ReplaceStage) Touches() []string { return []string{"stage_key"} }
 
 // Touches implements [domain.Toucher].
-func (StageReplaced) Touches() []string { return []string{"stage_key"} }
+func (StageReplaced) Touches() []string { return []string{"stage_key", "stage_probability"} }

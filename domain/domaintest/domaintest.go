@@ -58,6 +58,10 @@ func Run[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 		t.Parallel()
 		golden(t, agg, cases)
 	})
+	t.Run("what events change", func(t *testing.T) {
+		t.Parallel()
+		changes(t, cases)
+	})
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +126,7 @@ func replay[S any](t *testing.T, agg Aggregate[S], events []domain.Event[S]) S {
 			t.Fatalf("encode %T: %v", e, err)
 		}
 		if err := agg.Apply(&s, time.Time{}, e.EventType(), domain.SchemaVersion(e), data); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v: is the event named in Describe?", err)
 		}
 	}
 	if diff := cmp.Diff(domain.Fold(events...), s, everything); diff != "" {
@@ -148,12 +152,12 @@ func golden[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 		}
 	}
 	if diff := cmp.Diff(agg.Events(), slices.Sorted(maps.Keys(examples))); diff != "" {
-		t.Errorf("events in the cases (-registered +used):\n%s", diff)
+		t.Errorf("events in the cases (-named in Describe, and in no case +in a case, and not named in Describe):\n%s", diff)
 	}
 	file := filepath.Join("testdata", "events.json")
 	want, err := os.ReadFile(file)
 	if err != nil && !*update {
-		t.Fatal(err)
+		t.Fatalf("%v: make golden writes it", err)
 	}
 	got := stored{}
 	if err := json.Unmarshal(want, &got); err != nil && !*update {
@@ -176,7 +180,7 @@ func golden[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 		return
 	}
 	if diff := cmp.Diff(string(want), string(text)); diff != "" {
-		t.Errorf("stored form (-want +got), see -update:\n%s", diff)
+		t.Errorf("stored form (-want +got), which make golden accepts:\n%s", diff)
 	}
 }
 

@@ -445,7 +445,7 @@ func (c ArchiveStage) Decide(p Pipeline, _ domain.Origin) ([]Event, error) {
 func (ArchiveStage) Touches() []string { return []string{"stages"} }
 
 // Touches implements [domain.Toucher].
-func (StageArchived) Touches() []string { return []string{"stages"} }
+func (StageArchived) Touches() []string { return []string{"stages", "archived_stages"} }
 
 func (StageArchived) EventType() string { return "pipeline.stage_archived" }
 func (e StageArchived) Apply(p *Pipeline) {

@@ -11,6 +11,7 @@ package record
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -283,6 +284,17 @@ func (Aggregate[S, F, K]) AllowsDuplicates() bool {
 	var f F
 	_, ok := any(f).(Form)
 	return ok
+}
+
+// Unique returns the fields of which no two records have the same, by their tags.
+func (Aggregate[S, F, K]) Unique() (names []string) {
+	of := reflect.TypeFor[F]()
+	for _, m := range domain.Members(of) {
+		if of.FieldByIndex(m.Index).Tag.Get("unique") == "true" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // Claims returns what a record with these fields claims: nothing if they cannot be
