@@ -79,6 +79,9 @@ func TestClockSet(t *testing.T) {
 		// much: since then it was set.
 		behind := wall.Behind(db.Wall, ahead)
 		for name, way := range ways(t.Context(), db.Wall) {
+			if err := way(); err != nil { // from now on the connection is there
+				t.Fatalf("%s: %v", name, err)
+			}
 			behind()
 			err := way()
 			switch {
