@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http/httptest"
 	"runtime"
 	"slices"
@@ -54,28 +55,31 @@ func dearBatches() map[string]string {
 	}
 }
 
-// TestCostOfDearBatches refuses each of them, both ways.
+// TestCostOfDearBatches refuses each of them: every other one is atomic.
 func TestCostOfDearBatches(t *testing.T) { //nolint:paralleltest // it counts what the process allocates
 	c := newCosts(t)
 	op := c.ops[slices.IndexFunc(c.ops, func(op *operation) bool { return op.OperationID == "contacts.batch" })]
-	for name, body := range dearBatches() {
+	dear := dearBatches()
+	for i, name := range slices.Sorted(maps.Keys(dear)) {
+		body := dear[name]
 		if len(body) > maxBatchBody {
 			t.Errorf("%s: %d bytes", name, len(body))
 		}
-		for _, body := range []string{body, strings.Replace(body, "{", `{"atomic":true,`, 1)} {
-			x := c.exchange(op, body)
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			err := op.serve(x)
-			runtime.ReadMemStats(&after)
-			answer := x.ResponseWriter.(*httptest.ResponseRecorder).Body.Len()
-			if err == nil && x.status != 207 {
-				t.Errorf("%s: was answered with %d", name, x.status)
-			}
-			allocs, bytes := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
-			if allocs > batchAllocs || bytes > batchBytes || answer > batchAnswer {
-				t.Errorf("%s: %d bytes took %d pieces of %d bytes, and %d of an answer", name, len(body), allocs, bytes, answer)
-			}
+		if i%2 == 1 { // atomic ones are read by the same code
+			body = strings.Replace(body, "{", `{"atomic":true,`, 1)
+		}
+		x := c.exchange(op, body)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := op.serve(x)
+		runtime.ReadMemStats(&after)
+		answer := x.ResponseWriter.(*httptest.ResponseRecorder).Body.Len()
+		if err == nil && x.status != 207 {
+			t.Errorf("%s: was answered with %d", name, x.status)
+		}
+		allocs, bytes := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+		if allocs > batchAllocs || bytes > batchBytes || answer > batchAnswer {
+			t.Errorf("%s: %d bytes took %d pieces of %d bytes, and %d of an answer", name, len(body), allocs, bytes, answer)
 		}
 	}
 }

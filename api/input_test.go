@@ -171,7 +171,11 @@ func TestNoFault(t *testing.T) {
 			continue
 		}
 		m := matrix{t: t, mine: f.w}
-		for range rounds {
+		some := rounds
+		if triedElsewhere(op) {
+			some = min(rounds, 5)
+		}
+		for range some {
 			f.ask(t, op, m)
 		}
 	}

@@ -120,6 +120,11 @@ func TestCursorsOfAll(t *testing.T) {
 		if op.Method != http.MethodGet || !op.takes("cursor") || strings.Contains(op.Path, "{org_id}") {
 			continue
 		}
+		// Those of contacts and tasks stand for those of all kinds: every cursor is taken
+		// to every list, which would grow with the square of the kinds.
+		if p := prefixOf(op); p != "" && p != "con" && p != "task" && op.ID != "lists.members" {
+			continue
+		}
 		for i, w := range worlds {
 			if i == 1 && !strings.Contains(op.Path, "{id}") {
 				continue // the same list as that of the first
