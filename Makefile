@@ -52,7 +52,7 @@ golden: ## Accept the stored form of events and rows as it is now, and write the
 .PHONY: bench
 bench: build ## Measure how fast it is beside the limits of the same PostgreSQL
 	go run ./cmd/bench
-	go test -timeout 5m -run "^$$" -bench "CatchUp|Rebuild" ./projections
+	go test -timeout 5m -run "^$$" -bench "CatchUp|Rebuild" -benchtime 6x ./projections
 	go test -timeout 5m -run "^$$" -bench . -benchtime 5x ./eventstore/kurrent
 	go test -timeout 5m -run "^$$" -bench . ./bus ./bus/nats ./bus/kafka
 

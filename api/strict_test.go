@@ -153,7 +153,7 @@ func TestCursorsOfAll(t *testing.T) {
 			places = append(places, p)
 		}
 	}
-	if len(places) < 30 {
+	if len(places) < 20 {
 		t.Fatalf("only %d lists", len(places))
 	}
 	for _, to := range places {
