@@ -100,9 +100,11 @@ func (r *Runner) recordAll(ctx context.Context, o viewer.Caller, id uuid.UUID, h
 		if res.Err != nil {
 			return nil, false, r.explainTo(ctx, o, res.Err)
 		}
-		c = eventstore.WithNumbers(c, res.Numbers)
 		if rc = res.Receipt; rc.Repeated && len(hash) > 0 {
 			return nil, true, nil // somebody else was faster: see what was noted then
+		}
+		if c, err = r.asRecorded(ctx, o.Tenant, c, res); err != nil {
+			return nil, false, err
 		}
 	}
 	return r.outcomes(ops, decisions, c, rc), false, nil

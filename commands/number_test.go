@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -168,5 +169,47 @@ func TestNumbers(t *testing.T) {
 	out := give(w, invoicePolicy, newID(), name(n, ""))
 	if give(w, invoicePolicy, out.ID.UUID, record.AddTags[invoice, invoiceFields, *invoice]{Tags: []string{"x"}}); numberIn(t, out.Events[0]) != want+1 {
 		t.Errorf("the next one is %+v", out.Events[0])
+	}
+}
+
+// unanswered is a log whose answers get lost: each command comes twice.
+type unanswered struct{ eventstore.Store }
+
+func (l unanswered) Append(ctx context.Context, t domain.TenantID, c ...eventstore.Command) []eventstore.Result {
+	l.Store.Append(ctx, t, c...)
+	return l.Store.Append(ctx, t, c...)
+}
+
+// A command whose answer got lost, and that has no key by which to find it, is answered
+// with the numbers that it has got.
+func TestNumbersOfLostAnswers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.know(invoicePolicy)
+	first := give(w, invoicePolicy, newID(), issue{invoiceFields{For: "first"}})
+	run := commands.NewRunner(unanswered{w.log}, newID, 100, nil)
+	run.Know(invoicePolicy)
+	var got []int64
+	note := func(events []eventstore.Recorded, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range events {
+			got = append(got, numberIn(t, e))
+		}
+	}
+	fresh := func() commands.Target { return commands.Target{ID: newID(), New: true} }
+	out, err := commands.Do(w.Context(), run, invoicePolicy, w.ann, fresh(), issue{invoiceFields{For: "alone"}})
+	note(out.Events, err)
+	outs, err := run.Atomic(w.Context(), w.ann, uuid.Nil, nil, []commands.Operation{
+		invoicePolicy.Prepare(fresh(), issue{invoiceFields{For: "a"}}), invoicePolicy.Prepare(fresh(), issue{invoiceFields{For: "b"}}),
+	})
+	for _, out := range outs {
+		note(out.Events, err)
+	}
+	res := run.All(w.Context(), w.ann, []commands.Operation{planOf(invoicePolicy, "again", commands.Target{ID: first.ID.UUID}, []string{"x", "y"})})[0]
+	note(res.Outcome.Others, res.Err)
+	if !slices.Equal(got, []int64{2, 3, 4, 5, 6}) {
+		t.Errorf("answered %v, %v", got, err)
 	}
 }

@@ -145,12 +145,17 @@ func (r *Runner) recall(ctx context.Context, o viewer.Caller, t *attempt) (Outco
 
 // recallAgain returns what became of a command that was carried out before, as
 // the log said when it was to be recorded.
-func (r *Runner) recallAgain(ctx context.Context, o viewer.Caller, t *attempt, rc eventstore.Receipt) (Outcome, error) {
+func (r *Runner) recallAgain(ctx context.Context, o viewer.Caller, t *attempt, res eventstore.Result) (Outcome, error) {
+	rc := res.Receipt
 	switch {
 	case rc.First > rc.Last:
 	case t.decision.parts == nil:
 		return r.repeated(ctx, o, t, rc)
 	case len(t.request.Hash) == 0: // then it was this very request
+		var err error
+		if t.request, err = r.asRecorded(ctx, o.Tenant, t.request, res); err != nil {
+			return Outcome{}, err
+		}
 		out := t.outcome(rc)
 		out.Repeated = true
 		return out, nil

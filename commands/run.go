@@ -264,7 +264,7 @@ func (r *Runner) record(ctx context.Context, o viewer.Caller, round []*attempt) 
 		t := decided[i]
 		switch {
 		case res.Err == nil && res.Receipt.Repeated:
-			t.finish(r.recallAgain(ctx, o, t, res.Receipt))
+			t.finish(r.recallAgain(ctx, o, t, res))
 		case res.Err == nil:
 			t.request = eventstore.WithNumbers(t.request, res.Numbers)
 			t.finish(t.outcome(res.Receipt), nil)
