@@ -68,13 +68,13 @@ func TestOneDoor(t *testing.T) {
 		t.Fatal(r.Err)
 	}
 	may := map[wall.Duty][]string{
-		wall.Reader:     {"select on es.event", "select on es.tenant_head", "select on es.command", "select on es.claim"},
+		wall.Reader:     {"select on es.event", "select on es.tenant_head", "select on es.command", "select on es.claim", "select on es.series"},
 		wall.Projector:  {"select on es.event", "select on es.tenant_head"},
 		wall.Dispatcher: {"select on es.tenant_head", "select on es.command", "delete on es.command"},
 	}
 	conn := db.Superuser(t)
 	for _, duty := range wall.Duties() {
-		for _, table := range []string{"es.event", "es.tenant_head", "es.command", "es.claim"} {
+		for _, table := range []string{"es.event", "es.tenant_head", "es.command", "es.claim", "es.series"} {
 			for _, verb := range []string{"select", "insert", "update", "delete", "truncate", "references", "trigger"} {
 				check := `select has_table_privilege($1, $2, $3)`
 				if slices.Contains([]string{"select", "insert", "update", "references"}, verb) {
@@ -286,6 +286,7 @@ func TestLogRole(t *testing.T) {
 		c := newEvent(tenant)
 		c.Hash = []byte("hash")
 		c.Claim = []eventstore.Claim{{Scope: "name", Key: "a", Stream: c.Writes[0].Stream}}
+		getsNumber(&c)
 		if r := s.Append(t.Context(), tenant, c)[0]; r.Err != nil {
 			t.Fatal(r.Err)
 		}
@@ -294,7 +295,7 @@ func TestLogRole(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), `set role rowhouse_log`); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"es.event", "es.tenant_head", "es.command", "es.claim"} {
+	for _, table := range []string{"es.event", "es.tenant_head", "es.command", "es.claim", "es.series"} {
 		for opened, want := range map[string]int{"{}": 0, "{" + a.UUID.String() + "}": 1, "{" + a.UUID.String() + "," + b.UUID.String() + "}": 2} {
 			var n int
 			if _, err := conn.Exec(t.Context(), `select set_config('rowhouse.opened', $1, false)`, opened); err != nil {
@@ -311,5 +312,53 @@ func TestLogRole(t *testing.T) {
 	_, err := conn.Exec(t.Context(), `insert into es.claim values ($1, 'name', 'b', 'deal', $1)`, b.UUID)
 	if !wall.IsDenied(err) {
 		t.Errorf("writes into a tenant that was not opened: %v", err)
+	}
+}
+
+// getsNumber lets the event of a command get a number.
+func getsNumber(c *eventstore.Command) {
+	c.Writes[0].Events[0].Data = []byte(`{"number":0}`)
+	c.Numbers = []eventstore.Number{{Series: "invoice", At: len(`{"number":`)}}
+}
+
+// What refuses a command can be forgotten while it is judged, as commands are after some
+// days. If it is recorded then, it has a number like all others.
+func TestNumberOfWhatWasRefusedAtFirst(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Open(t)
+	s := postgres.New(postgres.Config{Wall: db.Wall})
+	tenant := tenants(t, db.Wall)()
+	_, err := db.Superuser(t).Exec(t.Context(), `
+		create sequence es.judgements;
+		alter function es.append rename to append_itself;
+		do $$
+		declare f pg_proc;
+		begin
+			select * into strict f from pg_proc where pronamespace = 'es'::regnamespace and proname = 'append_itself';
+			execute format('create function es.append(%s) returns %s language plpgsql security definer as $f$
+				#variable_conflict use_column
+				begin
+					if nextval(''es.judgements'') = 1 then
+						command := 1; outcome := ''reused''; return next;
+					else
+						return query select * from es.append_itself(%s);
+					end if;
+				end $f$', pg_get_function_arguments(f.oid), pg_get_function_result(f.oid),
+				(select string_agg(n, ', ' order by i) from unnest(f.proargnames) with ordinality a(n, i) where i <= f.pronargs));
+			execute format('grant execute on function es.append(%s) to rowhouse_log', pg_get_function_identity_arguments(f.oid));
+		end $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(2) {
+		c := newEvent(tenant)
+		getsNumber(&c)
+		if r := s.Append(t.Context(), tenant, c)[0]; r.Err != nil || !slices.Equal(r.Numbers, []int64{i + 1}) {
+			t.Errorf("got %+v", r)
+		}
+	}
+	events, err := s.Read(t.Context(), tenant, 0, 10)
+	if err != nil || len(events) != 2 || string(events[0].Data) != `{"number":1}` || string(events[1].Data) != `{"number":2}` {
+		t.Errorf("recorded %v, %v", events, err)
 	}
 }
