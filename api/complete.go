@@ -49,7 +49,7 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 		say("the table %s shows the kind %s, which has no policy: add it to commands.All", left[name].Name(), name)
 	}
 	for _, k := range kinds {
-		errs = append(errs, incompleteOffers(k, prefixes), unclassified(k, tables[k.Kind()]))
+		errs = append(errs, incompleteOffers(k, prefixes), unclassified(k, tables[k.Kind()]), unnumbered(k))
 	}
 	for _, wrong := range domain.CheckClasses(reflect.TypeFor[eventstore.Metadata](), nil) {
 		say("%s", wrong)
@@ -119,6 +119,27 @@ func unclassified(k commands.AnyPolicy, table projections.Projection) error {
 	for i, w := range wrong {
 		if !slices.Contains(wrong[:i], w) {
 			errs = append(errs, fmt.Errorf("the kind %s: %s", k.Kind(), w))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unnumbered says which events of a kind ask for a number and have no place for it. See
+// [domain.Numbered].
+func unnumbered(k commands.AnyPolicy) error {
+	var errs []error
+	events := k.EventTypes()
+	for _, name := range slices.Sorted(maps.Keys(events)) {
+		event := reflect.Zero(events[name]).Interface()
+		if _, asks := event.(domain.Numbered); !asks {
+			continue
+		}
+		data, err := domain.Marshal(event)
+		if err == nil {
+			_, err = domain.PlaceOfNumber(data)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("the kind %s: %s gets a number: %w", k.Kind(), name, err))
 		}
 	}
 	return errors.Join(errs...)

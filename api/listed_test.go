@@ -1,6 +1,7 @@
 package api
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -61,5 +62,33 @@ func TestWhatIsForgottenIsNamed(t *testing.T) {
 	}
 	if _, ok := commands.Companies.Permission(company.SetParent{}); !ok {
 		t.Error("nobody may set the parent of a company")
+	}
+}
+
+type (
+	counted struct {
+		Number int64 `json:"number"`
+	}
+	uncounted struct {
+		Number int64 `json:"number,omitzero"`
+	}
+	asText struct {
+		Number int64 `json:"number,string"`
+	}
+)
+
+func (counted) Series() string   { return "invoice" }
+func (uncounted) Series() string { return "invoice" }
+func (asText) Series() string    { return "invoice" }
+
+// An event that gets a number must have a place for it, or each command would be a fault.
+func TestEventsHaveAPlaceForTheirNumber(t *testing.T) {
+	t.Parallel()
+	for event, good := range map[reflect.Type]bool{
+		reflect.TypeFor[counted](): true, reflect.TypeFor[company.ParentSet](): true, reflect.TypeFor[uncounted](): false, reflect.TypeFor[asText](): false,
+	} {
+		if err := unnumbered(oneEvent{commands.Companies, event}); (err == nil) != good || !good && !strings.Contains(err.Error(), "the kind company: company.renamed gets a number") {
+			t.Errorf("%s: %v", event, err)
+		}
 	}
 }
