@@ -60,6 +60,10 @@ const (
 // MaxMembers is how many records a list can have that is not dynamic.
 const MaxMembers = 100_000
 
+// atOnce is how many records one event names at most: a third of what an event can
+// hold. AddMembers takes no more, either.
+const atOnce = 10_000
+
 // Own implements [record.Kind].
 func (*List) Own() record.Own[List, Fields] { return nil }
 
@@ -258,7 +262,8 @@ func (MembersRemoved) Touches() []string { return []string{"member_count"} }
 // that whoever freezes it sees.
 type Freeze struct{}
 
-// Frozen says that a list stays as it was, and which records were in it.
+// Frozen says that a list stays as it was, and which records were in it. If these are
+// more than [atOnce], several events name them, one after another.
 type Frozen struct {
 	Position int         `json:"position"` // of the log, up to which everything was taken into account
 	Members  []domain.ID `json:"members"`
@@ -278,7 +283,14 @@ func (Freeze) Decide(l List, o domain.Origin) ([]Event, error) {
 		return nil, err
 	}
 	found := o.Selected[matching]
-	return []Event{Frozen{int(found.Position), found.IDs}}, nil
+	if len(found.IDs) == 0 {
+		return []Event{Frozen{Position: int(found.Position)}}, nil
+	}
+	var events []Event
+	for some := range slices.Chunk(found.IDs, atOnce) {
+		events = append(events, Frozen{int(found.Position), some})
+	}
+	return events, nil
 }
 
 // Touches implements [domain.Toucher].
@@ -286,9 +298,13 @@ func (Freeze) Touches() []string { return []string{"kind"} }
 
 func (Frozen) EventType() string { return "list.frozen" }
 func (e Frozen) Apply(l *List) {
-	l.Kind, l.Members = Snapshot, sorted(uuids(e.Members))
-	l.MemberCount, l.FrozenPosition = new(len(e.Members)), new(e.Position)
+	l.Kind, l.FrozenPosition = Snapshot, new(e.Position)
+	l.Members = sorted(append(slices.Clone(l.Members), uuids(e.Members)...))
+	l.count(len(e.Members))
 }
+
+// Chose implements [domain.Chooser].
+func (e Frozen) Chose() []domain.ID { return e.Members }
 
 // Touches implements [domain.Toucher].
 func (Frozen) Touches() []string { return []string{"kind", "member_count", "frozen_position"} }

@@ -56,6 +56,30 @@ func TestList(t *testing.T) {
 	})
 }
 
+// An event holds a megabyte at most, and a list 100,000 records.
+func TestFreezeMany(t *testing.T) {
+	t.Parallel()
+	ids := make([]domain.ID, list.MaxMembers)
+	for i := range ids {
+		ids[i] = domain.ID{Prefix: "con", UUID: uuid.UUID{13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}}
+	}
+	l := domain.Fold[list.List](list.Created{Object: "contact", Kind: list.Dynamic, Filter: "x = 1"})
+	events, err := list.Freeze{}.Decide(l, selects("matching", ids...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		data, err := domain.Marshal(e)
+		if err != nil || len(data) > 1<<19 {
+			t.Errorf("%d bytes in one event, %v", len(data), err)
+		}
+		e.Apply(&l)
+	}
+	if len(l.Members) != list.MaxMembers || *l.MemberCount != list.MaxMembers || *l.FrozenPosition != 7 || l.Kind != list.Snapshot || len(events) < 2 {
+		t.Errorf("%d members, %d counted, by %d events", len(l.Members), *l.MemberCount, len(events))
+	}
+}
+
 // What a list has in the end follows from what came and went.
 func TestMembers(t *testing.T) {
 	t.Parallel()
