@@ -94,6 +94,16 @@ func (x *exchange) matchingMembers(view projections.Projection, filter string) e
 	return x.answerMembers(p.Documents, next, p.Position)
 }
 
+// chosen reads members of a list.
+type chosen struct {
+	live func([]uuid.UUID) ([]uuid.UUID, error) // those that are live and to be seen, in their order
+	find func([]uuid.UUID) (map[uuid.UUID]projections.Document, error)
+}
+
+// lookAtOnce is how many members of a list are asked for at a time whether they are live
+// and to be seen. Many may not be, and a page must not take a question for each.
+const lookAtOnce = 1000
+
 // chosenMembers answers with those of some records that are live. The cursor has the
 // last one that was looked at.
 func (x *exchange) chosenMembers(view projections.Projection, of domain.ID, ids []uuid.UUID) error {
@@ -120,26 +130,53 @@ func (x *exchange) chosenMembers(view projections.Projection, of domain.ID, ids 
 	if err != nil {
 		return err
 	}
-	docs := [][]byte{}
-	for size := 0; len(ids) > 0 && len(docs) < int(limit) && size < maxFound; {
-		some := ids[:min(findAtOnce, len(ids), int(limit)-len(docs))]
-		found, _, err := x.s.Models.Find(x.ctx(), x.viewer(), view, some...)
-		if err != nil {
-			return err
-		}
-		for _, id := range some {
-			if doc, ok := found[id]; ok && !doc.Deleted {
-				docs, size = append(docs, doc.JSON), size+len(doc.JSON)
-			}
-			place = id.String()
-		}
-		ids = ids[len(some):]
+	c := chosen{
+		live: func(ids []uuid.UUID) ([]uuid.UUID, error) { return x.s.Models.Live(x.ctx(), x.viewer(), view, ids) },
+		find: func(ids []uuid.UUID) (map[uuid.UUID]projections.Document, error) {
+			found, _, err := x.s.Models.Find(x.ctx(), x.viewer(), view, ids...)
+			return found, err
+		},
+	}
+	docs, last, more, err := c.page(ids, int(limit))
+	if err != nil {
+		return err
 	}
 	var next *string
-	if len(ids) > 0 {
-		next = x.next(place, of.String())
+	if more {
+		next = x.next(last.String(), of.String())
 	}
 	return x.answerMembers(docs, next, at)
+}
+
+// page returns so many of some records, the last one that it has looked at, and whether
+// there are more.
+func (c chosen) page(ids []uuid.UUID, limit int) (docs [][]byte, last uuid.UUID, more bool, err error) {
+	size := 0
+	full := func() bool { return len(docs) >= limit || size >= maxFound }
+	for look := limit; len(ids) > 0 && !full(); look = min(2*look, lookAtOnce) {
+		some := ids[:min(look, len(ids))]
+		live, err := c.live(some)
+		if err != nil {
+			return nil, last, false, err
+		}
+		for len(live) > 0 && !full() {
+			few := live[:min(findAtOnce, len(live), limit-len(docs))]
+			found, err := c.find(few)
+			if err != nil {
+				return nil, last, false, err
+			}
+			for _, id := range few {
+				if doc, ok := found[id]; ok && !doc.Deleted {
+					docs, size = append(docs, doc.JSON), size+len(doc.JSON)
+				}
+			}
+			last, live = few[len(few)-1], live[len(few):]
+		}
+		if len(live) == 0 {
+			last, ids = some[len(some)-1], ids[len(some):]
+		}
+	}
+	return docs, last, len(ids) > 0, nil
 }
 
 func (x *exchange) answerMembers(docs [][]byte, next *string, at eventstore.Position) error {

@@ -55,6 +55,17 @@ func (m *Models) Select(ctx context.Context, v *viewer.Viewer, s domain.Selectio
 	return m.selectFilter(ctx, v, p, filter, s)
 }
 
+// Live returns those of some records that are live and that the viewer sees, in the order
+// of their IDs.
+func (m *Models) Live(ctx context.Context, v *viewer.Viewer, p Projection, ids []uuid.UUID) ([]uuid.UUID, error) {
+	found, _, err := m.pick(ctx, v, p, nil, ids, len(ids))
+	live := make([]uuid.UUID, len(found))
+	for i, id := range found {
+		live[i] = id.UUID
+	}
+	return live, err
+}
+
 // at puts refusals of a filter where a command has it.
 func at(pointer string, err error) error {
 	e, ok := errors.AsType[*domain.Error](err)
@@ -101,7 +112,10 @@ func (m *Models) pick(ctx context.Context, v *viewer.Viewer, p Projection, f que
 	if err != nil {
 		return nil, 0, err
 	}
-	rows, _ := rules.Rows()
+	rows, some := rules.Rows()
+	if !some {
+		return nil, 0, nil
+	}
 	args := query.Args{v.Tenant().UUID}
 	conditions := []string{"deleted_at is null"}
 	if ids != nil {
