@@ -245,7 +245,17 @@ func (op *operation[S]) selected(ctx context.Context, v *view, o viewer.Caller, 
 		if v.run.selector == nil {
 			return domain.Selected{}, fmt.Errorf("%T selects records, and there is nothing here that finds them", op.cmd)
 		}
-		return v.run.selector.Select(ctx, o.Viewer, s)
+		if s.Most == 0 {
+			return v.run.selector.Select(ctx, o.Viewer, s)
+		}
+		if err := v.past.mayHave(op.stream(o.Tenant), 1); err != nil {
+			return domain.Selected{}, err
+		}
+		found, err := v.run.selector.Select(ctx, o.Viewer, s)
+		if err == nil {
+			err = v.past.mayHave(op.stream(o.Tenant), len(found.IDs))
+		}
+		return found, err
 	})
 }
 

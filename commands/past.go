@@ -24,9 +24,34 @@ const markEvery = 50
 // that a thousand of them do not read the same history a thousand times. As what
 // has happened stays as it is, it is right for as long as the call takes.
 type past struct {
-	mu      sync.Mutex
-	changes map[since]changes
-	marks   map[eventstore.StreamID][]baseline // in their order
+	mu       sync.Mutex
+	changes  map[since]changes
+	marks    map[eventstore.StreamID][]baseline // in their order
+	selected map[eventstore.StreamID]int        // see [past.mayHave]
+}
+
+// mostSelected is how many records all commands of one call may select by filters. They
+// are in memory until the call has ended, and a thousand commands could each ask for all
+// records of the tenant.
+const mostSelected = 200_000
+
+// mayHave refuses a command for a record that selects so many records by filters, if the
+// commands of the call select too many in all. What an earlier attempt of it has selected
+// does not count. Whoever has not looked yet asks with one.
+func (p *past) mayHave(id eventstore.StreamID, n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := n
+	for other, m := range p.selected {
+		if other != id {
+			all += m
+		}
+	}
+	if all > mostSelected {
+		n = mostSelected // no other need look
+	}
+	p.selected[id] = n
+	return domain.Check(all <= mostSelected, "", "too_many", "the commands of this request select more than 200,000 records in all: give them in several requests")
 }
 
 // since is a record, and a version that somebody has seen.
@@ -42,7 +67,7 @@ type changes struct {
 }
 
 func newPast() *past {
-	return &past{changes: map[since]changes{}, marks: map[eventstore.StreamID][]baseline{}}
+	return &past{changes: map[since]changes{}, marks: map[eventstore.StreamID][]baseline{}, selected: map[eventstore.StreamID]int{}}
 }
 
 // changedSince lists the fields that events after a version have changed, or
