@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ type Server struct {
 	views     map[string]projections.Projection // by kind
 	inward    map[string]bool                   // the kinds that only the server sees
 	prefixes  map[string]string                 // of IDs, by the kind of what they name
+	choosers  map[string]bool                   // the events that are a domain.Chooser, by their names
 	listeners *listeners
 	recent    *recent
 }
@@ -70,7 +72,7 @@ type Server struct {
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
-	s.views, s.inward = map[string]projections.Projection{}, map[string]bool{}
+	s.views, s.inward, s.choosers = map[string]projections.Projection{}, map[string]bool{}, map[string]bool{}
 	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
 	resources, err := s.resources()
 	if err != nil {
@@ -80,6 +82,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage(), s.listMembers())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()], s.views[r.view.Kind()] = r.view.Prefix(), r.view
+		for name, event := range r.kind.EventTypes() {
+			s.choosers[name] = event.Implements(reflect.TypeFor[domain.Chooser]())
+		}
 		d.tag(r.tag(), r.kind.About())
 		ops = append(ops, r.operations()...)
 	}

@@ -59,7 +59,7 @@ func (x *exchange) show(e eventstore.Recorded) (Event, error) {
 // is withheld.
 func (x *exchange) dataOf(e eventstore.Recorded) (data json.RawMessage, withheld bool, err error) {
 	rules, err := x.viewer().OfName(e.Stream.Kind)
-	if err != nil || e.Withheld || !rules.Restricted() {
+	if err != nil || e.Withheld || !rules.Restricted() && !x.s.choosers[e.Type] {
 		return content.JSON(e), e.Withheld, err
 	}
 	view := x.s.views[e.Stream.Kind]
@@ -73,11 +73,28 @@ func (x *exchange) dataOf(e eventstore.Recorded) (data json.RawMessage, withheld
 	if err != nil {
 		return nil, true, err
 	}
+	if told.Chose != "" {
+		if ok, err := x.seesAll(told.Chose); err != nil || !ok {
+			return json.RawMessage("null"), true, err
+		}
+	}
 	data, some, err := rules.Data(content.JSON(e), told)
 	if !some {
 		return json.RawMessage("null"), true, err
 	}
 	return data, false, err
+}
+
+// seesAll reports whether whoever asks sees all there is of the kind whose IDs have a
+// prefix.
+func (x *exchange) seesAll(prefix string) (bool, error) {
+	for kind, p := range x.s.prefixes {
+		if p == prefix {
+			rules, err := x.viewer().OfName(kind)
+			return err == nil && rules.SeesAll(), err //nolint:wrapcheck // it says what it is about
+		}
+	}
+	return false, nil
 }
 
 // versions is a page of the versions of a record.

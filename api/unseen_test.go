@@ -194,6 +194,17 @@ func TestFrozenByWhatIsNotSeen(t *testing.T) {
 	ann.Post(list+"/freeze", "").Want(http.StatusOK)
 	bob.Get(list+"/members").WantProblem(http.StatusForbidden, "forbidden")
 	ann.Get(list+"/members").Want(http.StatusOK, "Ada")
+
+	// Nor do the events.
+	ada := ann.Get("/contacts").Want(http.StatusOK)
+	_, ada.Body, _ = strings.Cut(ada.Body, `"id":"`)
+	id, _, _ := strings.Cut(ada.Body, `"`)
+	for _, path := range []string{list + "/events", "/events?types=list.frozen"} {
+		ann.Forgetful().Get(path).Want(http.StatusOK, `"members":["`+id+`"]`)
+		if r := bob.Forgetful().Get(path).Want(http.StatusOK, "list.frozen", `"withheld":true`); strings.Contains(r.Body, `"members"`) {
+			t.Errorf("%s: %s", path, r.Body)
+		}
+	}
 }
 
 // Events of a newer release, which is being brought to one node after another, are

@@ -31,6 +31,14 @@ type Selected struct {
 	Position int64 // of the log, up to which everything was taken into account
 }
 
+// A Chooser is an event that names records because of what is in them, such as those
+// that met a filter. So it tells something of them: only those who see all there is of
+// such records are told what is in the event.
+type Chooser interface {
+	// Chose returns the IDs of the records, all of which are of one kind.
+	Chose() []ID
+}
+
 // NoSuchRecords refuses those of the IDs of a selection that name no record.
 func (s Selection) NoSuchRecords(found map[ID]bool) error {
 	var wrong Mistakes

@@ -66,6 +66,9 @@ func eventsOf[S any](agg *domain.Aggregate[S]) func(eventstore.Recorded) (viewer
 		if t, ok := event.(domain.Toucher); ok {
 			told.Touched = t.Touches()
 		}
+		if c, ok := event.(domain.Chooser); ok && len(c.Chose()) > 0 {
+			told.Chose = c.Chose()[0].Prefix
+		}
 		told.Class = func(member string) domain.Class {
 			c, _ := domain.ClassOf(reflect.TypeOf(event), member)
 			return c.Class

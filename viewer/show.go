@@ -82,6 +82,7 @@ func members(object []byte, each func(name string, value json.RawMessage) (json.
 type Event struct {
 	Touched []string                         // the members of the record that it changes; none if it does not say so
 	Class   func(member string) domain.Class // of what is in a member of the data
+	Chose   string                           // the prefix of the IDs of records that it chose; see [domain.Chooser]
 }
 
 // Data returns the data of an event as the viewer sees it, and false if nothing is
