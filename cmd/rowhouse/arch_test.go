@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,7 +171,7 @@ func TestShape(t *testing.T) {
 			}
 		}
 		for _, command := range commandsOf(t, "domain/"+one) {
-			if !strings.Contains(allPolicies(t), one+"."+command) {
+			if !regexp.MustCompile(`\b` + one + `\.` + command + `\b`).MatchString(allPolicies(t)) {
 				t.Errorf("nobody can give the command %s.%s: add a line to the policy in commands/%s.go, or system[%[1]s.%[2]s] if only the server gives it", one, command, many)
 			}
 		}
@@ -224,6 +225,9 @@ func allPolicies(t *testing.T) string {
 	}
 	var all strings.Builder
 	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
 		src, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
