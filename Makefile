@@ -6,6 +6,8 @@ version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector needs a C compiler.
 race := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+packages := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 .PHONY: help
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,15 +24,17 @@ build: ## Build bin/rowhouse
 check: lint test ## Do all that CI does
 
 # vet=off: lint runs all of vet, and check does both. The timeout is for machines that
-# do other work as well.
+# do other work as well. One package more at a time than a machine of two cores needs, because
+# some tests wait for other processes. All of it with the race detector, also the benchmarks
+# (which only have to run): otherwise everything would be compiled twice.
 .PHONY: test
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	@mkdir -p bin
-	{ go test $(race) -vet=off -timeout 20m -shuffle=on ./... && echo ok >bin/test.status || echo failed >bin/test.status; } | tee bin/test.txt
+	{ go test $(race) -vet=off -p $(packages) -timeout 20m -shuffle=on ./... && echo ok >bin/test.status || echo failed >bin/test.status; } | tee bin/test.txt
 	@echo "dearest packages, in seconds beside others:"; awk '$$1 == "ok" && $$3+0 >= 10 { print "  " $$3+0, $$2 }' bin/test.txt | sort -k1,1nr | head -n 10
 	@grep -q ok bin/test.status
-	go test -vet=off -short -run "^$$" -bench "CatchUp|Rebuild" -benchtime 1x ./projections
-	go test -vet=off -short -run "^$$" -bench . -benchtime 1x ./eventstore/kurrent ./bus ./bus/nats ./bus/kafka
+	go test $(race) -vet=off -short -run "^$$" -bench "CatchUp|Rebuild" -benchtime 1x ./projections
+	go test $(race) -vet=off -short -run "^$$" -bench . -benchtime 1x ./eventstore/kurrent ./bus ./bus/nats ./bus/kafka
 
 .PHONY: lint
 lint: ## Find mistakes, and code that nobody uses

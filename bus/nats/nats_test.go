@@ -156,14 +156,14 @@ func within(tb testing.TB, d time.Duration) context.Context {
 // eventually asks until it is told yes.
 func eventually(tb testing.TB, what string, ask func() bool) {
 	tb.Helper()
-	ctx := within(tb, 20*time.Second)
+	ctx := within(tb, time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ask() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			tb.Fatalf("not in 20 s: %s", what)
+			tb.Fatalf("not in a minute: %s", what)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +16,11 @@ import (
 func TestShort(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "rowhouse")
-	if out, err := exec.Command("go", "build", "-o", binary, "../rowhouse").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race="+race(), "-o", binary, "../rowhouse").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	p := plan{
-		binary: binary, rounds: 1, turn: 10 * time.Millisecond, part: time.Minute, whole: 3 * time.Minute,
+		binary: binary, rounds: 1, turn: 10 * time.Millisecond, part: 5 * time.Minute, whole: 15 * time.Minute,
 		size: size{tenants: 2, contacts: 100, rows: 50, idle: 2, garbage: 50},
 	}
 	var out strings.Builder
@@ -31,6 +32,19 @@ func TestShort(t *testing.T) {
 			t.Errorf("there is nothing of %q in\n%s", part.name, &out)
 		}
 	}
+}
+
+// race says whether this test was compiled with the race detector: what else was
+// compiled like that need not be compiled again.
+func race() string {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, set := range b.Settings {
+			if set.Key == "-race" {
+				return set.Value
+			}
+		}
+	}
+	return "false"
 }
 
 // What does not end by itself ends with an error that says what took too long.

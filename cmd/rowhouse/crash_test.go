@@ -86,7 +86,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { n.end(syscall.SIGTERM) })
-	for range 1200 {
+	for range 4800 {
 		res, err := http.Get("http://" + n.addr + "/readyz")
 		if err == nil {
 			_ = res.Body.Close()

@@ -197,7 +197,7 @@ func settled(t *testing.T, before int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.NewTimer(5 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	for runtime.NumGoroutine() > before {
 		select {
