@@ -78,6 +78,16 @@ func TestListMembers(t *testing.T) {
 	want(ann, dynamic, "c1 c2 c3 c4")
 	ann.Post(dynamic+"/set_filter", `{"filter":"lifecycle = former"}`).WantProblem(http.StatusConflict, "state_conflict")
 
+	// Who is added, and what is frozen, a moment after a record was made, has it.
+	for i := range 5 {
+		late := ann.Post("/lists", fmt.Sprintf(`{"name":"Late %d","object":"contact","kind":"dynamic","filter":"last_name = late"}`, i)).Want(http.StatusCreated).Path()
+		chosen := ann.Post("/lists", fmt.Sprintf(`{"name":"Chosen %d","object":"contact","kind":"static"}`, i)).Want(http.StatusCreated).Path()
+		ann.Post("/contacts", `{"last_name":"late"}`).Want(http.StatusCreated)
+		ann.Post(late+"/freeze", "").Want(http.StatusOK, fmt.Sprintf(`"member_count":%d`, i+1))
+		id := ann.Post("/contacts", `{"first_name":"Cid"}`).Want(http.StatusCreated).ID()
+		ann.Post(chosen+"/add_members", `{"members":["`+id+`"]}`).Want(http.StatusOK, `"member_count":1`)
+	}
+
 	for body, at := range map[string]string{
 		`{"name":"x","object":"nonsense","kind":"static"}`:                       "/object unknown_kind",
 		`{"name":"x","object":"contact","kind":"dynamic","filter":"colour=red"}`: "/filter unknown_field",
