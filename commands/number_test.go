@@ -47,6 +47,15 @@ func (c issue) Decide(i invoice, o domain.Origin) ([]domain.Event[invoice], erro
 	return []domain.Event[invoice]{issued{Fields: f}}, err
 }
 
+// expect is refused if the invoice has another number. It changes nothing.
+type expect struct {
+	Number int64 `json:"number"`
+}
+
+func (c expect) Decide(i invoice, _ domain.Origin) ([]domain.Event[invoice], error) {
+	return nil, domain.Check(i.Number == c.Number, "/number", "another_number", "is not that of the invoice")
+}
+
 func (issued) EventType() string { return "invoice.issued" }
 func (issued) Series() string    { return "invoice" }
 func (e issued) Apply(i *invoice) {
@@ -58,6 +67,7 @@ var invoices = record.Describe[invoice, invoiceFields]("inv", issued{})
 
 var invoicePolicy = commands.Records(invoices,
 	commands.Allow[issue](commands.Create),
+	commands.Allow[expect]("expect"),
 	commands.Plan("again", func(c []string, _ invoice, _ domain.Origin, ids *commands.IDs) (steps []commands.Step, err error) {
 		for _, to := range c {
 			steps = append(steps, commands.Give(ids.New(invoices), issue{invoiceFields{For: to}}, ""))
@@ -167,6 +177,7 @@ func TestNumbers(t *testing.T) {
 	}
 	// What is decided next knows the number.
 	out := give(w, invoicePolicy, newID(), name(n, ""))
+	give(w, invoicePolicy, out.ID.UUID, expect{want + 1})
 	if give(w, invoicePolicy, out.ID.UUID, record.AddTags[invoice, invoiceFields, *invoice]{Tags: []string{"x"}}); numberIn(t, out.Events[0]) != want+1 {
 		t.Errorf("the next one is %+v", out.Events[0])
 	}
