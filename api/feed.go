@@ -109,13 +109,18 @@ func (x *exchange) seesRecords(events []eventstore.Recorded, f typeFilter) (map[
 		streams = append(streams, e.Stream)
 	}
 	sees, err := x.s.Commands.Sees(x.ctx(), x.viewer(), streams...)
-	if errors.Is(err, domain.ErrUnknownEvent) { // what a record is now takes all of its events
-		err = errNewer
-	}
-	return sees, err
+	return sees, err // what a record is now takes all of its events
 }
 
-var errNewer = domain.Unavailable.Refusef("newer_release", "the log has events of a newer release of the server; ask again when this one was updated")
+// isNewer reports whether an error says that a newer build has recorded what this one
+// does not know.
+func isNewer(err error) bool {
+	return errors.Is(err, domain.ErrUnknownEvent) || errors.Is(err, domain.ErrNewerSchema)
+}
+
+// errNewer refuses what takes more than this build knows. It is no fault: a node of the
+// release that has recorded it answers.
+var errNewer = &domain.Error{Reason: domain.Unavailable, Code: "newer_release", Detail: "the log has events of a newer release of the server; ask again when this one was updated"}
 
 func (s *Server) readFeed(x *exchange) error {
 	after, err := x.number("after", 0)

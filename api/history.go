@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -67,7 +66,7 @@ func (x *exchange) dataOf(e eventstore.Recorded) (data json.RawMessage, withheld
 		return json.RawMessage("null"), true, nil
 	}
 	told, err := view.Event(e)
-	if errors.Is(err, domain.ErrUnknownEvent) { // of a newer build, which knows what it tells of
+	if isNewer(err) { // of a newer build, which knows what it tells of
 		return json.RawMessage("null"), true, nil
 	}
 	if err != nil {

@@ -198,6 +198,8 @@ func translate(err error) *domain.Error {
 	}
 	trouble := wall.TroubleOf(err)
 	switch {
+	case isNewer(err):
+		return errNewer
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return &domain.Error{Reason: tooLarge, Detail: "the change is larger than the log takes"}
 	case errors.Is(err, eventstore.ErrSealed):

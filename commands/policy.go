@@ -26,6 +26,15 @@ var All = []AnyPolicy{
 	Tasks,
 }
 
+// Kinds returns the names of all kinds.
+func Kinds() []string {
+	names := make([]string, len(All))
+	for i, p := range All {
+		names[i] = p.Kind()
+	}
+	return names
+}
+
 // AnyPolicy is the [Policy] of whatever kind of record.
 type AnyPolicy interface {
 	Kind() string                 // its name, such as "deal"

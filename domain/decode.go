@@ -184,9 +184,11 @@ func (e *explainer) dictionary(t reflect.Type, data json.RawMessage) {
 	}
 }
 
+const unknownMember = "unknown_member"
+
 // UnknownMember refuses a member that the type it is in does not have.
 func UnknownMember(pointer string) error {
-	return &Error{Reason: Malformed, Code: "unknown_member", Pointer: pointer, Detail: "is not a member that is known here"}
+	return &Error{Reason: Malformed, Code: unknownMember, Pointer: pointer, Detail: "is not a member that is known here"}
 }
 
 var (

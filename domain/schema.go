@@ -17,8 +17,9 @@ type Upcast interface {
 	Upcasters() []Upcaster
 }
 
-// ErrNewerSchema says that an event was recorded by a newer build.
-var ErrNewerSchema = errors.New("event has a newer schema than this build knows")
+// ErrNewerSchema says that what was recorded, or follows from it, was written by a newer
+// build, and holds what this one does not know.
+var ErrNewerSchema = errors.New("written by a newer build than this one")
 
 // SchemaVersion returns the version of the stored form of an event: 1, and one
 // more for each of its upcasters.
@@ -30,7 +31,8 @@ func SchemaVersion(event any) int {
 }
 
 // Decode decodes the stored form of an event, as it was at some version, into
-// the event that the pointer is for.
+// the event that the pointer is for. One of a newer version, or with a member that the
+// event does not have, is [ErrNewerSchema]: see [UnmarshalStored].
 func Decode(event any, version int, data json.RawMessage) error {
 	current := SchemaVersion(event)
 	if version > current {
@@ -47,5 +49,5 @@ func Decode(event any, version int, data json.RawMessage) error {
 			}
 		}
 	}
-	return json.Unmarshal(data, event)
+	return UnmarshalStored(data, event)
 }

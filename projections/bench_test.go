@@ -157,7 +157,10 @@ func BenchmarkFold(b *testing.B) {
 		for _, p := range All {
 			t.vers[p.Name()] = 0
 		}
-		sets := f.sort(t, events)
+		sets, err := f.sort(t, events)
+		if err != nil {
+			b.Fatal(err)
+		}
 		for _, s := range sets {
 			s.missing()
 			if err := s.fold(1); err != nil {

@@ -142,7 +142,9 @@ func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
 		}
 	}()
 	if c.before != nil && c.before.row == nil { // from the database
-		if c.before, err = decode[R](c.before.doc); err != nil {
+		if c.before, err = decode[R](c.before.doc); halts(err) {
+			return err // a newer build has written more into the row than would be left of it
+		} else if err != nil {
 			c.park(c.first(), "row")
 			return nil // it concerns this record only
 		}

@@ -31,6 +31,7 @@ type Config struct {
 	Store   eventstore.Store
 	Tracker eventstore.Tracker
 	All     []Projection // usually [All]
+	Kinds   []string     // of records that have no table, or are known anyhow; an event of any other is one of a newer build
 	Owner   string       // names this node
 	Build   string       // names the program: a rebuild that another one began is begun anew
 	Signer  query.Signer // of the cursors of lists
@@ -49,6 +50,7 @@ type Models struct {
 	cfg      Config
 	follower *eventstore.Follower
 	byKind   map[string][]Projection
+	known    map[string]bool // the kinds of records
 	cache    *cache
 	sessions *lru.Cache[domain.TenantID, session]
 	watch    *watch
@@ -69,11 +71,14 @@ func New(cfg Config) *Models {
 		panic(err) // only for a size of 0
 	}
 	m := &Models{
-		cfg: cfg, byKind: make(map[string][]Projection), cache: newCache(cachedRows),
+		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cachedRows),
 		sessions: sessions, watch: newWatch(),
 	}
 	for _, p := range cfg.All {
-		m.byKind[p.Kind()] = append(m.byKind[p.Kind()], p)
+		m.byKind[p.Kind()], m.known[p.Kind()] = append(m.byKind[p.Kind()], p), true
+	}
+	for _, kind := range cfg.Kinds {
+		m.known[kind] = true
 	}
 	f := cfg.Follower
 	f.Together = cmp.Or(f.Together, 16)
@@ -270,8 +275,11 @@ func (s *step) report(ctx context.Context, log *slog.Logger) {
 
 // derive works out what events make of the rows of a target.
 func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, workers int) (*step, error) {
-	sets := m.sort(t, b.Events)
-	err := m.load(ctx, t, sets)
+	sets, err := m.sort(t, b.Events)
+	if err != nil {
+		return nil, err
+	}
+	err = m.load(ctx, t, sets)
 	for _, s := range sets {
 		if err == nil {
 			err = s.fold(workers)
@@ -281,10 +289,14 @@ func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, worke
 }
 
 // sort gives each event to the tables that show records of its kind. Events of
-// parked streams wait in the log.
-func (m *Models) sort(t target, events []eventstore.Recorded) (sets []set) {
+// parked streams wait in the log. An event of a kind that this build does not know may
+// be one that a newer build has a table for.
+func (m *Models) sort(t target, events []eventstore.Recorded) (sets []set, err error) {
 	byName := make(map[string]changes, len(t.vers))
 	for _, e := range events {
+		if !m.known[e.Stream.Kind] {
+			return nil, fmt.Errorf("%q at %d: %w", e.Type, e.Position, domain.ErrUnknownEvent)
+		}
 		for _, p := range m.byKind[e.Stream.Kind] {
 			ver, ours := t.vers[p.Name()]
 			if !ours || t.parked[parkedStream{p.Name(), e.Stream.ID}] {
@@ -298,7 +310,7 @@ func (m *Models) sort(t target, events []eventstore.Recorded) (sets []set) {
 			cs.add(e)
 		}
 	}
-	return sets
+	return sets, nil
 }
 
 // load gets the rows that are there already, if there are any that we do not

@@ -358,7 +358,7 @@ func rowMembers() []string { return members(reflect.TypeFor[Row]()) }
 // decode returns the row that some JSON is of.
 func decode[R any](doc []byte) (*entry[R], error) {
 	e := &entry[R]{row: new(R), doc: doc}
-	if err := json.Unmarshal(doc, e.row); err != nil {
+	if err := domain.UnmarshalStored(doc, e.row); err != nil {
 		return nil, fmt.Errorf("row: %w", err)
 	}
 	return e, nil

@@ -74,7 +74,9 @@ func (m *Models) baseline(ctx context.Context, p Projection, s eventstore.Stream
 	if err != nil || !ok || d.Version > version {
 		return nil, 0, err
 	}
-	row, err = p.parse(d.JSON)
+	if row, err = p.parse(d.JSON); halts(err) {
+		return nil, 0, nil // a newer build shows more; what this one shows follows from the events
+	}
 	return row, d.Version, err
 }
 

@@ -109,7 +109,7 @@ func give[S any, C domain.Command[S]](p *commands.Policy[S], example C) Command 
 		name: commandName(p.Kind(), example), permission: permission,
 		prepare: func(to commands.Target, data json.RawMessage) (commands.Operation, error) {
 			var cmd C
-			if err := json.Unmarshal(data, &cmd); err != nil {
+			if err := domain.UnmarshalStored(data, &cmd); err != nil {
 				return nil, fmt.Errorf("data of a command: %w", err)
 			}
 			return p.Prepare(to, cmd), nil
@@ -146,7 +146,7 @@ func (in Services) give(ctx context.Context, c Command, j jobs.Job) error {
 		ID   domain.ID       `json:"id"`
 		Data json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(j.Args, &g); err != nil {
+	if err := domain.UnmarshalStored(j.Args, &g); err != nil {
 		return fmt.Errorf("arguments of %s: %w", j.Name, err)
 	}
 	hash := sha256.Sum256([]byte(j.Name + "\x00" + string(j.Args)))
@@ -209,7 +209,7 @@ func (w Work[A]) workName() string { return w.name }
 
 func (w Work[A]) work(ctx context.Context, in Services, j jobs.Job) ([]Order, error) {
 	var args A
-	if err := json.Unmarshal(j.Args, &args); err != nil {
+	if err := domain.UnmarshalStored(j.Args, &args); err != nil {
 		return nil, fmt.Errorf("arguments of %s: %w", w.name, err)
 	}
 	return w.do(ctx, in, j, args)

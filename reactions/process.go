@@ -123,7 +123,7 @@ func decide[S any](before json.RawMessage, f func(S) (S, []Order)) (after json.R
 	}()
 	var s S
 	if before != nil {
-		if err := json.Unmarshal(before, &s); err != nil {
+		if err := domain.UnmarshalStored(before, &s); err != nil {
 			return nil, nil, fmt.Errorf("state of a process: %w", err)
 		}
 	}

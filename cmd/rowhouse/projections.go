@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
@@ -37,7 +38,7 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, events logFla
 	return f.withEventLog(ctx, e, events, func(db *database, w *wall.Wall, store *eventLog) error {
 		m := readModels{wall: w, tracker: postgres.NewTracker(w), store: store}
 		m.Models = projections.New(projections.Config{
-			Wall: w, Store: store, Tracker: m.tracker, All: projections.All,
+			Wall: w, Store: store, Tracker: m.tracker, All: projections.All, Kinds: commands.Kinds(),
 			Owner: uuid.NewString(), Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 			Log: e.log, Now: time.Now,
 		})

@@ -175,7 +175,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 		return fmt.Errorf("keep the name of this node in the data directory: %w", err)
 	}
 	s.models = projections.New(projections.Config{
-		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All,
+		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
 		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})

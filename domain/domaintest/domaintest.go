@@ -188,12 +188,17 @@ func readable[S any](t *testing.T, agg Aggregate[S], all stored) {
 	t.Helper()
 	for name, versions := range all {
 		for v, data := range versions {
+			var e domain.Event[S]
 			version, err := strconv.Atoi(v)
 			if err == nil {
-				_, err = agg.Decode(name, version, data)
+				e, err = agg.Decode(name, version, data)
 			}
 			if err != nil {
 				t.Errorf("version %s of %s cannot be read any more: %v", v, name, err)
+				continue
+			}
+			if version == domain.SchemaVersion(e) {
+				strict(t, agg, name, version, data)
 			}
 		}
 	}

@@ -86,7 +86,7 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 		}
 	}
 	if len(changes) > 0 || restoredFrom != 0 {
-		events = append([]domain.Event[S]{Updated[S, F, K]{changes, restoredFrom}}, events...)
+		events = append([]domain.Event[S]{Updated[S, F, K]{Changes: changes, RestoredFrom: restoredFrom}}, events...)
 	}
 	return events, nil
 }

@@ -34,6 +34,8 @@ func (Created[S, F, K]) Upcasters() []domain.Upcaster { return upcasters[F]("cre
 type Updated[S any, F Fields[F], K Kind[S, F]] struct {
 	Changes      map[string]Change `json:"changes" class:"field"`
 	RestoredFrom int               `json:"restored_from,omitzero"` // the version that was gone back to
+
+	read *F // has the values of the changed fields, if it was decoded
 }
 
 // Change is the JSON of one field, before and after; null if there is nothing.
@@ -51,8 +53,17 @@ func (Updated[S, F, K]) FieldNames() reflect.Type { return reflect.TypeFor[F]() 
 // Set changes the fields accordingly.
 func (e Updated[S, F, K]) Set(f *F) {
 	v := reflect.ValueOf(f).Elem()
+	if e.read != nil {
+		from := reflect.ValueOf(e.read).Elem()
+		for name := range e.Changes {
+			to, _ := member(v, name)
+			value, _ := member(from, name)
+			to.Set(value)
+		}
+		return
+	}
 	for name, c := range e.Changes {
-		_ = set(v, name, c.New) // it was tried when the event was made, or read
+		_ = set(v, name, c.New) // it was tried when the event was made
 	}
 }
 
@@ -62,17 +73,18 @@ func (e Updated[S, F, K]) Touches() []string { return names(e.Changes) }
 // Upcasters implements [domain.Upcast].
 func (Updated[S, F, K]) Upcasters() []domain.Upcaster { return upcasters[F]("updated") }
 
-// UnmarshalJSON implements [json.Unmarshaler]. Fields that the kind does not
-// have, or has no more, are an error: an upcaster has to say what became of
-// them.
+// UnmarshalJSON implements [json.Unmarshaler]. A field that the kind does not have is
+// domain.ErrNewerSchema: a newer build has added it. If the kind has it no more, an
+// upcaster has to say what became of it.
 func (e *Updated[S, F, K]) UnmarshalJSON(data []byte) error {
 	type plain Updated[S, F, K]
-	if err := json.Unmarshal(data, (*plain)(e)); err != nil {
+	*e = Updated[S, F, K]{}
+	if err := domain.UnmarshalStored(data, (*plain)(e)); err != nil {
 		return err
 	}
-	var f F
+	e.read = new(F)
 	for name, c := range e.Changes {
-		if err := set(reflect.ValueOf(&f).Elem(), name, c.New); err != nil {
+		if err := set(reflect.ValueOf(e.read).Elem(), name, c.New); err != nil {
 			return fmt.Errorf("field %q: %w", name, err)
 		}
 	}

@@ -149,17 +149,16 @@ func valueOf(v reflect.Value) json.RawMessage {
 	return data
 }
 
-// set puts the JSON of a value into a field. It does not write into what is
-// there, which others may share.
+// set puts the JSON of a value that was recorded into a field. It does not write into
+// what is there, which others may share. A field that the kind does not have is one
+// of a newer build.
 func set(fields reflect.Value, name string, value json.RawMessage) error {
 	v, ok := member(fields, name)
 	if !ok {
-		return errNoField
+		return domain.ErrNewerSchema
 	}
-	return json.Unmarshal(value, cleared(v))
+	return domain.UnmarshalStored(value, cleared(v))
 }
-
-var errNoField = errors.New("there is no such field")
 
 func member(fields reflect.Value, name string) (reflect.Value, bool) {
 	members := domain.Members(fields.Type())

@@ -82,4 +82,6 @@ func (Stepped[C, S, F, K]) Shape() reflect.Type { return reflect.TypeFor[C]() }
 func (e Stepped[C, S, F, K]) MarshalJSON() ([]byte, error) { return json.Marshal(e.By) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
-func (e *Stepped[C, S, F, K]) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &e.By) }
+func (e *Stepped[C, S, F, K]) UnmarshalJSON(data []byte) error {
+	return domain.UnmarshalStored(data, &e.By)
+}
