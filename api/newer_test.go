@@ -62,6 +62,6 @@ func TestFieldsOfANewerRelease(t *testing.T) {
 		here.Get("/contacts").Want(http.StatusOK, "Ada")
 		here.Get("/events").Want(http.StatusOK, canary)
 		here.Post("/contacts", `{"first_name":"Bob"}`).Want(http.StatusCreated)
-		other.Get("/contacts/" + made.ID()).WantProblem(http.StatusNotFound, "not_found")
+		other.Get("/contacts/"+made.ID()).WantProblem(http.StatusNotFound, "not_found")
 	}
 }

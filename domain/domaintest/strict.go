@@ -3,6 +3,7 @@ package domaintest
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -35,11 +36,7 @@ func strict[S any](t *testing.T, agg Aggregate[S], name string, version int, dat
 // objects returns the objects in JSON, by where they are.
 func objects(path string, v any) map[string]map[string]any {
 	all := map[string]map[string]any{}
-	add := func(step string, in any) {
-		for p, o := range objects(path+"/"+step, in) {
-			all[p] = o
-		}
-	}
+	add := func(step string, in any) { maps.Copy(all, objects(path+"/"+step, in)) }
 	switch v := v.(type) {
 	case map[string]any:
 		all[path] = v
