@@ -26,6 +26,9 @@ type Config struct {
 	Prefixes feed.Prefixes
 	Owner    string // names this node
 
+	// Lookout is that of all followers of this node, if they share one.
+	Lookout *eventstore.Lookout
+
 	Timeout time.Duration // for a target to take messages (default 10 s)
 
 	Log *slog.Logger
@@ -54,7 +57,7 @@ func New(cfg Config) *Bus {
 	cfg.Store = outward
 	b := &Bus{cfg: cfg, outward: outward, parking: NewParking(cfg.Wall, cfg.Name), gate: newGate(cfg.Log, cfg.Now)}
 	b.follower = eventstore.NewFollower(eventstore.FollowerConfig{
-		Store: cfg.Store, Tracker: cfg.Tracker, Group: GroupOf(cfg.Name), Owner: cfg.Owner,
+		Store: cfg.Store, Tracker: cfg.Tracker, Group: GroupOf(cfg.Name), Owner: cfg.Owner, Lookout: cfg.Lookout,
 		Handle: eventstore.OneByOne(b.handle), Workers: 16, Batch: 200, MaxBatch: 1000, Linger: 20 * time.Millisecond,
 		Patience: patience, Away: wall.IsPassing, Log: cfg.Log, Now: cfg.Now,
 	})

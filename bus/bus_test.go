@@ -277,11 +277,14 @@ func TestPublish(t *testing.T) {
 // greedy lets a node believe that it holds all shards, whoever else does.
 type greedy struct{ postgres.Tracker }
 
-func (greedy) Lease(context.Context, string, string, time.Duration) (all []eventstore.Shard, _ error) {
+func (greedy) Lease(_ context.Context, _ string, _ time.Duration, groups ...string) (eventstore.Held, error) {
+	held := make(eventstore.Held)
 	for s := range eventstore.Shard(eventstore.Shards) {
-		all = append(all, s)
+		for _, g := range groups {
+			held[g] = append(held[g], s)
+		}
 	}
-	return all, nil
+	return held, nil
 }
 
 var errTimeout = errors.New("timeout")

@@ -81,14 +81,14 @@ func TestChannelRunsWhileSubscribed(t *testing.T) {
 	ending.Go(func() { channel.While(ctx, b.Run) })
 	t.Cleanup(func() { cancel(); ending.Wait() })
 	free := func(shards int) bool {
-		held, err := h.tracker.Lease(t.Context(), bus.GroupOf("test"), "another node", time.Minute)
+		held, err := h.tracker.Lease(t.Context(), "another node", time.Minute, bus.GroupOf("test"))
 		if err == nil {
 			err = h.tracker.Release(t.Context(), bus.GroupOf("test"), "another node")
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(held) == shards
+		return len(held[bus.GroupOf("test")]) == shards
 	}
 	if !free(eventstore.Shards) {
 		t.Fatal("shards are held for nobody")

@@ -33,29 +33,47 @@ type Checkpoint struct {
 // before the checkpoint, the group is ahead: the log was taken back to an earlier
 // state, such as by putting back a backup, and the checkpoint was not.
 type Lag struct {
+	Group      string
 	Tenant     domain.TenantID
 	Checkpoint Checkpoint
 	Head       Position // of the tenant's last event
 }
 
+// Mark is a moment up to which somebody knows what has happened to logs and
+// checkpoints. What it is made of is the business of the [Tracker] that it comes from.
+// The zero value is before everything.
+type Mark struct {
+	Server  int64  // tells one run of the server from others
+	Changes int64  // counted so far
+	Horizon uint64 // transactions before this one are known
+	Open    bool   // some changes that are counted were perhaps not to be seen yet
+}
+
+// Held says for groups of readers which shards somebody deals with.
+type Held map[string][]Shard
+
 // Tracker keeps the checkpoints of groups of readers, and shares the work of a
 // group between nodes. It sees positions, and nothing of the events. All
 // methods may be called at the same time.
 type Tracker interface {
-	// Lease makes the owner hold its fair share of the shards, for as long as
-	// ttl, and returns them. The owner must lease again before that to keep
+	// Lease makes the owner hold its fair share of the shards of each group, for as
+	// long as ttl, and returns them. The owner must lease again before that to keep
 	// them. Fewer than its share means that others still hold the rest.
 	//
 	// Holding a shard saves two nodes from doing the same work. It is not what
 	// keeps work from being done twice: that is [Tracker.Move].
-	Lease(ctx context.Context, group, owner string, ttl time.Duration) ([]Shard, error)
+	Lease(ctx context.Context, owner string, ttl time.Duration, groups ...string) (Held, error)
 
-	// Release lets go of all that the owner holds.
+	// Release lets go of all that the owner holds for a group.
 	Release(ctx context.Context, group, owner string) error
 
-	// Behind returns the tenants of some shards in whose logs the group is
-	// behind, or ahead.
-	Behind(ctx context.Context, group string, shards []Shard) ([]Lag, error)
+	// Behind returns where groups are behind, or ahead, in the logs of tenants of the
+	// shards that are held for them: all of these, or, if since is not zero, at least
+	// those of tenants whose log or checkpoint may have changed since then by other
+	// means than that a group has read on. It also returns until when that is known.
+	// If nothing has changed, the answer does not take longer if there are more
+	// tenants or groups.
+	Behind(ctx context.Context, held Held, since Mark) ([]Lag, Mark, error)
 
 	// Checkpoint returns how far the group has come with a tenant: the zero
 	// Checkpoint if it has not begun.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +37,11 @@ type FollowerConfig struct {
 	Group   string // names the readers for good: checkpoints are kept under it
 	Owner   string // names this node
 
+	// Lookout keeps the leases of all followers of this node and looks for what other
+	// nodes append. If it is nil, the follower makes one of its own, from Tracker,
+	// Owner, Poll and TTL, which mean nothing otherwise.
+	Lookout *Lookout
+
 	// Handle is given batches of different tenants, those of one tenant one
 	// after another. It must move the checkpoint of each from Batch.From to
 	// Batch.To, or return an error for it, in the order of the batches: then it
@@ -57,8 +61,8 @@ type FollowerConfig struct {
 	Batch    int           // events in a batch while others wait (default 500)
 	MaxBatch int           // events in a batch while nobody waits (default 4,000)
 	Linger   time.Duration // between the batches of a tenant, unless somebody waits (default 50 ms)
-	Poll     time.Duration // how often to ask which tenants are behind (default 1 s)
-	TTL      time.Duration // of leases, renewed three times as often (default 9 s)
+	Poll     time.Duration // see [LookoutConfig]
+	TTL      time.Duration // see [LookoutConfig]
 	Patience time.Duration // for how long a tenant may fail until the log has a line about it (default 0)
 
 	// Away reports whether an error says that the database is away or short of
@@ -76,8 +80,6 @@ func (c *FollowerConfig) setDefaults() {
 	c.Batch = cmp.Or(c.Batch, 500)
 	c.MaxBatch = cmp.Or(c.MaxBatch, max(c.Batch, 4000))
 	c.Linger = cmp.Or(c.Linger, 50*time.Millisecond)
-	c.Poll = cmp.Or(c.Poll, time.Second)
-	c.TTL = cmp.Or(c.TTL, 9*time.Second)
 }
 
 // Follower brings a group of readers up to date with the logs of all tenants,
@@ -86,7 +88,6 @@ func (c *FollowerConfig) setDefaults() {
 type Follower struct {
 	cfg   FollowerConfig
 	queue *queue
-	lost  bool // the database is away, and the log knows; for watch alone
 }
 
 // NewFollower returns a follower, which does nothing until [Follower.Run].
@@ -108,9 +109,18 @@ func (f *Follower) Hurry(tenant domain.TenantID) { f.queue.hurry(tenant) }
 // does not come to that, because the node died, others take over as soon as its
 // leases have run out and they look: with the defaults, 9 s + 3 s + 1.1 s after
 // it last renewed them at the latest. Run may be called again when it has returned.
+// A [Lookout] that is shared must run as well.
 func (f *Follower) Run(ctx context.Context) {
 	f.queue.open()
+	lookout := f.cfg.Lookout
 	var workers sync.WaitGroup
+	if lookout == nil {
+		lookout = NewLookout(LookoutConfig{
+			Tracker: f.cfg.Tracker, Owner: f.cfg.Owner, Poll: f.cfg.Poll, TTL: f.cfg.TTL, Log: f.cfg.Log, Now: f.cfg.Now,
+		})
+		workers.Go(func() { lookout.Run(ctx) })
+	}
+	lookout.join(f.cfg.Group, f.queue)
 	workers.Go(func() {
 		<-ctx.Done()
 		f.queue.close()
@@ -118,79 +128,8 @@ func (f *Follower) Run(ctx context.Context) {
 	for range f.cfg.Workers {
 		workers.Go(func() { f.work(ctx) })
 	}
-	f.watch(ctx)
 	workers.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := f.cfg.Tracker.Release(ctx, f.cfg.Group, f.cfg.Owner); err != nil {
-		f.cfg.Log.WarnContext(ctx, "leases could not be given back, so other nodes take over only when they have run out",
-			"group", f.cfg.Group, "ttl", f.cfg.TTL, "error", err)
-	}
-}
-
-// watch keeps the leases, and looks every now and then which tenants are behind:
-// those that other nodes append to, and those of shards that were gained. No two
-// nodes look at the same moment for long.
-func (f *Follower) watch(ctx context.Context) {
-	var leased time.Time
-	for ctx.Err() == nil {
-		if f.cfg.Now().Sub(leased) >= f.cfg.TTL/3 {
-			f.lease(ctx, &leased)
-		}
-		f.poll(ctx)
-		sleep(ctx, f.cfg.Poll*9/10+rand.N(f.cfg.Poll/5+1)) //nolint:gosec // jitter
-	}
-}
-
-// lease renews the leases. If that fails for long, others hold them already, so
-// there is no point in going on.
-func (f *Follower) lease(ctx context.Context, leased *time.Time) {
-	now := f.cfg.Now() // before asking: the lease began no earlier
-	shards, err := f.cfg.Tracker.Lease(ctx, f.cfg.Group, f.cfg.Owner, f.cfg.TTL)
-	switch {
-	case err == nil:
-		*leased = now
-		f.queue.hold(shards)
-		f.find(ctx)
-	case ctx.Err() == nil:
-		f.lose(ctx, err)
-		if now.Sub(*leased) >= f.cfg.TTL*2/3 {
-			f.queue.hold(nil)
-		}
-	}
-}
-
-func (f *Follower) poll(ctx context.Context) {
-	shards := f.queue.shards()
-	if len(shards) == 0 {
-		return
-	}
-	lags, err := f.cfg.Tracker.Behind(ctx, f.cfg.Group, shards)
-	if err != nil {
-		if ctx.Err() == nil {
-			f.lose(ctx, err)
-		}
-		return
-	}
-	f.find(ctx)
-	f.queue.behind(lags)
-}
-
-// lose tells the log that leases cannot be renewed, or that it cannot be seen who
-// is behind: once until that works again.
-func (f *Follower) lose(ctx context.Context, err error) {
-	if !f.lost {
-		f.cfg.Log.WarnContext(ctx, "readers of the log cannot use the database now, and try again every second", "group", f.cfg.Group, "error", err)
-	}
-	f.lost = true
-}
-
-// find tells the log that it works again.
-func (f *Follower) find(ctx context.Context) {
-	if f.lost {
-		f.cfg.Log.InfoContext(ctx, "readers of the log use the database again", "group", f.cfg.Group)
-	}
-	f.lost = false
+	lookout.leave(ctx, f.cfg.Group)
 }
 
 // work handles what is next in the queue, again and again.
@@ -358,14 +297,5 @@ func OneByOne(handle func(context.Context, Batch) error) func(context.Context, [
 			errs[i] = handle(ctx, b)
 		}
 		return errs
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }

@@ -29,6 +29,10 @@ type world struct {
 	leases map[Shard]lease
 	moves  map[domain.TenantID][]Position
 	reads  []int
+
+	changes int64                     // so many
+	changed map[domain.TenantID]int64 // the number of the last one of a log
+	asked   map[string]int            // statements, by what they are
 }
 
 type lease struct {
@@ -40,12 +44,20 @@ func newWorld() *world {
 	return &world{
 		logs: make(map[domain.TenantID][]Recorded), at: make(map[domain.TenantID]Checkpoint),
 		leases: make(map[Shard]lease), moves: make(map[domain.TenantID][]Position),
+		changed: make(map[domain.TenantID]int64), asked: make(map[string]int),
 	}
+}
+
+// change counts a change of the log of a tenant.
+func (w *world) change(t domain.TenantID) {
+	w.changes++
+	w.changed[t] = w.changes
 }
 
 func (w *world) append(t domain.TenantID, n int) Position {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.change(t)
 	for range n {
 		w.logs[t] = append(w.logs[t], Recorded{Stream: StreamID{Tenant: t}, Position: Position(len(w.logs[t]) + 1)})
 	}
@@ -60,17 +72,23 @@ func (w *world) Read(_ context.Context, t domain.TenantID, after Position, limit
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
-func (w *world) Lease(_ context.Context, _, owner string, ttl time.Duration) (held []Shard, _ error) {
+func (w *world) Lease(_ context.Context, owner string, ttl time.Duration, groups ...string) (Held, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.asked["lease"]++
 	now := time.Now()
+	var held []Shard
 	for s := range Shard(Shards) {
 		if l := w.leases[s]; l.owner == owner || l.expires.Before(now) {
 			w.leases[s] = lease{owner, now.Add(ttl)}
 			held = append(held, s)
 		}
 	}
-	return held, nil
+	all := make(Held)
+	for _, g := range groups {
+		all[g] = held
+	}
+	return all, nil
 }
 
 func (w *world) held() map[Shard]lease {
@@ -86,15 +104,24 @@ func (w *world) Release(_ context.Context, _, owner string) error {
 	return nil
 }
 
-func (w *world) Behind(_ context.Context, _ string, shards []Shard) (lags []Lag, _ error) {
+func (w *world) Behind(_ context.Context, held Held, since Mark) (lags []Lag, _ Mark, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.asked["look"]++
+	if since == (Mark{}) {
+		w.asked["full"]++
+	}
 	for t, log := range w.logs {
-		if slices.Contains(shards, ShardOf(t)) && w.at[t].Position != Position(len(log)) {
-			lags = append(lags, Lag{t, w.at[t], Position(len(log))})
+		if since != (Mark{}) && w.changed[t] <= since.Changes {
+			continue
+		}
+		for group, shards := range held {
+			if slices.Contains(shards, ShardOf(t)) && w.at[t].Position != Position(len(log)) {
+				lags = append(lags, Lag{group, t, w.at[t], Position(len(log))})
+			}
 		}
 	}
-	return lags, nil
+	return lags, Mark{Server: 1, Changes: w.changes}, nil
 }
 
 func (w *world) Head(_ context.Context, t domain.TenantID) (Position, error) {
@@ -110,6 +137,7 @@ func (w *world) TakeBack(_ context.Context, _ string, t domain.TenantID, from Ch
 		return ErrMoved
 	}
 	w.at[t] = Checkpoint{to, from.Generation + 1}
+	w.change(t)
 	return nil
 }
 
@@ -118,6 +146,7 @@ func (w *world) cut(t domain.TenantID, to Position) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.logs[t] = w.logs[t][:to]
+	w.change(t)
 }
 
 func (w *world) Checkpoint(_ context.Context, _ string, t domain.TenantID) (Checkpoint, error) {

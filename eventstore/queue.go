@@ -134,16 +134,6 @@ func (q *queue) hold(shards []Shard) {
 	}
 }
 
-// shards returns what hold has set.
-func (q *queue) shards() (held []Shard) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for s := range q.mine {
-		held = append(held, s)
-	}
-	return held
-}
-
 // notice takes note that the log of a tenant goes up to a position.
 func (q *queue) notice(tenant domain.TenantID, head Position) {
 	q.mu.Lock()
@@ -151,54 +141,68 @@ func (q *queue) notice(tenant domain.TenantID, head Position) {
 	q.see(tenant, head)
 }
 
-// behind takes note of all the tenants that the database says are behind.
-func (q *queue) behind(lags []Lag) {
+// behind takes note of tenants that the database says are behind. It reports whether
+// that is news: the end of a log that was not known here. It returns false for all if
+// some of them have to be seen again, because it cannot be said now what is the case.
+func (q *queue) behind(lags []Lag) (news, all bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	all = true
 	for _, l := range lags {
 		if l.Head < l.Checkpoint.Position {
-			q.seeAhead(l)
+			all = q.seeAhead(l) && all
 			continue
 		}
 		if t := q.tasks[l.Tenant]; t == nil || t.state == queued {
 			q.learn(l.Tenant, l.Checkpoint)
 		}
-		q.see(l.Tenant, l.Head)
+		news = q.see(l.Tenant, l.Head) || news
 	}
+	return news, all
 }
 
-func (q *queue) see(tenant domain.TenantID, head Position) {
+// see takes note of the end of a log, and reports whether it was not known.
+func (q *queue) see(tenant domain.TenantID, head Position) bool {
 	if q.closed || !q.mine[ShardOf(tenant)] {
-		return
+		return false
 	}
 	t := q.tasks[tenant]
 	switch {
 	case t != nil && t.head >= head:
-		return
+		return false
 	case t != nil:
 		if t.at >= t.head {
 			t.since = q.now()
 		}
 		t.head = head
-		return
+		return true
 	case q.marks[tenant].Position >= head:
-		return
+		return false
 	}
 	t = &task{tenant: tenant, at: q.marks[tenant].Position, head: head, since: q.now()}
 	q.tasks[tenant] = t
 	q.enqueue(t)
+	return true
 }
 
 // seeAhead takes note of a log that ends before the place that the group has come
-// to. Whoever deals with the tenant asks the database where that is.
-func (q *queue) seeAhead(l Lag) {
-	if q.closed || !q.mine[ShardOf(l.Tenant)] || q.tasks[l.Tenant] != nil {
-		return
+// to. Whoever deals with the tenant asks the database where that is. It reports
+// whether that is done: while a batch of the tenant is being handled, it is not.
+func (q *queue) seeAhead(l Lag) bool {
+	t := q.tasks[l.Tenant]
+	switch {
+	case q.closed || !q.mine[ShardOf(l.Tenant)]:
+		return true
+	case t == nil:
+		t = &task{tenant: l.Tenant, since: q.now()}
+		q.tasks[l.Tenant] = t
+		q.enqueue(t)
+	case t.state == running:
+		return false
 	}
 	delete(q.marks, l.Tenant)
-	t := &task{tenant: l.Tenant, at: l.Checkpoint.Position, head: l.Head, since: q.now(), ahead: true}
-	q.tasks[l.Tenant] = t
-	q.enqueue(t)
+	t.at, t.head, t.ahead = l.Checkpoint.Position, l.Head, true
+	return true
 }
 
 // tookBack counts a log that was taken back.

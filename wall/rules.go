@@ -19,7 +19,7 @@ var overlooks = []overlook{
 	{"es.tenant_head", "rowhouse_dispatcher", "tenant_id,last_pos,engine"},
 	{"es.pending", "rowhouse_dispatcher", "tenant_id,pos,at"},
 	{"es.command", "rowhouse_dispatcher", "tenant_id,command_id,at"},
-	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation"},
+	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation,moved"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
 	{"es.bus_parked", "rowhouse_dispatcher", "target,at"},
 	{"jobs.head", "rowhouse_dispatcher", "tenant_id,next_at,turn,turn_until"},

@@ -96,6 +96,7 @@ type server struct {
 	wall     *wall.Wall
 	logs     *eventLog
 	store    eventstore.Store // the logs, with what they were just given at hand
+	lookout  *eventstore.Lookout
 	models   *projections.Models
 	services reactions.Services
 	react    *reactions.Router
@@ -137,7 +138,7 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 		return nil, err
 	}
 	s.bus, err = startBus(ctx, c.busFlags, bus.Config{
-		Wall: s.wall, Store: s.store, Tracker: postgres.NewTracker(s.wall), Owner: s.node.name, Prefixes: prefixes(), Log: log, Now: time.Now,
+		Wall: s.wall, Store: s.store, Tracker: postgres.NewTracker(s.wall), Owner: s.node.name, Lookout: s.lookout, Prefixes: prefixes(), Log: log, Now: time.Now,
 	}, metrics)
 	if err != nil {
 		return nil, err
@@ -174,8 +175,10 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 	if s.node, err = takeIdentity(db.dir); err != nil {
 		return fmt.Errorf("keep the name of this node in the data directory: %w", err)
 	}
+	s.lookout = eventstore.NewLookout(eventstore.LookoutConfig{Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now})
 	s.models = projections.New(projections.Config{
 		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
+		Follower: eventstore.FollowerConfig{Lookout: s.lookout},
 		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})
@@ -184,7 +187,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 		BinDays: binDays, Ordered: func() { s.jobs.Notify() },
 	}
 	s.react = reactions.NewRouter(s.services, eventstore.FollowerConfig{
-		Store: s.store, Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now, Away: wall.IsPassing,
+		Store: s.store, Tracker: tracker, Owner: s.node.name, Lookout: s.lookout, Log: s.log, Now: time.Now, Away: wall.IsPassing,
 	}, reactions.All, reactions.Processes)
 	s.jobs, err = jobs.NewQueue(jobs.QueueConfig{
 		Wall: s.wall, Workers: jobs.NewWorkers(s.wall, s.services.Handlers(reactions.Processes, reactions.Works), now), Now: now, Log: s.log,
@@ -215,6 +218,7 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // follow keeps what is derived from the log up to date until ctx is done.
 func (s *server) follow(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { s.lookout.Run(ctx) })
 	wg.Go(func() { s.models.Run(ctx) })
 	wg.Go(func() { s.react.Run(ctx) })
 	wg.Go(func() {

@@ -106,7 +106,8 @@ func (w *Witness) startWatch(ctx context.Context) (stop func()) {
 // lease renews the leases. If that fails for long, others hold them already.
 func (w *Witness) lease(ctx context.Context, leased *time.Time) {
 	now := time.Now() // before asking: the lease began no earlier
-	held, err := w.cfg.Tracker.Lease(ctx, Group, w.cfg.Owner, w.cfg.TTL)
+	leases, err := w.cfg.Tracker.Lease(ctx, w.cfg.Owner, w.cfg.TTL, Group)
+	held := leases[Group]
 	if err != nil {
 		if ctx.Err() == nil {
 			w.log.WarnContext(ctx, "leases could not be renewed; this node tries again, and stops watching the event store if it fails for long", "group", Group, "error", err)

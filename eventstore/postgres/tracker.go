@@ -36,8 +36,18 @@ func dispatch[T any](ctx context.Context, t Tracker, row pgx.RowToFunc[T], sql s
 }
 
 // Lease implements [eventstore.Tracker].
-func (t Tracker) Lease(ctx context.Context, group, owner string, ttl time.Duration) ([]eventstore.Shard, error) {
-	return dispatch(ctx, t, pgx.RowTo[eventstore.Shard], `select es.take_leases($1, $2, $3, $4)`, group, owner, ttl, eventstore.Shards)
+func (t Tracker) Lease(ctx context.Context, owner string, ttl time.Duration, groups ...string) (eventstore.Held, error) {
+	leases, err := dispatch(ctx, t, pgx.RowToStructByPos[lease], `select * from es.keep_leases($1, $2, $3, $4)`, groups, owner, ttl, eventstore.Shards)
+	held := make(eventstore.Held, len(groups))
+	for _, l := range leases {
+		held[l.Group] = l.Shards
+	}
+	return held, err
+}
+
+type lease struct {
+	Group  string
+	Shards []eventstore.Shard
 }
 
 // Release implements [eventstore.Tracker].
@@ -45,17 +55,6 @@ func (t Tracker) Release(ctx context.Context, group, owner string) error {
 	_, err := dispatch(ctx, t, pgx.RowTo[bool], `with leases as (delete from es.lease where grp = $1 and owner = $2)
 		delete from es.follower where grp = $1 and owner = $2 returning true`, group, owner)
 	return err
-}
-
-// Behind implements [eventstore.Tracker].
-func (t Tracker) Behind(ctx context.Context, group string, shards []eventstore.Shard) ([]eventstore.Lag, error) {
-	lag := func(row pgx.CollectableRow) (l eventstore.Lag, err error) {
-		err = row.Scan(&l.Tenant.UUID, &l.Checkpoint.Position, &l.Checkpoint.Generation, &l.Head)
-		return l, err
-	}
-	return dispatch(ctx, t, lag, `select h.tenant_id, coalesce(c.pos, 0), coalesce(c.generation, 0), h.last_pos
-		from es.tenant_head h left join es.checkpoint c on c.grp = $1 and c.tenant_id = h.tenant_id
-		where es.shard(h.tenant_id) = any($2) and h.last_pos <> coalesce(c.pos, 0)`, group, shards)
 }
 
 // Checkpoint implements [eventstore.Tracker].

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
@@ -22,11 +23,14 @@ func TestTrackerLease(t *testing.T) {
 	held := map[string][]eventstore.Shard{}
 	lease := func(owner string) {
 		t.Helper()
-		shards, err := tr.Lease(t.Context(), "group", owner, time.Hour)
+		all, err := tr.Lease(t.Context(), owner, time.Hour, "group", "second")
 		if err != nil {
 			t.Fatal(err)
 		}
-		held[owner] = shards
+		held[owner] = all["group"]
+		if slices.Sort(held[owner]); !slices.Equal(held[owner], slices.Sorted(slices.Values(all["second"]))) {
+			t.Errorf("%s holds %v, and of another group, with the same members, %v", owner, held[owner], all["second"])
+		}
 	}
 	check := func(want ...int) {
 		t.Helper()
@@ -53,20 +57,22 @@ func TestTrackerLease(t *testing.T) {
 	lease("b")
 	lease("c")
 	check(6, 6, 4)
-	if err := tr.Release(t.Context(), "group", "b"); err != nil {
-		t.Fatal(err)
+	for _, group := range []string{"group", "second"} {
+		if err := tr.Release(t.Context(), group, "b"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	held["b"] = nil
 	lease("a")
 	lease("c")
 	check(8, 0, 8)
 
-	if shards, err := tr.Lease(t.Context(), "another group", "c", time.Hour); err != nil || len(shards) != 16 {
-		t.Errorf("of another group: %v, %v", shards, err)
+	if held, err := tr.Lease(t.Context(), "c", time.Hour, "another group", "group"); err != nil || len(held["another group"]) != 16 || len(held["group"]) != 8 {
+		t.Errorf("of groups with other members: %v, %v", held, err)
 	}
 	for _, owner := range []string{"d", "e"} { // d never renews
-		if shards, err := tr.Lease(t.Context(), "short", owner, time.Millisecond); err != nil || len(shards) != 16 {
-			t.Errorf("%s: %v, %v", owner, shards, err)
+		if held, err := tr.Lease(t.Context(), owner, time.Millisecond, "short"); err != nil || len(held["short"]) != 16 {
+			t.Errorf("%s: %v, %v", owner, held, err)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -80,20 +86,20 @@ func TestTrackerLeaseAfterClockWasSetBack(t *testing.T) {
 	db := dbtest.Open(t)
 	tr := postgres.NewTracker(db.Wall)
 	for _, owner := range []string{"dead", "alive"} {
-		if _, err := tr.Lease(t.Context(), "group", owner, 9*time.Second); err != nil {
+		if _, err := tr.Lease(t.Context(), owner, 9*time.Second, "group"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if shards, err := tr.Lease(t.Context(), "group", "dead", 9*time.Second); err != nil || len(shards) != 8 {
-		t.Fatalf("%v, %v", shards, err)
+	if held, err := tr.Lease(t.Context(), "dead", 9*time.Second, "group"); err != nil || len(held["group"]) != 8 {
+		t.Fatalf("%v, %v", held, err)
 	}
 	for _, table := range []string{"es.lease", "es.follower"} {
 		if _, err := db.Superuser(t).Exec(t.Context(), `update `+table+` set expires_at = expires_at + interval '1 day' where owner = 'dead'`); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if shards, err := tr.Lease(t.Context(), "group", "alive", 9*time.Second); err != nil || len(shards) != 16 {
-		t.Errorf("%v, %v", shards, err)
+	if held, err := tr.Lease(t.Context(), "alive", 9*time.Second, "group"); err != nil || len(held["group"]) != 16 {
+		t.Errorf("%v, %v", held, err)
 	}
 }
 
@@ -150,7 +156,7 @@ func TestTrackerBehind(t *testing.T) {
 		if err := super.QueryRow(t.Context(), `select es.shard($1)`, tenant.UUID).Scan(&shard); err != nil || shard != eventstore.ShardOf(tenant) {
 			t.Fatalf("es.shard = %d, want %d; %v", shard, eventstore.ShardOf(tenant), err)
 		}
-		lag := eventstore.Lag{Tenant: tenant, Head: eventstore.Position(i)}
+		lag := eventstore.Lag{Group: "group", Tenant: tenant, Head: eventstore.Position(i)}
 		if i%3 == 0 && i > 0 {
 			lag.Checkpoint.Position = eventstore.Position(i - i%2)
 			if err := tr.Move(t.Context(), "group", tenant, eventstore.Checkpoint{}, lag.Checkpoint.Position); err != nil {
@@ -162,7 +168,7 @@ func TestTrackerBehind(t *testing.T) {
 		}
 	}
 	for _, shards := range [][]eventstore.Shard{all, all[:4], nil} {
-		lags, err := tr.Behind(t.Context(), "group", shards)
+		lags, _, err := tr.Behind(t.Context(), eventstore.Held{"group": shards}, eventstore.Mark{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,5 +197,113 @@ func TestTrackerBehind(t *testing.T) {
 		if _, err := super.Exec(t.Context(), sql); err == nil {
 			t.Errorf("dispatcher may %s", sql)
 		}
+	}
+}
+
+// What has changed since a mark is seen once it can be seen, whatever came first: the
+// number of the change, the look, or the end of the transaction.
+func TestTrackerBehindSince(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Open(t)
+	tr, super, other := postgres.NewTracker(db.Wall), db.Superuser(t), db.Superuser(t)
+	do := func(conn *pgx.Conn, sql string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tenants := make([]domain.TenantID, 3)
+	for i := range tenants {
+		tenants[i].UUID = uuid.UUID{0: 1, 1: byte(i), 15: byte(i)}
+		do(super, `insert into es.tenant_head (tenant_id, last_pos) values ($1, 5)`, tenants[i].UUID)
+		for _, group := range []string{"one", "two"} {
+			if err := tr.Move(t.Context(), group, tenants[i], eventstore.Checkpoint{}, 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	held := eventstore.Held{"one": {0, 1}, "two": {0, 2}}
+	var mark eventstore.Mark
+	// Others use the same server, so what was seen before may be seen again.
+	see := func(what string, want ...eventstore.Lag) {
+		t.Helper()
+		all, _, err := tr.Behind(t.Context(), held, eventstore.Mark{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lags, at, err := tr.Behind(t.Context(), held, mark)
+		for _, l := range want {
+			if !slices.Contains(lags, l) {
+				t.Errorf("%s: %+v is not among %+v", what, l, lags)
+			}
+		}
+		for _, l := range lags {
+			if !slices.Contains(all, l) {
+				t.Errorf("%s: %+v is not so: %+v", what, l, all)
+			}
+		}
+		if mark = at; err != nil {
+			t.Fatal(err)
+		}
+	}
+	lag := func(group string, tenant int, at, head eventstore.Position) eventstore.Lag {
+		return eventstore.Lag{Group: group, Tenant: tenants[tenant], Checkpoint: eventstore.Checkpoint{Position: at}, Head: head}
+	}
+	const grow = `update es.tenant_head set last_pos = last_pos + 1 where tenant_id = $1`
+	see("nothing")
+	before := mark
+	see("nothing again")
+	if mark != before {
+		t.Errorf("the mark has moved though nothing has changed: %+v, %+v", before, mark)
+	}
+	do(super, grow, tenants[0].UUID)
+	see("a log of both groups", lag("one", 0, 5, 6), lag("two", 0, 5, 6))
+	do(super, grow, tenants[1].UUID)
+	do(super, grow, tenants[2].UUID)
+	see("logs of one group each", lag("one", 1, 5, 6), lag("two", 2, 5, 6))
+	see("nothing more")
+
+	// It is counted, and cannot be seen.
+	do(super, `begin`)
+	do(super, grow, tenants[0].UUID)
+	see("a transaction that is open")
+	see("and again")
+	do(super, `commit`)
+	see("when it has ended", lag("one", 0, 5, 7), lag("two", 0, 5, 7))
+
+	// A transaction that is older than what others have done meanwhile.
+	do(super, `begin`)
+	do(super, `select pg_current_xact_id()`)
+	do(other, grow, tenants[1].UUID)
+	see("somebody else", lag("one", 1, 5, 7))
+	do(super, grow, tenants[0].UUID)
+	see("not yet", lag("one", 1, 5, 7))
+	do(super, `commit`)
+	see("the older one as well", lag("one", 0, 5, 8), lag("one", 1, 5, 7), lag("two", 0, 5, 8))
+
+	// What is done through the door.
+	for range 2 {
+		see("settled")
+	}
+	checkpoint := eventstore.Checkpoint{Position: 5}
+	if err := tr.Move(t.Context(), "two", tenants[2], checkpoint, 6); err != nil {
+		t.Fatal(err)
+	}
+	see("a group that has read on")
+	checkpoint.Position = 6
+	if err := tr.TakeBack(t.Context(), "two", tenants[2], checkpoint, 3); err != nil {
+		t.Fatal(err)
+	}
+	back := lag("two", 2, 3, 6)
+	back.Checkpoint.Generation = 1
+	see("a checkpoint that was moved back", back)
+	do(super, `update es.tenant_head set last_pos = 2 where tenant_id = $1`, tenants[2].UUID)
+	back.Head = 2
+	see("a log that was taken back", back)
+
+	mark.Server--
+	lags, _, err := tr.Behind(t.Context(), held, mark)
+	if err != nil || len(lags) != 4 {
+		t.Errorf("after the server was started again: %+v, %v", lags, err)
 	}
 }
