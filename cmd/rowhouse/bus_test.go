@@ -13,6 +13,8 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
 )
 
 // startNATS starts a real server with JetStream on disk.
@@ -82,9 +84,9 @@ func next(t *testing.T, in <-chan jetstream.Msg, eventType, name string) {
 func TestBus(t *testing.T) {
 	t.Parallel()
 	broker := startNATS(t, 3000)
-	n := newNode(t)
+	n := newNode(t).on(dbtest.Database(t))
 	// The second broker never works, which is nothing to the first one.
-	n.env = []string{fmt.Sprintf("ROWHOUSE_BUS= nats://127.0.0.1:%d?name=out \n nats://127.0.0.1:1?name=gone ", broker.Addr().(*net.TCPAddr).Port)}
+	n.env = append(n.env, fmt.Sprintf("ROWHOUSE_BUS= nats://127.0.0.1:%d?name=out \n nats://127.0.0.1:1?name=gone ", broker.Addr().(*net.TCPAddr).Port))
 	n.start()
 	n.setUp()
 	post := func(body string) (id string) {

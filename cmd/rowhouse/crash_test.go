@@ -21,6 +21,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/eventstore/kurrent/esdbtest"
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
 )
 
 // beMain makes the test binary behave as rowhouse, so that tests can kill one. Its
@@ -68,6 +69,18 @@ func newNode(t *testing.T) *node {
 	}
 	defer l.Close() //nolint:errcheck // only its address is wanted
 	return &node{t: t, dir: dir, addr: l.Addr().String()}
+}
+
+// on has the node use a database that is migrated already, instead of a PostgreSQL of
+// its own, which takes seconds to make.
+func (n *node) on(database string) *node {
+	n.t.Helper()
+	key := filepath.Join(n.dir, "root.key")
+	if err := os.WriteFile(key, []byte(dbtest.Root().Text()), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	n.env = append(n.env, "ROWHOUSE_DATABASE_URL="+database, "ROWHOUSE_ROOT_KEY_FILE="+key)
+	return n
 }
 
 func (n *node) command(args ...string) *exec.Cmd {
@@ -224,7 +237,7 @@ func (n *node) survive(disturb func()) {
 	n.start()
 	n.setUp()
 
-	const batches, rows, writers = 120, 10, 4
+	const batches, rows, writers = 90, 5, 4
 	var (
 		mu    sync.Mutex
 		acked int
@@ -244,7 +257,7 @@ func (n *node) survive(disturb func()) {
 				}
 				n.insist(batch, rows)
 				mu.Lock()
-				if acked++; acked == 20 || acked == 45 || acked == 75 {
+				if acked++; acked == 15 || acked == 35 || acked == 55 {
 					kill <- struct{}{}
 				}
 				mu.Unlock()
@@ -330,7 +343,7 @@ func (n *node) checkLog(contacts int) {
 // What is asked of a server that is told to stop is answered.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
+	n := newNode(t).on(dbtest.Database(t))
 	n.start()
 	n.setUp()
 	var wg sync.WaitGroup

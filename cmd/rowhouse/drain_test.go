@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
 )
 
 // caller sends requests over connections of its own, and hides nothing: clients of
@@ -131,8 +133,8 @@ func TestDrainIdle(t *testing.T) {
 // how to come back, and a second signal ends it at once.
 func TestStopping(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
-	n.env = []string{"ROWHOUSE_DRAIN=1m"}
+	n := newNode(t).on(dbtest.Database(t))
+	n.env = append(n.env, "ROWHOUSE_DRAIN=1m")
 	n.start()
 	n.setUp()
 	req, err := http.NewRequest(http.MethodGet, "http://"+n.addr+n.tenant+"/events/stream", nil)

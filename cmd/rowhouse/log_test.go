@@ -32,7 +32,7 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{T: t, database: dbtest.Server(t), events: esdbtest.Start(t).URL()}
+	in := &installation{T: t, database: dbtest.Database(t), events: esdbtest.Start(t).URL()}
 	a, b := twoNodes(t, in.database, in.events)
 	in.nodes = []*node{a, b}
 	return in
@@ -131,7 +131,7 @@ func (in *installation) work(o tenantOf) {
 	}
 	pipeline := create("/pipelines", `{"name":"Sales","stages":[{"key":"lead","name":"Lead","kind":"open","probability":10},
 		{"key":"won","name":"Won","kind":"won","probability":100},{"key":"lost","name":"Lost","kind":"lost"}]}`)
-	for i := range 12 {
+	for i := range 6 {
 		company := create("/companies", fmt.Sprintf(`{"name":"Company %d"}`, i))
 		contact := create("/contacts", fmt.Sprintf(`{"last_name":"Contact %d","emails":[{"address":"c%d@example.com","primary":true}]}`, i, i))
 		deal := create("/deals", fmt.Sprintf(`{"name":"Deal %d","pipeline_id":%q,"company_id":%q,"amount":{"amount":"12.50","currency":"EUR"}}`, i, pipeline, company))
@@ -145,7 +145,8 @@ func (in *installation) work(o tenantOf) {
 
 // keepWriting makes contacts at all nodes in turns until the returned function is
 // called, which returns how many that were, and how many were refused for a while.
-func (in *installation) keepWriting(o tenantOf) (stop func() (made, refused int)) {
+// The pause after each keeps the log from outgrowing the test.
+func (in *installation) keepWriting(o tenantOf, pause time.Duration) (stop func() (made, refused int)) {
 	ctx, cancel := context.WithCancel(in.Context())
 	var running sync.WaitGroup
 	made, refused := 0, 0
@@ -157,7 +158,7 @@ func (in *installation) keepWriting(o tenantOf) (stop func() (made, refused int)
 			switch {
 			case err == nil && status == http.StatusCreated:
 				made++
-				time.Sleep(10 * time.Millisecond) // the log must not outgrow the test
+				time.Sleep(pause)
 			case err == nil && status == http.StatusServiceUnavailable && bytes.Contains(data, []byte(`"tenant_sealed"`)):
 				refused++
 				time.Sleep(20 * time.Millisecond) // as a client does
@@ -199,12 +200,12 @@ func TestLogCopy(t *testing.T) {
 	a, b := tenants[0], tenants[1]
 	in.work(a)
 	in.work(b)
-	busy := in.keepWriting(b)
+	busy := in.keepWriting(b, 250*time.Millisecond)
 	before := in.sums(a)
 	in.copy(a, in.events, "postgres")
 	in.same(a, before)
 
-	moving := in.keepWriting(a) // package transfer tries both ways with and without writers
+	moving := in.keepWriting(a, 10*time.Millisecond) // package transfer tries both ways with and without writers
 	in.copy(a, "postgres", in.events)
 	made, refused := moving()
 	in.same(a, in.sums(a))
@@ -256,10 +257,9 @@ func (in *installation) checkCommands(a, b tenantOf) {
 // A node that does not know the event store would go on reading where a log was.
 func TestLogCopyNeedsAllNodes(t *testing.T) {
 	t.Parallel()
-	in := &installation{t, dbtest.Server(t), esdbtest.Start(t).URL(), []*node{newNode(t)}}
+	in := &installation{t, dbtest.Database(t), esdbtest.Start(t).URL(), []*node{newNode(t)}}
 	n := in.nodes[0]
-	n.env = []string{"ROWHOUSE_DATABASE_URL=" + in.database, "ROWHOUSE_ROOT_KEY_FILE=" + in.key()}
-	n.start()
+	n.on(in.database).start()
 	out, code := in.rowhouse("log", "copy", "--from", "postgres", "--to", in.events, "--all", "--yes")
 	if code != 2 || !strings.Contains(out, "serve without --events") {
 		t.Errorf("exit status %d\n%s", code, out)

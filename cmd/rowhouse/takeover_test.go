@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -31,7 +31,7 @@ func TestTakeOver(t *testing.T) {
 			if engine == "kurrent" {
 				store = esdbtest.Start(t).URL()
 			}
-			takeOver(t, dbtest.Server(t), store)
+			takeOver(t, dbtest.Database(t), store)
 		})
 	}
 }
@@ -40,7 +40,7 @@ func takeOver(t *testing.T, database, store string) {
 	t.Helper()
 	broker := startNATS(t, 1<<20)
 	a, b := twoNodes(t, database, store, fmt.Sprintf("ROWHOUSE_BUS=nats://127.0.0.1:%d", broker.Addr().(*net.TCPAddr).Port))
-	const tenants, before, after = 16, 40, 20 // enough tenants for nearly every shard
+	const tenants, before, after = 16, 24, 12 // enough tenants for nearly every shard
 	all := a.newTenants(tenants)
 	var busy sync.WaitGroup
 	for i := range all {
@@ -77,7 +77,8 @@ func twoNodes(t *testing.T, database, store string, env ...string) (a, b *node) 
 	a, b = newNode(t), newNode(t)
 	for _, n := range []*node{a, b} {
 		n.events = store
-		n.env = append([]string{"ROWHOUSE_DATABASE_URL=" + database, "ROWHOUSE_ROOT_KEY_FILE=" + filepath.Join(a.dir, "root.key")}, env...)
+		n.env = slices.Clone(env)
+		n.on(database)
 	}
 	a.start()
 	a.setUp()
