@@ -119,17 +119,6 @@ func value[R any, V ~string](name string, typ query.Type, get func(*R) V) column
 	return scalar(name, typ, "text", func(r *R) string { return string(get(r)) })
 }
 
-// long is a column of text that may be longer than a cursor has room for. It is
-// sorted by its beginning.
-func long[R any, V ~string](name string, of query.Type, get func(*R) V) column[R] {
-	c := value(name, of, get)
-	c.query.Prefix = sortedBy
-	return c
-}
-
-// sortedBy is by how many characters of a long text records are sorted.
-const sortedBy = 200
-
 // enum is a column of text of a fixed vocabulary.
 func enum[R any, V ~string](name string, vocabulary []V, get func(*R) V) column[R] {
 	words := make([]string, len(vocabulary))
@@ -141,7 +130,9 @@ func enum[R any, V ~string](name string, vocabulary []V, get func(*R) V) column[
 
 // reference is a column of IDs of other records.
 func reference[R any](name, prefix string, get func(*R) domain.ID) column[R] {
-	return scalar(name, query.ID(prefix), "uuid", func(r *R) plainUUID { return plainUUID(get(r).UUID) })
+	c := scalar(name, query.ID(prefix), "uuid", func(r *R) plainUUID { return plainUUID(get(r).UUID) })
+	c.query.Sortable = false // IDs of other records have no order that means something
+	return c
 }
 
 // plainUUID is a UUID that does not write itself as text to be read again.
@@ -280,7 +271,6 @@ func common[R any](t *Table[R]) {
 	id.query = query.Column{Name: "id", SQL: "id", Type: query.ID(t.prefix), Sortable: true}
 	id.value = func(r *R, _ bool) any { return base(r).ID.UUID }
 	version := internal("version", "int", func(e *entry[R]) int32 { return int32(base(e.row).Version) })
-	version.query = query.Column{Name: "version", SQL: "version", Type: query.Int, Sortable: true, Stored: true}
 	created := internal("created_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).CreatedAt })
 	created.query = query.Column{Name: "created_at", SQL: "created_at", Type: query.Time, Sortable: true, Stored: true}
 	updated := internal("updated_at", "timestamptz", func(e *entry[R]) time.Time { return base(e.row).UpdatedAt })
@@ -328,12 +318,13 @@ func (t *Table[R]) searched() []string {
 // statements is the SQL of a table. The first parameter is always the tenant. A
 // single row is the usual case, and costs a sixth less if it is not unnested.
 type statements struct {
-	upsert, one, drop, load     string // of the version $2
-	sweep                       string // of those that are neither served nor filled
-	exists                      string // nothing, but that there is the table with its columns
-	find, list, count, checksum string // of the one that serves
-	some                        string // likewise: find with a condition
-	pick, pickOf                string // likewise: IDs, perhaps among some
+	upsert, one, drop, load string // of the version $2
+	sweep                   string // of those that are neither served nor filled
+	exists                  string // nothing, but that there is the table with its columns
+	serving                 string // the table, and the condition that rows are of the one that serves
+	find, count, checksum   string // of the one that serves
+	some                    string // likewise: find with a condition
+	pick, pickOf            string // likewise: IDs, perhaps among some
 }
 
 func compose[R any](name string, cs []column[R]) statements {
@@ -368,7 +359,7 @@ func compose[R any](name string, cs []column[R]) statements {
 		some:     byID("$2", found, from+serving+" and %s"),
 		pick:     "select id from " + from + serving + " and %s order by id limit %d",
 		pickOf:   byID("$2", "id", from+serving+" and %s"),
-		list:     "select doc, %s from " + from + serving + " and %s order by %s limit %d",
+		serving:  from + serving,
 		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
 		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,
 	}

@@ -60,7 +60,7 @@ func (t *Table[R]) has(member string) bool {
 	}) || slices.Contains(rowMembers(), member)
 }
 
-// longest is how many characters a text may have that is sorted as a whole.
+// longest is how many characters a text may have that an index and a cursor have room for.
 const longest = 500
 
 // fieldColumn returns the columns of a member, if any.
@@ -107,13 +107,10 @@ func fieldColumn[R any](m domain.Member, f reflect.StructField) columns[R] {
 		return columns[R]{boolean(name, func(r *R) bool { return get(r).Bool() })}
 	case f.Type.Kind() == reflect.Int:
 		return one(number(name, func(r *R) *int { return new(int(get(r).Int())) }))
-	case f.Type.Kind() == reflect.String && f.Tag.Get("text") == "lines":
-		return one(long(name, query.Lines, text1))
-	case f.Type == reflect.TypeFor[string]():
-		if most, err := strconv.Atoi(f.Tag.Get("maxLength")); err == nil && most > longest {
-			return one(long(name, query.Text, func(r *R) string { return domain.Line(text1(r)) }))
+	case f.Type == reflect.TypeFor[string]() && f.Tag.Get("text") != "lines":
+		if most, err := strconv.Atoi(f.Tag.Get("maxLength")); err != nil || most <= longest {
+			return one(text(name, text1))
 		}
-		return one(text(name, text1))
 	}
 	return nil
 }

@@ -132,8 +132,7 @@ func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q que
 		return Page{}, err
 	}
 	args := query.Args{tenant.UUID}
-	where := page.Where(&args)
-	list := fmt.Sprintf(p.statements().list, page.SortColumns(), where, page.OrderBy(), q.Limit+1)
+	list := page.Select(&args, "doc", p.statements().serving, q.Limit+1)
 	var result Page
 	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		result = Page{Documents: make([][]byte, 0, q.Limit)}

@@ -52,6 +52,7 @@ func dutySettings(d Duty) map[string]string {
 	switch d {
 	case Reader:
 		set["default_transaction_read_only"] = "on"
+		maps.Copy(set, alongIndexes)
 	case Projector, Worker, Queue:
 		// What a crash takes from a read model is read from the log again,
 		// because its checkpoint is lost with it; and a job that was done, but is
@@ -59,6 +60,21 @@ func dutySettings(d Duty) map[string]string {
 		set["synchronous_commit"] = "off"
 	}
 	return set
+}
+
+// alongIndexes makes the plans of those who read lists the same whether there are
+// statistics or not, and for tenants of all sizes: a list is read along the index that
+// its order is that of, and what it refers to is looked up. A plan that PostgreSQL
+// keeps for all parameters is made for an average tenant, which is none.
+var alongIndexes = map[string]string{
+	"plan_cache_mode":                 "force_custom_plan",
+	"enable_seqscan":                  "off",
+	"enable_bitmapscan":               "off",
+	"enable_sort":                     "off",
+	"enable_hashjoin":                 "off",
+	"enable_mergejoin":                "off",
+	"max_parallel_workers_per_gather": "0",
+	"jit":                             "off", // which the price of what is off would switch on
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

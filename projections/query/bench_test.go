@@ -39,7 +39,7 @@ func BenchmarkCompile(b *testing.B) {
 			b.Fatal(err)
 		}
 		args := query.Args{tenant, 1}
-		_, _, _ = page.Where(&args), page.OrderBy(), page.SortColumns()
+		_ = page.Select(&args, "id", "things where true", 51)
 		if _, err := page.Cursor(place(page, instant(someTimes[0]), "x", id)); err != nil {
 			b.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -15,12 +14,7 @@ type Column struct {
 	SQL      string // the column of the table; if empty, the name is good for fields only
 	Type     Type
 	Nullable bool
-	Sortable bool
-
-	// Prefix, if set, is how many characters of a text it is sorted by: records
-	// that have the same are in the order of their IDs. A cursor has room for
-	// three texts of 500 characters, whatever characters those are.
-	Prefix int
+	Sortable bool // values are short: a cursor has room for three texts of 500 characters
 
 	// Of lists the members of a record that the column follows from, if it is not
 	// the one that its name begins with.
@@ -38,14 +32,6 @@ func (c *Column) Members() []string {
 	}
 	member, _, _ := strings.Cut(c.Name, ".")
 	return []string{member}
-}
-
-// order returns what to sort by.
-func (c *Column) order() string {
-	if c.Prefix > 0 {
-		return "left(" + c.SQL + ", " + strconv.Itoa(c.Prefix) + ")"
-	}
-	return c.SQL
 }
 
 // Columns is what clients may name in queries on one table. It is immutable.

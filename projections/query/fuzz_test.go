@@ -107,7 +107,7 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		args := query.Args{}
-		page.Where(&args)
+		page.Select(&args, "id", "things where true", 51)
 		if q.Cursor != "" && (len(args) < 2 || args[len(args)-1] == nil) {
 			t.Errorf("%v", args)
 		}

@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -45,42 +46,60 @@ func (q Query) keys() []Key {
 	return append(slices.Clip(q.Sort), last)
 }
 
-// Where returns the condition of [Query.Where], and that a record comes after
-// the cursor.
-func (p Page) Where(a *Args) string {
-	where := p.query.Where(a)
-	if p.after != nil {
-		where += " and " + after(p.keys, p.after, a)
+// A placeRange is a part of what comes after the cursor, whose rows are next to one
+// another in an index. No row is in two of them.
+type placeRange struct{ where, orderBy string }
+
+// ranges returns what comes after the cursor, and adds its values to the arguments.
+func (p Page) ranges(a *Args) (ranges []placeRange) {
+	conditions := p.query.conditions(a)
+	var places []placeRange
+	if p.after == nil {
+		places = beginning(p.keys)
+	} else {
+		places = after(p.keys, p.after, a)
 	}
-	return where
-}
-
-// OrderBy returns what to order by.
-func (p Page) OrderBy() string {
-	return p.list(func(k Key) string {
-		switch {
-		case !k.Descending:
-			return k.Column.order() // nulls last is the default
-		case k.Column.Nullable:
-			return k.Column.order() + " desc nulls last"
-		default:
-			return k.Column.order() + " desc" // as an index can be read backwards
+	for _, deleted := range p.query.Deleted.conditions() {
+		for _, r := range places {
+			r.where = strings.Join(append([]string{deleted}, append(conditions, r.where)...), " and ")
+			ranges = append(ranges, r)
 		}
-	})
+	}
+	return ranges
 }
 
-// SortColumns returns the columns to select for [Page.Place].
-func (p Page) SortColumns() string {
-	return p.list(func(k Key) string { return k.Column.order() })
+// Select returns the statement that gets the first rows of the page: columns, and
+// after them those that [Page.Place] takes. From is the table and a condition, which
+// is joined to others by "and".
+func (p Page) Select(a *Args, columns, from string, limit int) string {
+	for i, k := range p.keys {
+		columns += ", " + k.Column.SQL + " as " + key(i)
+	}
+	most := " limit " + strconv.Itoa(limit)
+	var parts []string
+	for _, r := range p.ranges(a) {
+		parts = append(parts, "select "+columns+" from "+from+" and "+r.where+" order by "+r.orderBy+most)
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "select * from ((" + strings.Join(parts, ") union all (") + ")) as page order by " + p.order(key) + most
 }
 
-func (p Page) list(each func(Key) string) string {
+// OrderBy returns the order of the list.
+func (p Page) OrderBy() string {
+	return p.order(func(i int) string { return p.keys[i].Column.SQL })
+}
+
+func (p Page) order(name func(i int) string) string {
 	parts := make([]string, len(p.keys))
 	for i, k := range p.keys {
-		parts[i] = each(k)
+		parts[i] = name(i) + direction(k)
 	}
 	return strings.Join(parts, ", ")
 }
+
+func key(i int) string { return "k" + strconv.Itoa(i+1) }
 
 // Place returns targets to scan the sort columns of a row into, one after the
 // other, that take nulls. The last of them is the record's ID.
@@ -92,53 +111,107 @@ func (p Page) Place() []any {
 	return targets
 }
 
-// after returns the condition that a row comes after one with these values.
-// Nulls come last, so nothing but another null comes after a null.
-func after(keys []Key, values []any, a *Args) string {
+// direction returns what follows the name of a key in the order of a list.
+func direction(k Key) string {
+	switch {
+	case !k.Descending:
+		return "" // nulls last is the default
+	case k.Column.Nullable:
+		return " desc nulls last"
+	default:
+		return " desc"
+	}
+}
+
+// along returns the order of rows that are all null in the first key, or none of them.
+// An index has nulls at its end, so whoever reads it backwards comes to them first;
+// if there are none, or no others, it makes no difference.
+func along(keys []Key) string {
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = k.Column.SQL + direction(k)
+	}
+	if keys[0].Descending {
+		parts[0] = keys[0].Column.SQL + " desc"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// beginning returns the ranges of a list from its beginning on.
+func beginning(keys []Key) []placeRange {
+	k := keys[0]
+	if !k.Column.Nullable || !k.Descending {
+		return []placeRange{{"true", along(keys)}}
+	}
+	return []placeRange{{k.Column.SQL + " is not null", along(keys)}, {k.Column.SQL + " is null", along(keys)}}
+}
+
+// after returns the ranges of what comes after a row with these values. Nulls come
+// last, so nothing but another null comes after a null.
+func after(keys []Key, values []any, a *Args) (ranges []placeRange) {
+	k, v := keys[0], values[0]
+	col, order := k.Column.SQL, along(keys)
+	if v == nil {
+		return []placeRange{{col + " is null and " + beyond(keys[1:], values[1:], a), order}}
+	}
 	if uniform(keys) {
-		return afterRow(keys, values, a)
+		ranges = []placeRange{{beyondRow(keys, values, a), order}}
+	} else {
+		value := k.Column.one(a, v)
+		ranges = []placeRange{
+			{col + " = " + value + " and " + beyond(keys[1:], values[1:], a), order},
+			{col + sign(k) + value, order},
+		}
+	}
+	if k.Column.Nullable {
+		ranges = append(ranges, placeRange{col + " is null", order})
+	}
+	return ranges
+}
+
+// beyond returns the condition that a row comes after one with these values.
+func beyond(keys []Key, values []any, a *Args) string {
+	if uniform(keys) && !slices.ContainsFunc(keys, func(k Key) bool { return k.Column.Nullable }) {
+		return beyondRow(keys, values, a)
 	}
 	k, v := keys[0], values[0]
-	col, beyond := k.Column.order(), beyond(k)
-	switch {
-	case v == nil:
-		return "(" + col + " is null and " + after(keys[1:], values[1:], a) + ")"
-	case k.Column.Nullable:
-		value := k.Column.one(a, v)
-		return "(" + col + beyond + value + " or " + col + " is null or (" +
-			col + " = " + value + " and " + after(keys[1:], values[1:], a) + "))"
-	default:
-		// The first condition follows from the second, but an index can start there.
-		value := k.Column.one(a, v)
-		return "(" + col + strings.TrimRight(beyond, " ") + "= " + value + " and (" +
-			col + beyond + value + " or " + after(keys[1:], values[1:], a) + "))"
+	col := k.Column.SQL
+	if v == nil {
+		return "(" + col + " is null and " + beyond(keys[1:], values[1:], a) + ")"
 	}
+	value := k.Column.one(a, v)
+	or := " or "
+	if k.Column.Nullable {
+		or += col + " is null or "
+	}
+	return "(" + col + sign(k) + value + or + "(" + col + " = " + value + " and " + beyond(keys[1:], values[1:], a) + "))"
 }
 
-// afterRow compares rows, which an index can answer by itself.
-func afterRow(keys []Key, values []any, a *Args) string {
+// beyondRow compares rows, which an index can answer by itself. Rows with a null are
+// not among the answers.
+func beyondRow(keys []Key, values []any, a *Args) string {
 	columns, marks := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
-		columns[i], marks[i] = k.Column.order(), k.Column.one(a, values[i])
+		columns[i], marks[i] = k.Column.SQL, k.Column.one(a, values[i])
 	}
 	if len(keys) == 1 {
-		return columns[0] + beyond(keys[0]) + marks[0]
+		return columns[0] + sign(keys[0]) + marks[0]
 	}
-	return "(" + strings.Join(columns, ", ") + ")" + beyond(keys[0]) + "(" + strings.Join(marks, ", ") + ")"
+	return "(" + strings.Join(columns, ", ") + ")" + sign(keys[0]) + "(" + strings.Join(marks, ", ") + ")"
 }
 
-// uniform reports whether rows can be compared as such: all in one direction,
-// and without nulls.
+// uniform reports whether rows can be compared as such: all in one direction, and
+// without nulls but in the first key.
 func uniform(keys []Key) bool {
-	for _, k := range keys {
-		if k.Column.Nullable || k.Descending != keys[0].Descending {
+	for i, k := range keys {
+		if i > 0 && k.Column.Nullable || k.Descending != keys[0].Descending {
 			return false
 		}
 	}
 	return true
 }
 
-func beyond(k Key) string {
+func sign(k Key) string {
 	if k.Descending {
 		return " < "
 	}

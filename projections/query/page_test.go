@@ -67,44 +67,57 @@ func TestAfter(t *testing.T) {
 	for _, c := range []struct {
 		sort   string
 		values []any
-		where  string
+		ranges []string // each with its order
 		args   []any
 	}{
-		{``, []any{id}, `id > $1::uuid`, nil},
-		{`-id`, []any{id}, `id < $1::uuid`, nil},
-		{`id,-size`, []any{id}, `id > $1::uuid`, nil},
-		{`-updated_at`, []any{at, id}, `(updated_at, id) < ($1::timestamptz, $2::uuid)`, nil},
-		{`name,price.amount`, []any{"<Ää>\u2028\"", int64(math.MaxInt64), id}, `(name, price, id) > ($1::text, $2::bigint, $3::uuid)`, nil},
+		{``, []any{id}, []string{`id > $1::uuid order by id`}, nil},
+		{`-id`, []any{id}, []string{`id < $1::uuid order by id desc`}, nil},
+		{`id,-size`, []any{id}, []string{`id > $1::uuid order by id`}, nil},
+		{`-updated_at`, []any{at, id}, []string{`(updated_at, id) < ($1::timestamptz, $2::uuid) order by updated_at desc, id desc`}, nil},
 		{
-			`-updated_at,name`,
-			[]any{at, "x", id},
-			`(updated_at <= $1::timestamptz and (updated_at < $1::timestamptz or (name, id) > ($2::text, $3::uuid)))`, nil,
+			`name,price.amount`, []any{"<Ää>\u2028\"", int64(math.MaxInt64), id},
+			[]string{`(name, price, id) > ($1::text, $2::bigint, $3::uuid) order by name, price, id`}, nil,
 		},
+		{`-updated_at,name`, []any{at, "x", id}, []string{
+			`updated_at = $1::timestamptz and (name, id) > ($2::text, $3::uuid) order by updated_at desc, name, id`,
+			`updated_at < $1::timestamptz order by updated_at desc, name, id`,
+		}, nil},
+		{`size`, []any{int64(math.MinInt64), id}, []string{
+			`(size, id) > ($1::bigint, $2::uuid) order by size, id`,
+			`size is null order by size, id`,
+		}, nil},
+		{`size`, []any{nil, id}, []string{`size is null and id > $1::uuid order by size, id`}, []any{id}},
+		{`-due_on`, []any{on, id}, []string{
+			`(due_on, id) < ($1::date, $2::uuid) order by due_on desc, id desc`,
+			`due_on is null order by due_on desc, id desc`,
+		}, nil},
+		{`-due_on`, []any{nil, id}, []string{`due_on is null and id < $1::uuid order by due_on desc, id desc`}, []any{id}},
 		{
-			`size`,
-			[]any{int64(math.MinInt64), id},
-			`(size > $1::bigint or size is null or (size = $1::bigint and id > $2::uuid))`, nil,
-		},
-		{`size`, []any{nil, id}, `(size is null and id > $1::uuid)`, []any{id}},
-		{`-due_on`, []any{on, id}, `(due_on < $1::date or due_on is null or (due_on = $1::date and id < $2::uuid))`, nil},
-		{
-			`-active,stage,-owner_id`,
-			[]any{false, nil, user.UUID, id},
-			`(active < $1::boolean or active is null or (active = $1::boolean and (stage is null and ` +
-				`(owner_id < $2::uuid or owner_id is null or (owner_id = $2::uuid and id < $3::uuid)))))`,
-			[]any{false, user.UUID, id},
+			`-active,stage,-owner_id`, []any{false, nil, user.UUID, id}, []string{
+				`active = $1::boolean and (stage is null and (owner_id < $2::uuid or owner_id is null or (owner_id = $2::uuid and id < $3::uuid)))` +
+					` order by active desc, stage, owner_id desc nulls last, id desc`,
+				`active < $1::boolean order by active desc, stage, owner_id desc nulls last, id desc`,
+				`active is null order by active desc, stage, owner_id desc nulls last, id desc`,
+			}, []any{false, user.UUID, id},
 		},
 	} {
-		q := parse(t, "deleted=include&sort="+c.sort)
-		q.Cursor = cursor(t, "deleted=include&sort="+c.sort, c.values...)
+		list := "deleted=only&sort=" + c.sort
+		q := parse(t, list)
+		q.Cursor = cursor(t, list, c.values...)
 		page, err := q.Page(signer, tenant)
 		if err != nil {
 			t.Errorf("%s: %v", c.sort, err)
 			continue
 		}
 		args := query.Args{}
-		if where := page.Where(&args); where != "true and "+c.where {
-			t.Errorf("%s: %s", c.sort, where)
+		got := page.Select(&args, "doc", "things where true", 5)
+		for _, r := range c.ranges {
+			if !strings.Contains(got, " from things where true and deleted_at is not null and "+r+" limit 5") {
+				t.Errorf("%s has no %q: %s", c.sort, r, got)
+			}
+		}
+		if n := strings.Count(got, " from things"); n != len(c.ranges) {
+			t.Errorf("%s has %d ranges: %s", c.sort, n, got)
 		}
 		want := c.args
 		if want == nil {
@@ -253,7 +266,6 @@ func ExampleQuery() {
 	q, _ := query.Parse(url.Values{"filter": {`price.amount>=1000 and stage in (won,lost)`}, "sort": {"-updated_at"}}, things)
 	page, _ := q.Page(signer, tenant)
 	args := query.Args{tenant, 1}
-	fmt.Println("select doc,", page.SortColumns(), "from crm.things where tenant_id = $1 and ver = $2 and",
-		page.Where(&args), "order by", page.OrderBy(), "limit", q.Limit+1)
-	// Output: select doc, updated_at, id from crm.things where tenant_id = $1 and ver = $2 and deleted_at is null and (price >= $3::bigint and stage = any($4::text[])) order by updated_at desc, id desc limit 51
+	fmt.Println(page.Select(&args, "doc", "crm.things where tenant_id = $1 and ver = $2", q.Limit+1))
+	// Output: select doc, updated_at as k1, id as k2 from crm.things where tenant_id = $1 and ver = $2 and deleted_at is null and (price >= $3::bigint and stage = any($4::text[])) and true order by updated_at desc, id desc limit 51
 }

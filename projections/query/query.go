@@ -341,24 +341,36 @@ func (q Query) found(a *Args) string {
 // Where returns the condition that a record of the list must meet wherever it
 // stands in the order, such as for counting. It can be joined to others by "and".
 func (q Query) Where(a *Args) string {
-	conditions := make([]string, 0, 8)
-	switch q.Deleted {
-	case DeletedOnly:
-		conditions = append(conditions, deletedAt+" is not null")
-	case DeletedInclude:
-	default:
-		conditions = append(conditions, deletedAt+" is null")
+	all := q.Deleted.conditions()
+	if len(all) > 1 {
+		all = []string{"true"}
 	}
+	return strings.Join(append(all, q.conditions(a)...), " and ")
+}
+
+// conditions returns the conditions of the list, but for what is said of deleted records.
+func (q Query) conditions(a *Args) (all []string) {
 	if len(q.Words) > 0 {
-		conditions = append(conditions, q.found(a))
+		all = append(all, q.found(a))
 	}
 	for _, f := range []Filter{q.Filter, q.rows} {
 		if f != nil {
-			conditions = append(conditions, f.SQL(a))
+			all = append(all, f.SQL(a))
 		}
 	}
-	if len(conditions) == 0 {
-		return "true"
+	return all
+}
+
+// conditions returns the conditions of the records to look at. Live records and
+// deleted ones have indexes of their own, so there are two if it is about both.
+func (d Deleted) conditions() []string {
+	const live, gone = deletedAt + " is null", deletedAt + " is not null"
+	switch d {
+	case DeletedOnly:
+		return []string{gone}
+	case DeletedInclude:
+		return []string{live, gone}
+	default:
+		return []string{live}
 	}
-	return strings.Join(conditions, " and ")
 }

@@ -313,7 +313,7 @@ func TestParse(t *testing.T) {
 			filter = fromURL.Filter.String()
 		}
 		args := query.Args{}
-		where := page.Where(&args)
+		where := fromURL.Where(&args)
 		got := []string{filter, page.OrderBy(), where, fmt.Sprint(args)}
 		if diff := cmp.Diff([]string{c.filter, c.order, c.where, c.args}, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", c.url, diff)

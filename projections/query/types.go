@@ -33,9 +33,6 @@ var (
 	// collation. It is read as records keep it: see [domain.Line].
 	Text = textual("text of up to 4096 bytes without NUL", readLine, readPart)
 
-	// Lines is text that may have several lines: see [domain.Lines].
-	Lines = textual("text of up to 4096 bytes without NUL", readLines, readPart)
-
 	// Int is a bigint or a smaller integer.
 	Int = scalar("bigint", "an integer", digits, orderOps, readInt, formatInt)
 
@@ -114,6 +111,9 @@ func array(of Type, ops []Op) Type {
 }
 
 func (t Type) isArray() bool { return t.target == nil }
+
+// IsArray reports whether a column of the type has several values, or none.
+func (t Type) IsArray() bool { return t.read != nil && t.isArray() }
 
 func readInt(s string) (int64, bool) {
 	if len(s) > maxText {

@@ -92,8 +92,6 @@ func readLine(s string) (string, bool) {
 	return s, !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-func readLines(s string) (string, bool) { return domain.Lines(s), true }
-
 // readPart reads a part of a text. The blanks at its ends mean something.
 func readPart(s string) (string, bool) { return norm.NFC.String(s), true }
 
