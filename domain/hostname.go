@@ -131,3 +131,14 @@ func InLetters(text string) string {
 		return letters
 	})
 }
+
+// InASCII returns the names of hosts in a text, such as an e-mail address, in ASCII
+// (xn--), or the text as it is if that is not one.
+func InASCII(text string) string {
+	host := text[strings.LastIndexByte(text, '@')+1:]
+	ascii, err := hostnames.ToASCII(host)
+	if err != nil {
+		return text
+	}
+	return text[:len(text)-len(host)] + ascii
+}

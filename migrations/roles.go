@@ -18,7 +18,7 @@ import (
 // owners are the roles that own things and that nobody can log in as: the
 // tables, the seal key, and the functions that see more than their callers.
 func owners() []string {
-	return []string{"rowhouse_owner", "rowhouse_sec", "rowhouse_log", "rowhouse_directory"}
+	return []string{"rowhouse_owner", "rowhouse_sec", "rowhouse_log", "rowhouse_directory", "rowhouse_search"}
 }
 
 // ensureRoles creates the roles that are missing, and makes us a member of the

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -231,7 +232,29 @@ func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
 	}
 	if len(gone) > 0 {
 		b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
+		b.Queue(cs.table.sql.dropWords, cs.tenant.UUID, cs.ver, gone)
 	}
+	if ids, terms := cs.words(); len(ids) > 0 {
+		b.Queue(cs.table.sql.words, cs.tenant.UUID, cs.ver, ids, terms)
+	}
+}
+
+// words returns the terms of the rows, as arrays of text, without those that are known
+// to be in the database. A row that was remembered may be ahead of the database: then it
+// is the statement that leaves alone what is the same.
+func (cs *tableChanges[R]) words() (ids []uuid.UUID, terms []string) {
+	v := query.NewVocabulary(cs.tenant, cs.table.prefix)
+	for _, c := range cs.list {
+		if c.after == nil || c.after.doc == nil {
+			continue
+		}
+		after := cs.table.terms(v, c.after.row)
+		if c.before != nil && c.before.version(cs.table) < c.first().Version && slices.Equal(after, cs.table.terms(v, c.before.row)) {
+			continue
+		}
+		ids, terms = append(ids, c.first().Stream.ID), append(terms, arrayText(after))
+	}
+	return ids, terms
 }
 
 // upsertArgs returns what the statement takes that writes rows, or false if a

@@ -242,12 +242,15 @@ func arrayText[V ~string](values []V) string {
 
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// search says by which texts a record is found, and which of its members they are of.
-func search[R any](get func(*R) []string, members ...string) column[R] {
-	c := internal(searchColumn, "text", func(e *entry[R]) string { return query.SearchText(get(e.row)...) })
-	c.query.Of = members
-	return c
+// searched says by which texts of a member records are found by q.
+func searched[R any](member string, get func(*R) []string) part[R] { return words[R]{member, get} }
+
+type words[R any] struct {
+	member string
+	texts  func(*R) []string
 }
+
+func (w words[R]) addTo(t *Table[R]) { t.words = append(t.words, w) }
 
 // internal is a column that is never null, and that clients cannot name.
 func internal[R, V any](name, sqlType string, get func(*entry[R]) V) column[R] {
@@ -306,13 +309,42 @@ func (t *Table[R]) queryColumns() (named []query.Column) {
 }
 
 // searched returns the members that records are found in by q.
-func (t *Table[R]) searched() []string {
-	for _, c := range t.columns {
-		if c.sql == searchColumn {
-			return c.query.Of
+func (t *Table[R]) searched() (members []string) {
+	for _, w := range t.words {
+		members = append(members, w.member)
+	}
+	return members
+}
+
+// terms returns the terms by which a row is found: the words of what q looks into, the
+// pieces of texts of which a part can be asked for, and the values of arrays.
+func (t *Table[R]) terms(v query.Vocabulary, r *R) (terms query.Terms) {
+	for _, w := range t.words {
+		for _, text := range w.texts(r) {
+			terms = v.Words(terms, w.member, text)
 		}
 	}
-	return nil
+	for _, c := range t.columns {
+		parts, array := c.query.Type.HasParts(), c.query.Type.IsArray()
+		if c.value == nil || !parts && !array {
+			continue
+		}
+		switch value := c.value(r, true).(type) {
+		case string:
+			terms = v.Pieces(terms, value)
+		case []string:
+			for _, text := range value {
+				if terms = v.Value(terms, c.query.Name, text); parts {
+					terms = v.Pieces(terms, text)
+				}
+			}
+		case []uuid.UUID:
+			for _, id := range value {
+				terms = v.Value(terms, c.query.Name, id.String())
+			}
+		}
+	}
+	return terms.Sorted()
 }
 
 // statements is the SQL of a table. The first parameter is always the tenant. A
@@ -322,7 +354,10 @@ type statements struct {
 	sweep                   string // of those that are neither served nor filled
 	exists                  string // nothing, but that there is the table with its columns
 	serving                 string // the table, and the condition that rows are of the one that serves
-	find, count, checksum   string // of the one that serves
+	find, checksum          string // of the one that serves
+	findWords, findIndexed  string // IDs of rows of the one that serves, or of any: see [statements.probe]
+	words, dropWords        string // writes the terms of rows of the version $2, and removes those of some
+	sweepWords              string // of the terms of rows that are neither served nor filled
 	some                    string // likewise: find with a condition
 	pick, pickOf            string // likewise: IDs, perhaps among some
 }
@@ -342,7 +377,8 @@ func compose[R any](name string, cs []column[R]) statements {
 	all := strings.Join(cols, ", ")
 	const mine = " where tenant_id = $1 and ver = $2"
 	// What people see: the version of the rows that serves now.
-	serving := ` where tenant_id = $1 and ver = (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
+	ver := `(select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
+	serving := ` where tenant_id = $1 and ver = ` + ver
 	const found = "id, doc, version, position, deleted_at is not null"
 	insert := "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, "
 	update := " on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", ")
@@ -354,14 +390,22 @@ func compose[R any](name string, cs []column[R]) statements {
 		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
 			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
-		exists:   "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
-		find:     byID("$2", found, from+serving),
-		some:     byID("$2", found, from+serving+" and %s"),
-		pick:     "select id from " + from + serving + " and %s order by id limit %d",
-		pickOf:   byID("$2", "id", from+serving+" and %s"),
-		serving:  from + serving,
-		count:    "select count(*) from (select from " + from + serving + " and %s%s) as found",
-		checksum: "select count(*), coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)::text from " + from + serving,
+		exists:  "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
+		find:    byID("$2", found, from+serving),
+		some:    byID("$2", found, from+serving+" and %s"),
+		pick:    "select id from " + from + serving + " and %s order by id limit %d",
+		pickOf:  byID("$2", "id", from+serving+" and %s"),
+		serving: from + serving,
+		checksum: "select count(*), (coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)" +
+			" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
+		findWords:   "select array(select crm.find_words('" + name + "', " + ver + ", $2, %d))",
+		findIndexed: "(select id from " + from + " where tenant_id = $1 and %s limit %d)",
+		words: "insert into crm.words (tenant_id, projection, of_ver, of_id, terms) select $1, '" + name + "', $2, u.id, array_to_tsvector(u.terms::text[])" +
+			" from unnest($3::uuid[], $4::text[]) as u (id, terms) on conflict (tenant_id, projection, of_ver, of_id) do update set terms = excluded.terms where words.terms is distinct from excluded.terms",
+		dropWords: "delete from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = $2 and of_id = any($3)",
+		sweepWords: "delete from crm.words where tenant_id = $1 and ctid = any(array(select w.ctid from crm.words w" +
+			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
+			" where w.tenant_id = $1 and w.projection = $2 and w.of_ver < s.latest and w.of_ver <> s.ver limit $3))",
 	}
 }
 

@@ -14,20 +14,23 @@ type Company struct {
 // Companies lists the companies of a tenant.
 var Companies = records[Company]("companies", company.Aggregate,
 	texts("domains", query.Hostname, (*Company).domains),
-	search(func(c *Company) []string {
-		list := append([]string{c.Name, c.Industry, string(c.Phone)}, c.domains()...)
-		for _, d := range c.Domains {
-			if string(d) != d.Normalized() {
-				list = append(list, string(d)) // as it was given
-			}
-		}
-		return list
-	}, "name", "industry", "phone", "domains"),
+	searched("domains", (*Company).domainsAsGiven),
 )
 
 func (c *Company) domains() (list []string) {
 	for _, d := range c.Domains {
 		list = append(list, d.Normalized())
+	}
+	return list
+}
+
+// domainsAsGiven returns the domains, also in ASCII if they were given so.
+func (c *Company) domainsAsGiven() []string {
+	list := c.domains()
+	for _, d := range c.Domains {
+		if string(d) != d.Normalized() {
+			list = append(list, string(d))
+		}
 	}
 	return list
 }

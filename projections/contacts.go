@@ -16,9 +16,8 @@ var Contacts = records[Contact]("contacts", contact.Aggregate,
 	of(value("email", query.Email, (*Contact).email), "emails"), // the primary one
 	texts("emails", query.Email, (*Contact).emails),
 	texts("phones", query.Phone, (*Contact).phones),
-	search(func(c *Contact) []string {
-		return append(append(c.emails(), c.phones()...), c.FirstName, c.LastName, c.JobTitle)
-	}, "emails", "phones", "first_name", "last_name", "job_title"),
+	searched("emails", (*Contact).emails),
+	searched("phones", (*Contact).phones),
 )
 
 func (c *Contact) email() string {

@@ -23,12 +23,10 @@ type fieldColumns[R any] struct{}
 
 func (fieldColumns[R]) addTo(t *Table[R]) {
 	of := reflect.TypeFor[R]()
-	var searched [][]int
-	var names []string
 	for _, m := range domain.Members(of) {
 		f := of.FieldByIndex(m.Index)
 		if f.Tag.Get("search") == "true" {
-			searched, names = append(searched, m.Index), append(names, m.Name)
+			searched(m.Name, func(r *R) []string { return []string{reflect.ValueOf(r).Elem().FieldByIndex(m.Index).String()} }).addTo(t)
 		}
 		if f.Tag.Get("list") != "-" && !t.has(m.Name) {
 			for _, c := range fieldColumn[R](m, f) {
@@ -38,20 +36,7 @@ func (fieldColumns[R]) addTo(t *Table[R]) {
 			}
 		}
 	}
-	if slices.ContainsFunc(t.columns, func(c column[R]) bool { return c.sql == searchColumn }) {
-		return
-	}
-	search(func(r *R) (texts []string) {
-		row := reflect.ValueOf(r).Elem()
-		for _, index := range searched {
-			texts = append(texts, row.FieldByIndex(index).String())
-		}
-		return texts
-	}, names...).addTo(t)
 }
-
-// searchColumn is what records are found in by q.
-const searchColumn = "search_text"
 
 // has reports whether a member has a column already, or is none of the kind's own.
 func (t *Table[R]) has(member string) bool {

@@ -98,6 +98,7 @@ type Page struct {
 	Position  eventstore.Position // the list shows all events up to this one, at least
 	Count     *int                // of all records of the list, if the query asked for it
 	Estimated bool                // the count stopped at [CountLimit]
+	Capped    bool                // it was to be exact, and would have taken too long
 }
 
 // Cursors signs the cursors of lists, all of them with the same key.
@@ -126,22 +127,39 @@ func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q que
 		return Page{}, domain.Forbidden.Refusef("forbidden", "you may not look at %s", p.Name())
 	}
 	tenant := v.Tenant()
-	q = q.Within(rows)
+	q = q.Within(tenant, rows)
+	if _, err := q.Page(m.cfg.Signer, tenant); err != nil {
+		return Page{}, err
+	}
+	n, err := m.narrow(ctx, p, q)
+	if err != nil {
+		return Page{}, err
+	}
+	if n.searched {
+		q = q.Searched()
+	}
 	page, err := q.Page(m.cfg.Signer, tenant)
 	if err != nil {
 		return Page{}, err
 	}
-	args := query.Args{tenant.UUID}
-	list := page.Select(&args, "doc", p.statements().serving, q.Limit+1)
 	var result Page
 	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		result = Page{Documents: make([][]byte, 0, q.Limit)}
-		b.Queue(list, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, q.Limit) })
-		if q.Count != query.CountNone {
-			queueCount(b, p, tenant, q, &result)
+		args := query.Args{tenant.UUID}
+		list := page.Select(&args, "doc", p.statements().serving, q.Limit+1)
+		if n.ids != nil {
+			args = query.Args{tenant.UUID}
+			list = page.SelectAmong(&args, "doc", p.statements().serving, n.ids, q.Limit+1)
 		}
+		b.Queue(list, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, q.Limit) })
 	})
+	if err == nil && q.Count != query.CountNone {
+		err = m.count(ctx, p, q, n.ids, &result)
+	}
 	result.Position = at
+	if n.asked {
+		result.Position = n.at // what came later may be missing
+	}
 	for i := range result.Documents {
 		if err == nil {
 			result.Documents[i], err = rules.Show(result.Documents[i])
@@ -180,20 +198,6 @@ func (r *Page) collect(rows pgx.Rows, page query.Page, limit int) error {
 // maxPage is how many bytes of documents make a page full, however few they are:
 // one record can be large, and many of them must not be held at once.
 const maxPage = 8 << 20
-
-func queueCount(b *pgx.Batch, p Projection, tenant domain.TenantID, q query.Query, result *Page) {
-	args := query.Args{tenant.UUID}
-	limit := ""
-	if q.Count == query.CountEstimate {
-		limit = fmt.Sprintf(" limit %d", CountLimit)
-	}
-	b.Queue(fmt.Sprintf(p.statements().count, q.Where(&args), limit), args...).QueryRow(func(row pgx.Row) error {
-		result.Count = new(int)
-		err := row.Scan(result.Count)
-		result.Estimated = limit != "" && *result.Count == CountLimit
-		return err
-	})
-}
 
 // Verify says which tables the database does not have, or not with the columns that
 // this build describes. A server must not serve then.

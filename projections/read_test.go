@@ -62,7 +62,7 @@ func TestList(t *testing.T) {
 		"sort=-price.amount":           {"Bob", "alan", "Cara"},
 		"filter=price.amount>=15":      {"Bob"},
 		"filter=tags has a":            {"alan"},
-		"q=o":                          {"Bob"},
+		"q=b":                          {"Bob"},
 		"deleted=only":                 {"dora"},
 		"deleted=include&sort=-name":   {"dora", "alan", "Cara", "Bob"},
 		"price.currency=EUR&limit=1":   {"alan"},

@@ -265,15 +265,17 @@ const sweepBatch = 5000
 // and are not being filled.
 func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, ps []Projection) error {
 	for _, p := range ps {
-		for deleted := int64(sweepBatch); deleted == sweepBatch; {
-			err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
-				b.Queue(p.statements().sweep, tenant.UUID, p.Name(), sweepBatch).Exec(func(tag pgconn.CommandTag) error {
-					deleted = tag.RowsAffected()
-					return nil
+		for _, sweep := range []string{p.statements().sweep, p.statements().sweepWords} {
+			for deleted := int64(sweepBatch); deleted == sweepBatch; {
+				err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+					b.Queue(sweep, tenant.UUID, p.Name(), sweepBatch).Exec(func(tag pgconn.CommandTag) error {
+						deleted = tag.RowsAffected()
+						return nil
+					})
 				})
-			})
-			if err != nil {
-				return fmt.Errorf("sweep %s: %w", p.Name(), err)
+				if err != nil {
+					return fmt.Errorf("sweep %s: %w", p.Name(), err)
+				}
 			}
 		}
 	}

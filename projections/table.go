@@ -29,7 +29,8 @@ type Table[R any] struct {
 	on      map[string]func(*R, eventstore.Recorded) error
 	base    func(*R) *Row
 	columns []column[R]
-	members []string // of the JSON of a row
+	words   []words[R] // that records are found by
+	members []string   // of the JSON of a row
 	event   func(eventstore.Recorded) (viewer.Event, error)
 	of      func(state any) (R, bool) // the row that a state is shown as, but for what it begins with
 	query   *query.Columns

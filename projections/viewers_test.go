@@ -183,6 +183,13 @@ func (t *Table[R]) sayWhatTheyFollowFrom(test *testing.T, doc []byte) {
 		}
 		return c.pack([]*entry[R]{e}, c.query.Nullable)
 	}
+	row := func(doc []byte) *R {
+		e, err := decode[R](doc)
+		if err != nil {
+			test.Fatal(err)
+		}
+		return e.row
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(doc, &members); err != nil {
 		test.Fatal(err)
@@ -198,12 +205,13 @@ func (t *Table[R]) sayWhatTheyFollowFrom(test *testing.T, doc []byte) {
 			test.Fatal(err)
 		}
 		for _, c := range t.columns {
-			says := c.query.Of
-			if c.sql != searchColumn {
-				says = c.query.Members()
+			if c.query.Name != "" && !slices.Contains(c.query.Members(), name) && !reflect.DeepEqual(has(doc, c), has(less, c)) {
+				test.Errorf("the column %s of %s follows from the member %s, and does not say so: add it to of", c.sql, t.name, name)
 			}
-			if (c.query.Name != "" || c.sql == searchColumn) && !slices.Contains(says, name) && !reflect.DeepEqual(has(doc, c), has(less, c)) {
-				test.Errorf("the column %s of %s follows from the member %s, and does not say so: add it to of or search", c.sql, t.name, name)
+		}
+		for _, w := range t.words {
+			if w.member != name && !slices.Equal(w.texts(row(doc)), w.texts(row(less))) {
+				test.Errorf("the words of the member %s of %s follow from the member %s as well: searched must name it", w.member, t.name, name)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func newWidgets(explode func(*widgetRow, Event[widgetExploded])) *Table[widgetRo
 		text("name", func(w *widgetRow) string { return w.Name }),
 		money("price", func(w *widgetRow) domain.Money { return w.Price }),
 		texts("tags", query.Text, func(w *widgetRow) []string { return w.Tags }),
-		search(func(w *widgetRow) []string { return []string{w.Name} }),
+		searched("name", func(w *widgetRow) []string { return []string{w.Name} }),
 		on(func(w *widgetRow, e Event[widgetCreated]) {
 			w.Name, w.Price, w.Tags = e.Data.Name, e.Data.Price, []string{}
 		}),
@@ -94,7 +94,6 @@ const widgetsSQL = `create table crm.widgets (
 	tenant_id uuid not null, ver int not null, id uuid not null,
 	doc text not null, version int not null, position bigint not null,
 	created_at timestamptz not null, updated_at timestamptz not null, deleted_at timestamptz,
-	search_text text not null,
 	name text, price bigint, price_currency text, tags text[] not null,
 	primary key (tenant_id, ver, id));
 	set role none;

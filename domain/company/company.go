@@ -42,12 +42,12 @@ type (
 
 // Fields is what is known about a company.
 type Fields struct {
-	Name          string            `json:"name" class:"internal" minLength:"1" maxLength:"300" example:"Analytical Engines Ltd"`
+	Name          string            `json:"name" class:"internal" search:"true" minLength:"1" maxLength:"300" example:"Analytical Engines Ltd"`
 	Domains       []domain.Hostname `json:"domains,omitzero" class:"internal" maxItems:"20" maxLength:"253" doc:"Its names on the internet, in letters or in ASCII (xn--), which is the same. No two companies have the same." example:"[\"example.org\"]"`
-	Industry      string            `json:"industry,omitzero" class:"internal" maxLength:"100" example:"Manufacturing"`
+	Industry      string            `json:"industry,omitzero" class:"internal" search:"true" maxLength:"100" example:"Manufacturing"`
 	EmployeeCount *int              `json:"employee_count,omitzero" minimum:"0" maximum:"100000000" example:"250"`
 	AnnualRevenue domain.Money      `json:"annual_revenue,omitzero"`
-	Phone         domain.Phone      `json:"phone,omitzero" class:"personal" of:"self" maxLength:"40" doc:"With its country code. It is stored in the form of E.164, by the numbering plan of its country." example:"+4930123456"`
+	Phone         domain.Phone      `json:"phone,omitzero" class:"personal" of:"self" search:"true" maxLength:"40" doc:"With its country code. It is stored in the form of E.164, by the numbering plan of its country." example:"+4930123456"`
 	Addresses     []domain.Address  `json:"addresses,omitzero" class:"personal" of:"self" maxItems:"10"`
 	ParentID      domain.ID         `json:"parent_id,omitzero" prefix:"cmp" doc:"The company that it belongs to" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	Kind          Kind              `json:"kind,omitzero" class:"internal" enum:"prospect,customer,partner,vendor,other" doc:"What it is to the tenant"`

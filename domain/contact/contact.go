@@ -43,13 +43,13 @@ type (
 
 // Fields is what is known about a contact.
 type Fields struct {
-	FirstName string           `json:"first_name,omitzero" class:"personal" of:"self" maxLength:"100" example:"Ada"`
-	LastName  string           `json:"last_name,omitzero" class:"personal" of:"self" maxLength:"100" example:"Lovelace"`
+	FirstName string           `json:"first_name,omitzero" class:"personal" of:"self" search:"true" maxLength:"100" example:"Ada"`
+	LastName  string           `json:"last_name,omitzero" class:"personal" of:"self" search:"true" maxLength:"100" example:"Lovelace"`
 	Emails    []EmailAddress   `json:"emails,omitzero" class:"personal" of:"self" maxItems:"20" doc:"E-mail addresses. If none of them is marked as primary, the first one is. No two contacts have the same, whatever its case, unless it is allowed when it is given."`
 	Phones    []PhoneNumber    `json:"phones,omitzero" class:"personal" of:"self" maxItems:"20" doc:"Telephone numbers. If none of them is marked as primary, the first one is."`
 	Addresses []domain.Address `json:"addresses,omitzero" class:"personal" of:"self" maxItems:"10"`
 	CompanyID domain.ID        `json:"company_id,omitzero" prefix:"cmp" doc:"The company that the contact works for" example:"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"`
-	JobTitle  string           `json:"job_title,omitzero" class:"personal" of:"self" maxLength:"200" example:"Head of Analysis"`
+	JobTitle  string           `json:"job_title,omitzero" class:"personal" of:"self" search:"true" maxLength:"200" example:"Head of Analysis"`
 	Language  domain.Language  `json:"language,omitzero" class:"personal" of:"self" maxLength:"35" doc:"BCP 47" example:"en-GB"`
 	BirthDate domain.Date      `json:"birth_date,omitzero" class:"personal" of:"self" format:"date" example:"1985-12-10"`
 	Lifecycle Lifecycle        `json:"lifecycle,omitzero" class:"internal" enum:"subscriber,lead,opportunity,customer,former" doc:"How far the relation has come"`

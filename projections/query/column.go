@@ -41,14 +41,11 @@ type Columns struct {
 	members map[string]bool
 	id      *Column
 	search  []string // the members that records are found in by q
-	sealed  bool     // q is not for whoever asks
 }
 
-// The columns that every table has beside those that it describes.
-const (
-	deletedAt  = "deleted_at"  // timestamptz, null while the record is live
-	searchText = "search_text" // text, not null: all that can be searched for, as [SearchText] makes it
-)
+// deletedAt is a column that every table has beside those that it describes: a
+// timestamptz, null while the record is live.
+const deletedAt = "deleted_at"
 
 // NewColumns describes a table: the collection's name, which cursors are bound
 // to, and the columns. One of them must be "id", an ID that is never null and
@@ -81,9 +78,11 @@ func (c *Columns) Searching(members ...string) *Columns {
 	return &some
 }
 
+// prefix returns that of the IDs of the records.
+func (c *Columns) prefix() string { return c.id.Type.prefix }
+
 // Only returns the columns of those who see some members of records only: nothing
-// else can be named in their queries, and q is for those who see all that it looks
-// into.
+// else can be named in their queries, and q looks into nothing else.
 func (c *Columns) Only(sees func(member string) bool) *Columns {
 	some := *c
 	some.columns, some.members = make(map[string]*Column, len(c.columns)), make(map[string]bool, len(c.members))
@@ -98,7 +97,7 @@ func (c *Columns) Only(sees func(member string) bool) *Columns {
 			some.members[member] = true
 		}
 	}
-	some.sealed = slices.ContainsFunc(c.search, hidden)
+	some.search = slices.DeleteFunc(slices.Clone(c.search), hidden)
 	return &some
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
 )
@@ -78,7 +77,7 @@ func (p Page) scopeOf(tenant domain.TenantID) []byte {
 	if q.Filter != nil {
 		filter = q.Filter.String()
 	}
-	parts := []string{"records", tenant.String(), q.columns.table, string(q.Deleted), strings.Join(q.Words, " "), p.OrderBy(), filter}
+	parts := []string{"records", tenant.String(), q.columns.table, string(q.Deleted), q.search.text, p.OrderBy(), filter}
 	if q.rows != nil {
 		parts = append(parts, q.rows.String())
 	}

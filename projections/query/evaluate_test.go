@@ -49,8 +49,6 @@ func drawRow(t *rapid.T, id uuid.UUID) row {
 	optional("owner_id", func() any { return rapid.SampledFrom(someIDs).Draw(t, "owner_id") })
 	optional("team_ids", func() any { return rapid.SliceOfN(rapid.SampledFrom(someIDs), 0, 2).Draw(t, "team_ids") })
 	optional("deleted_at", func() any { return instant(someTimes[0]) })
-	nickname, _ := r["nickname"].(string)
-	r["search_text"] = query.SearchText(r["name"].(string), nickname)
 	return r
 }
 

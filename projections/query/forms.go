@@ -110,18 +110,3 @@ func numbersIn(text string) (all []string) {
 	}
 	return all
 }
-
-// wordForms returns what a word that is looked for may be in the text by which
-// records are found.
-func wordForms(word string) []form {
-	all := hostForms(word)
-	for i := range all {
-		all[i].text = dotless.Replace(all[i].text)
-	}
-	for _, digits := range numbersIn(word) {
-		if digits != word {
-			all = append(all, form{text: digits})
-		}
-	}
-	return all
-}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -22,6 +24,7 @@ type Page struct {
 // cursor. What it refuses is malformed, with the code invalid_cursor, whether the
 // cursor belongs to another list or was made up.
 func (q Query) Page(s Signer, tenant domain.TenantID) (Page, error) {
+	q.tenant = tenant
 	p := Page{query: q, keys: q.keys(), signer: s}
 	p.scope = p.scopeOf(tenant)
 	if q.Cursor == "" {
@@ -84,6 +87,26 @@ func (p Page) Select(a *Args, columns, from string, limit int) string {
 		return parts[0]
 	}
 	return "select * from ((" + strings.Join(parts, ") union all (") + ")) as page order by " + p.order(key) + most
+}
+
+// SelectAmong is [Page.Select] for records of which it is known that no others are in
+// the list.
+func (p Page) SelectAmong(a *Args, columns, from string, ids []uuid.UUID, limit int) string {
+	for i, k := range p.keys {
+		columns += ", " + k.Column.SQL + " as " + key(i)
+	}
+	condition := p.query.Where(a)
+	if p.after != nil {
+		condition += " and " + beyond(p.keys, p.after, a)
+	}
+	return "select page.* from " + among(a, ids, columns, from, condition) + " order by " + p.order(key) + " limit " + strconv.Itoa(limit)
+}
+
+// among returns what to select from to get columns of records that meet a condition, each
+// by a look of its own into the primary key, whatever the planner believes to know.
+func among(a *Args, ids []uuid.UUID, columns, from, condition string) string {
+	return "unnest(" + a.add(ids, "uuid[]") + ") as among (key) cross join lateral (select " + columns + " from " + from +
+		" and id = among.key and " + condition + " limit 1) as page"
 }
 
 // OrderBy returns the order of the list.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -29,12 +31,13 @@ type Query struct {
 	Limit   int
 	Cursor  string // as given, if one is; [Query.Page] checks it
 	Deleted Deleted
-	Words   []string // each of which the record must have, as [SearchText] makes them
-	Numbers []string // or else one of these runs of digits, if what is looked for may be a telephone number
 	Fields  []string // the members of each record to answer with; all if there are none
 	Count   Count
 
 	columns  *Columns
+	search   search // what is looked for by q
+	searched bool   // all records have it: see [Query.Searched]
+	tenant   domain.TenantID
 	rows     Filter // beside the one that was asked for: see [Query.Within]
 	cursorAt string // what refusals of the cursor point at
 }
@@ -42,10 +45,19 @@ type Query struct {
 // Columns returns what the query could name when it was read.
 func (q Query) Columns() *Columns { return q.columns }
 
-// Within returns the query for those who see some records only: the list has no
-// others, and its cursors are no good for anybody who sees other ones.
-func (q Query) Within(rows Filter) Query {
-	q.rows = rows
+// Tenant returns whose records are asked for.
+func (q Query) Tenant() domain.TenantID { return q.tenant }
+
+// Within returns the query for those who see some records of a tenant only: the list has
+// no others, and its cursors are no good for anybody who sees other ones.
+func (q Query) Within(tenant domain.TenantID, rows Filter) Query {
+	q.tenant, q.rows = tenant, rows
+	return q
+}
+
+// Searched returns the query for records that are known to have what is looked for.
+func (q Query) Searched() Query {
+	q.searched = true
 	return q
 }
 
@@ -261,22 +273,21 @@ func readCursor(q *Query, p param) error {
 }
 
 func readSearch(q *Query, p param) error {
-	if q.columns.sealed {
+	if len(q.columns.search) == 0 {
 		return refuse(domain.Forbidden, "not_searchable", p.pointer, "looks into fields that you may not see")
 	}
 	text, ok := readText(p.written.text)
 	if !ok || !p.scalar || len(text) > maxSearch {
 		return p.wrong("is not text of up to " + strconv.Itoa(maxSearch) + " bytes")
 	}
-	if q.Words = strings.Fields(SearchText(text)); len(q.Words) > maxWords {
-		return p.wrong("has more than " + strconv.Itoa(maxWords) + " words")
+	var wrong string
+	if q.search, wrong = readSearchText(text); wrong != "" {
+		return p.wrong(wrong)
 	}
-	if len(q.Words) == 0 {
-		return p.wrong("has no character that can be seen")
-	}
-	q.Numbers = numbersIn(text)
 	return nil
 }
+
+func number(n int) string { return strconv.Itoa(n) }
 
 func readFields(q *Query, p param) (err error) {
 	if q.Fields, err = p.list(maxFields); err != nil {
@@ -307,35 +318,12 @@ func oneOf[S ~string](p param, choice ...S) (S, error) {
 	return "", p.wrong("is not one of " + names(choice))
 }
 
-// found returns the condition that a record has what is looked for: each word, in
-// one of its forms, or else all of it as a telephone number.
+// found returns the condition that a record has what is looked for. The terms of a
+// record are looked up by its ID.
 func (q Query) found(a *Args) string {
-	words := make([]string, len(q.Words))
-	for i, w := range q.Words {
-		var forms []string
-		for _, f := range wordForms(w) {
-			if f.pattern {
-				forms = append(forms, searchText+" ~ "+a.add(f.expression(false), "text"))
-			} else {
-				forms = append(forms, searchText+" like "+a.add(anywhere(f.text), "text"))
-			}
-		}
-		if words[i] = strings.Join(forms, " or "); len(forms) > 1 {
-			words[i] = "(" + words[i] + ")"
-		}
-	}
-	all := strings.Join(words, " and ")
-	if len(q.Words) == 1 {
-		return all
-	}
-	choice := []string{all}
-	for _, digits := range q.Numbers {
-		choice = append(choice, searchText+" like "+a.add(anywhere(digits), "text"))
-	}
-	if len(choice) > 1 {
-		return "(" + strings.Join(choice, " or ") + ")"
-	}
-	return all
+	terms := q.search.query(NewVocabulary(q.tenant, q.columns.prefix()), q.columns.search)
+	return "(select terms @@ " + a.add(terms, "text") + "::tsquery from crm.words where tenant_id = $1 and projection = '" + q.columns.table +
+		"' and of_ver = ver and of_id = id)"
 }
 
 // Where returns the condition that a record of the list must meet wherever it
@@ -348,9 +336,30 @@ func (q Query) Where(a *Args) string {
 	return strings.Join(append(all, q.conditions(a)...), " and ")
 }
 
+// SelectCount returns the statement that counts the records of the list, up to a limit
+// unless that is 0: among some if ids is not nil. From is as for [Page.Select].
+func (q Query) SelectCount(a *Args, from string, ids []uuid.UUID, limit int) string {
+	most := ""
+	if limit > 0 {
+		most = " limit " + number(limit)
+	}
+	if ids != nil {
+		return "select count(*) from (select from " + among(a, ids, "id", from, q.Where(a)) + most + ") as found"
+	}
+	if q.Deleted != DeletedInclude {
+		return "select count(*) from (select from " + from + " and " + q.Where(a) + most + ") as found"
+	}
+	var parts []string
+	conditions := q.conditions(a)
+	for _, d := range q.Deleted.conditions() {
+		parts = append(parts, "(select from "+from+" and "+strings.Join(append([]string{d}, conditions...), " and ")+most+")")
+	}
+	return "select count(*) from (select from (" + strings.Join(parts, " union all ") + ") as all_found" + most + ") as found"
+}
+
 // conditions returns the conditions of the list, but for what is said of deleted records.
 func (q Query) conditions(a *Args) (all []string) {
-	if len(q.Words) > 0 {
+	if len(q.search.parts) > 0 && !q.searched {
 		all = append(all, q.found(a))
 	}
 	for _, f := range []Filter{q.Filter, q.rows} {

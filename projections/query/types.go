@@ -17,6 +17,7 @@ type Type struct {
 	expects string // for people
 	sql     string // the type of one value
 	ops     []Op
+	prefix  string // of IDs
 	bare    string // the first letters of JSON literals that are values too; strings always are
 	read    func(string) (any, bool)
 	part    func(string) (string, bool) // reads a part of a value, for contains and starts_with
@@ -61,7 +62,9 @@ func ID(prefix string) Type {
 		return id.UUID, err == nil && id.Prefix == prefix
 	}
 	write := func(u uuid.UUID) string { return domain.ID{Prefix: prefix, UUID: u}.String() }
-	return scalar("uuid", "an id that begins with "+prefix+"_", "", equalOps, read, write)
+	t := scalar("uuid", "an id that begins with "+prefix+"_", "", equalOps, read, write)
+	t.prefix = prefix
+	return t
 }
 
 // IDArray is a uuid[] of such IDs.
@@ -111,6 +114,9 @@ func array(of Type, ops []Op) Type {
 }
 
 func (t Type) isArray() bool { return t.target == nil }
+
+// HasParts reports whether a part of a value can be asked for.
+func (t Type) HasParts() bool { return t.part != nil && slices.Contains(t.ops, Contains) }
 
 // IsArray reports whether a column of the type has several values, or none.
 func (t Type) IsArray() bool { return t.read != nil && t.isArray() }

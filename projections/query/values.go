@@ -37,13 +37,13 @@ var (
 	Language = textual("a language tag of BCP 47", func(s string) (string, bool) {
 		l, err := domain.ParseLanguage(s)
 		return string(l), err == nil
-	}, readPart)
+	}, readPart).whole()
 
 	// Currency is a code of ISO 4217.
 	Currency = textual("a currency code of ISO 4217", func(s string) (string, bool) {
 		code, err := domain.ParseCurrency(s)
 		return code, err == nil
-	}, readPart)
+	}, readPart).whole()
 
 	// Tag is a word that is compared folded: see [domain.Folded].
 	Tag = textual("text that can be seen", func(s string) (string, bool) {
@@ -58,11 +58,22 @@ var (
 	AnyID = textual("an id", func(s string) (string, bool) {
 		id, err := domain.ParseID(s)
 		return id.String(), err == nil
-	}, readPart)
+	}, readPart).whole()
 )
 
 // Array is an array of values of a type of text.
-func Array(of Type) Type { return array(of, append(arrayOps[:4:4], Contains, StartsWith)) }
+func Array(of Type) Type {
+	if !of.HasParts() {
+		return array(of, arrayOps)
+	}
+	return array(of, append(arrayOps[:4:4], Contains, StartsWith))
+}
+
+// whole returns the type of values that nobody asks for a part of.
+func (t Type) whole() Type {
+	t.ops = orderOps
+	return t
+}
 
 // textual is a type of text. Read returns a value as columns hold it, and part
 // what a column holds of a part of one.
@@ -112,14 +123,3 @@ func readExternalID(s string) (string, bool) {
 	system, id = domain.Line(system), domain.Line(id)
 	return system + ":" + id, ok && system != "" && id != ""
 }
-
-// SearchText is the text by which a record is found: what a table keeps in its
-// column search_text, so that the parameter q finds it. It is folded, and i is i
-// with a dot and without one.
-func SearchText(parts ...string) string {
-	return dotless.Replace(domain.Folded(strings.Join(parts, " ")))
-}
-
-// dotless makes one letter of the i of English and those of Turkish, which upper
-// case does not keep apart.
-var dotless = strings.NewReplacer("i\u0307", "i", "\u0131", "i")

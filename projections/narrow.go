@@ -1,0 +1,119 @@
+package projections
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/wall"
+)
+
+// fewRecords is how many records are looked at one by one. If an index knows that no
+// more meet a condition of a list, the list is put together from these; if more do, its
+// order is followed until the page is full, which is soon.
+const fewRecords = 2000
+
+// narrowed is what indexes say of the records that may be in a list.
+type narrowed struct {
+	asked    bool
+	at       eventstore.Position // of the read models when they were asked
+	ids      []uuid.UUID         // there are no others; nil if there are too many
+	searched bool                // these have what the parameter q looks for
+}
+
+// narrow asks the indexes for the records that may be in a list, for each of its
+// conditions, and returns the fewest. So what a list costs does not depend on what
+// PostgreSQL knows of how often values are: it counts, as far as it matters.
+func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narrowed, error) {
+	tenant := q.Tenant()
+	probes := q.Probes()
+	if len(probes) == 0 {
+		return narrowed{}, nil
+	}
+	var found [][]uuid.UUID
+	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
+		found = make([][]uuid.UUID, len(probes))
+		for i, probe := range probes {
+			if found[i] = probe.IDs; found[i] != nil {
+				continue
+			}
+			statement, args := p.statements().probe(probe, fewRecords+1)
+			b.Queue(statement, append(query.Args{tenant.UUID}, args...)...).Query(each(func(rows pgx.Rows) error { return rows.Scan(&found[i]) }))
+		}
+	})
+	n := narrowed{asked: true, at: at}
+	for i, ids := range found {
+		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+		ids = slices.Compact(ids) // there are two rows of each while they are made anew
+		if len(ids) <= fewRecords && (n.ids == nil || len(ids) < len(n.ids)) {
+			n.ids, n.searched = ids, probes[i].Exact
+			if n.ids == nil {
+				n.ids = []uuid.UUID{}
+			}
+		}
+	}
+	if err != nil {
+		return narrowed{}, fmt.Errorf("ask the indexes of %s: %w", p.Name(), err)
+	}
+	return n, nil
+}
+
+// probe returns the statement that asks an index, with its arguments but the first.
+func (s statements) probe(p query.Probe, most int) (string, query.Args) {
+	if p.Terms != "" {
+		return fmt.Sprintf(s.findWords, most), query.Args{p.Terms}
+	}
+	parts := make([]string, len(p.Where))
+	for i, where := range p.Where {
+		parts[i] = fmt.Sprintf(s.findIndexed, where, most)
+	}
+	return "select array(" + strings.Join(parts, " union all ") + ")", p.Args
+}
+
+// exactly is how long a list is counted for.
+const exactly = 400 * time.Millisecond
+
+// count counts the records of a list. What would take too long is counted up to
+// [CountLimit] only.
+func (m *Models) count(ctx context.Context, p Projection, q query.Query, ids []uuid.UUID, result *Page) error {
+	if q.Count == query.CountExact {
+		err := m.countUpTo(ctx, p, q, ids, 0, result)
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != queryCanceled || ctx.Err() != nil {
+			return err
+		}
+		result.Capped = true
+	}
+	err := m.countUpTo(ctx, p, q, ids, CountLimit, result)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == queryCanceled && ctx.Err() == nil {
+		// Not even that: there are those of the page, at least.
+		result.Count, result.Estimated, result.Capped = new(len(result.Documents)), true, true
+		return nil
+	}
+	return err
+}
+
+const queryCanceled = "57014"
+
+func (m *Models) countUpTo(ctx context.Context, p Projection, q query.Query, ids []uuid.UUID, limit int, result *Page) error {
+	args := query.Args{q.Tenant().UUID}
+	statement := q.SelectCount(&args, p.statements().serving, ids, limit)
+	return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: q.Tenant(), Duty: wall.Reader}, func(b *pgx.Batch) {
+		b.Queue(`select set_config('statement_timeout', $1, true)`, fmt.Sprint(exactly.Milliseconds()))
+		b.Queue(statement, args...).QueryRow(func(row pgx.Row) error {
+			result.Count = new(int)
+			err := row.Scan(result.Count)
+			result.Estimated = limit > 0 && *result.Count == limit
+			return err
+		})
+	})
+}

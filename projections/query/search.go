@@ -1,0 +1,275 @@
+package query
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// search is what is looked for by q: each of some parts, or else one of some telephone
+// numbers. A part is one of some choices of words, each of which a record must have.
+type search struct {
+	text    string // as it is compared
+	parts   []choice
+	numbers []string
+}
+
+type choice [][]string
+
+// readSearchText reads what is looked for, or says what is wrong with it.
+func readSearchText(text string) (s search, wrong string) {
+	s.text = fold(text)
+	parts := strings.Fields(s.text)
+	if len(parts) > maxWords {
+		return search{}, "has more than " + number(maxWords) + " words"
+	}
+	for _, part := range parts {
+		if c := choiceOf(part); len(c) > 0 {
+			s.parts = append(s.parts, c)
+		}
+	}
+	if len(s.parts) == 0 {
+		return search{}, "has no letter and no digit"
+	}
+	if len(parts) > 1 {
+		s.numbers = numbersIn(text)
+	}
+	return s, ""
+}
+
+// choiceOf returns what records may have for a part of what is looked for: its words, or
+// all of it as an address, as the name of a host or as a telephone number.
+func choiceOf(part string) (c choice) {
+	if words := split(part); len(words) > 0 {
+		c = append(c, whole(words))
+	}
+	for _, f := range hostForms(part) {
+		text := strings.TrimFunc(fold(f.text), func(r rune) bool { return !isLetter(r) })
+		if !f.pattern && strings.ContainsAny(text, "@.-_'’") {
+			c = append(c, []string{shortened(text)})
+		}
+	}
+	for _, digits := range numbersIn(part) {
+		c = append(c, []string{digits})
+	}
+	return c
+}
+
+// whole returns the words of which a record must have all: without those that are a
+// part of the one before, as in scripts that are written without blanks.
+func whole(words []string) (all []string) {
+	for _, w := range words {
+		if n := len(all); n > 0 && utf8.RuneCountInString(all[n-1]) == run && strings.HasSuffix(all[n-1], w) {
+			continue
+		}
+		all = append(all, shortened(w))
+	}
+	return all
+}
+
+// query returns what is looked for in some members as a tsquery of PostgreSQL.
+func (s search) query(v Vocabulary, members []string) string {
+	word := func(w string) string {
+		all := make([]string, len(members))
+		for i, m := range members {
+			if utf8.RuneCountInString(w) <= shortWord {
+				all[i] = lexeme(v.term(m, aBeginning, w))
+			} else {
+				all[i] = lexeme(v.term(m, aWord, w)) + ":*"
+			}
+		}
+		return either(all)
+	}
+	parts := make([]string, len(s.parts))
+	for i, c := range s.parts {
+		choices := make([]string, len(c))
+		for j, words := range c {
+			all := make([]string, len(words))
+			for k, w := range words {
+				all[k] = word(w)
+			}
+			choices[j] = both(all)
+		}
+		parts[i] = either(choices)
+	}
+	all := []string{both(parts)}
+	for _, n := range s.numbers {
+		all = append(all, word(n))
+	}
+	return either(all)
+}
+
+// termsOf returns a tsquery that all records meet that meet a condition, or nothing if
+// there is none.
+func termsOf(f Filter, v Vocabulary) string {
+	switch f := f.(type) {
+	case And:
+		var all []string
+		for _, f := range f {
+			if q := termsOf(f, v); q != "" {
+				all = append(all, q)
+			}
+		}
+		return both(all)
+	case Or:
+		all := make([]string, len(f))
+		for i, f := range f {
+			if all[i] = termsOf(f, v); all[i] == "" {
+				return ""
+			}
+		}
+		return either(all)
+	case Leaf:
+		return f.terms(v)
+	}
+	return ""
+}
+
+func (f Leaf) terms(v Vocabulary) string {
+	switch f.Op {
+	case Has, Any:
+		all := make([]string, len(f.Values))
+		for i, value := range f.Values {
+			text, ok := value.(string)
+			if id, isID := value.(uuid.UUID); isID {
+				text, ok = id.String(), true
+			}
+			if !ok {
+				return ""
+			}
+			all[i] = lexeme(v.value(f.Column.Name, text))
+		}
+		return either(all)
+	case Contains, StartsWith:
+		front := ""
+		if f.Op == StartsWith {
+			front = begin
+		}
+		var all []string
+		for _, form := range f.Column.Type.formsOf(f.Values[0].(string)) { //nolint:forcetypeassert // the type has read it
+			q := v.pieces(front + fold(form.text))
+			if q == "" {
+				return ""
+			}
+			all = append(all, q)
+		}
+		return either(all)
+	}
+	return ""
+}
+
+// pieces returns a tsquery for the records that have a part of a text, folded.
+func (v Vocabulary) pieces(part string) string {
+	if part == "" || part == begin {
+		return ""
+	}
+	if utf8.RuneCountInString(part) < pieceLength {
+		return lexeme(v.piece(part)) + ":*"
+	}
+	var all []string
+	for _, p := range piecesOf(part) {
+		all = append(all, lexeme(v.piece(p)))
+	}
+	slices.Sort(all)
+	return both(slices.Compact(all))
+}
+
+func lexeme(term string) string { return "'" + lexemeEscapes.Replace(term) + "'" }
+
+var lexemeEscapes = strings.NewReplacer("'", "''", `\`, `\\`)
+
+func both(all []string) string   { return grouping(all, " & ") }
+func either(all []string) string { return grouping(all, " | ") }
+
+func grouping(all []string, sign string) string {
+	if len(all) > 1 {
+		return "(" + strings.Join(all, sign) + ")"
+	}
+	return strings.Join(all, "")
+}
+
+// Probe is a question for the IDs of records that may be in a list: none is in it that
+// is not among the answers. Few answers make the list quick to put together.
+type Probe struct {
+	Terms string // a tsquery for the terms of records; if empty, Where says what to ask
+	Exact bool   // the terms are those that the parameter q asks for, and perhaps more
+
+	Where []string // the conditions that indexes of the table answer, of which records meet one
+	Args  Args     // their arguments, from $2 on
+
+	IDs []uuid.UUID // the answer, if it is known
+}
+
+// Probes returns the questions whose answers an index has.
+func (q Query) Probes() (probes []Probe) {
+	conditions := conjuncts(conjuncts(nil, q.Filter), q.rows)
+	v := NewVocabulary(q.tenant, q.columns.prefix())
+	var terms []string
+	if len(q.search.parts) > 0 {
+		terms = append(terms, q.search.query(v, q.columns.search))
+	}
+	for _, f := range conditions {
+		if t := termsOf(f, v); t != "" {
+			terms = append(terms, t)
+		}
+	}
+	if len(terms) > 0 {
+		probes = append(probes, Probe{Terms: both(terms), Exact: len(q.search.parts) > 0})
+	}
+	for _, f := range conditions {
+		if leaf, ok := f.(Leaf); ok && leaf.indexed() && len(probes) < maxProbes {
+			probes = append(probes, leaf.probe(q))
+		}
+	}
+	return probes
+}
+
+// probe returns the question for the records that meet the condition.
+func (f Leaf) probe(q Query) (p Probe) {
+	if f.Column == q.columns.id {
+		for _, v := range f.Values {
+			p.IDs = append(p.IDs, v.(uuid.UUID)) //nolint:forcetypeassert // the type has read it
+		}
+		return p
+	}
+	args := Args{nil} // the tenant
+	sql := f.SQL(&args)
+	for _, d := range q.Deleted.conditions() {
+		p.Where = append(p.Where, sql+" and "+d)
+	}
+	p.Args = args[1:]
+	return p
+}
+
+// maxProbes is how many questions are asked for one list.
+const maxProbes = 6
+
+// indexed reports whether the index of the column answers the condition.
+func (f Leaf) indexed() bool {
+	if f.Column.Type.isArray() {
+		return false
+	}
+	switch f.Op {
+	case Eq, In, Lt, Lte, Gt, Gte:
+		return true
+	case IsNull:
+		return f.Values[0] == true
+	}
+	return false
+}
+
+// conjuncts adds the conditions that a filter consists of, all of which must hold.
+func conjuncts(list []Filter, f Filter) []Filter {
+	if all, ok := f.(And); ok {
+		for _, f := range all {
+			list = conjuncts(list, f)
+		}
+		return list
+	}
+	if f == nil {
+		return list
+	}
+	return append(list, f)
+}

