@@ -245,7 +245,7 @@ func (m matrix) tryBody(op operation) {
 	case "batch_get":
 		say("IDs", `{"ids":["{id}"]}`)
 	case "query":
-		say("an ID", `{"filter":{"or":[{"field":"id","op":"eq","value":"{id}"},{"field":"version","op":"gte","value":1}]}}`)
+		say("an ID", `{"filter":{"or":[{"field":"id","op":"eq","value":"{id}"},{"field":"created_at","op":"gte","value":"2026-01-01"}]}}`)
 		m.ask(op, "their words", m.mine.Client, path, `{"q":"`+canary+`","deleted":"include","count":"exact"}`, http.StatusOK)
 		for _, cursor := range m.theirs.cursors {
 			m.ask(op, "their cursor", m.mine.Client, path, `{"limit":1,"cursor":"`+cursor+`"}`, http.StatusBadRequest)

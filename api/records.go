@@ -42,7 +42,7 @@ func (r *resource) readOperations() []*operation {
 		get(r.path(""), tenant, tag, r.id("list"), "List "+r.many(), "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
 			r.mayRead(), params(listParams...), params(r.columnParams()...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
 		post(r.path("/query"), tenant, tag, r.id("query"), "List "+r.many()+" by a query in JSON", "The same as the list, for filters that are too long for a URL.",
-			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"version","op":"gte","value":1},"sort":["-updated_at"],"limit":10}`),
+			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"created_at","op":"gte","value":"2026-01-01"},"sort":["-updated_at"],"limit":10}`),
 			list, refuses(domain.Invalid), serve(r.query)),
 		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get "+r.many()+" by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others. If they are large, some may be left to ask for again.",
 			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
@@ -77,6 +77,7 @@ func (*resource) listOf(row *huma.Schema) *huma.Schema {
 	s.Properties["position"].Description = "The list shows all events up to this position."
 	s.Properties["count"] = &huma.Schema{Type: huma.TypeInteger, Description: "How many there are, if that was asked for."}
 	s.Properties["count_is_estimate"] = &huma.Schema{Type: huma.TypeBoolean, Description: "There are at least as many."}
+	s.Properties["count_capped"] = &huma.Schema{Type: huma.TypeBoolean, Description: "An exact count was asked for, and would have taken too long. It is there only if that is so."}
 	return s
 }
 
@@ -219,6 +220,9 @@ func (r *resource) answerList(x *exchange, q query.Query) error {
 		b = strconv.AppendInt(b, int64(*p.Count), 10)
 		b = append(b, `,"count_is_estimate":`...)
 		b = strconv.AppendBool(b, p.Estimated)
+		if p.Capped {
+			b = append(b, `,"count_capped":true`...)
+		}
 	}
 	x.setPosition(p.Position)
 	return x.answer(http.StatusOK, append(b, '}'))

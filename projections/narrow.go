@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,7 +109,7 @@ func (m *Models) countUpTo(ctx context.Context, p Projection, q query.Query, ids
 	args := query.Args{q.Tenant().UUID}
 	statement := q.SelectCount(&args, p.statements().serving, ids, limit)
 	return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: q.Tenant(), Duty: wall.Reader}, func(b *pgx.Batch) {
-		b.Queue(`select set_config('statement_timeout', $1, true)`, fmt.Sprint(exactly.Milliseconds()))
+		b.Queue(`select set_config('statement_timeout', $1, true)`, strconv.FormatInt(exactly.Milliseconds(), 10))
 		b.Queue(statement, args...).QueryRow(func(row pgx.Row) error {
 			result.Count = new(int)
 			err := row.Scan(result.Count)

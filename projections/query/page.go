@@ -75,9 +75,7 @@ func (p Page) ranges(a *Args) (ranges []placeRange) {
 // after them those that [Page.Place] takes. From is the table and a condition, which
 // is joined to others by "and".
 func (p Page) Select(a *Args, columns, from string, limit int) string {
-	for i, k := range p.keys {
-		columns += ", " + k.Column.SQL + " as " + key(i)
-	}
+	columns += p.sortColumns()
 	most := " limit " + strconv.Itoa(limit)
 	var parts []string
 	for _, r := range p.ranges(a) {
@@ -92,9 +90,7 @@ func (p Page) Select(a *Args, columns, from string, limit int) string {
 // SelectAmong is [Page.Select] for records of which it is known that no others are in
 // the list.
 func (p Page) SelectAmong(a *Args, columns, from string, ids []uuid.UUID, limit int) string {
-	for i, k := range p.keys {
-		columns += ", " + k.Column.SQL + " as " + key(i)
-	}
+	columns += p.sortColumns()
 	condition := p.query.Where(a)
 	if p.after != nil {
 		condition += " and " + beyond(p.keys, p.after, a)
@@ -120,6 +116,15 @@ func (p Page) order(name func(i int) string) string {
 		parts[i] = name(i) + direction(k)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// sortColumns returns what follows the columns that are asked for.
+func (p Page) sortColumns() string {
+	var b strings.Builder
+	for i, k := range p.keys {
+		b.WriteString(", " + k.Column.SQL + " as " + key(i))
+	}
+	return b.String()
 }
 
 func key(i int) string { return "k" + strconv.Itoa(i+1) }

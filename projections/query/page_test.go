@@ -75,8 +75,10 @@ func TestAfter(t *testing.T) {
 		{`id,-size`, []any{id}, []string{`id > $1::uuid order by id`}, nil},
 		{`-updated_at`, []any{at, id}, []string{`(updated_at, id) < ($1::timestamptz, $2::uuid) order by updated_at desc, id desc`}, nil},
 		{
-			`name,price.amount`, []any{"<Ää>\u2028\"", int64(math.MaxInt64), id},
-			[]string{`(name, price, id) > ($1::text, $2::bigint, $3::uuid) order by name, price, id`}, nil,
+			`name,price.amount`,
+			[]any{"<Ää>\u2028\"", int64(math.MaxInt64), id},
+			[]string{`(name, price, id) > ($1::text, $2::bigint, $3::uuid) order by name, price, id`},
+			nil,
 		},
 		{`-updated_at,name`, []any{at, "x", id}, []string{
 			`updated_at = $1::timestamptz and (name, id) > ($2::text, $3::uuid) order by updated_at desc, name, id`,

@@ -283,8 +283,10 @@ func TestParse(t *testing.T) {
 		{`deleted=only&sort=-updated_at`, `{"deleted":"only","sort":["-updated_at"]}`, ``, `updated_at desc, id desc`, `deleted_at is not null`, `[]`},
 		{`sort=-nickname,size`, `{"sort":"-nickname,size"}`, ``, `nickname desc nulls last, size, id`, `deleted_at is null`, `[]`},
 		{`sort=name,-id`, `{"sort":["name","-id"]}`, ``, `name, id desc`, `deleted_at is null`, `[]`},
-		{`q=Ada+LOVE_`, `{"q":"Ada LOVE_"}`, ``, `id`, `deleted_at is null and (select terms @@ $1::text::tsquery from crm.words where tenant_id = $1 and projection = 'things' and of_ver = ver and of_id = id)`,
-			`[(('AAAAAAthing:gqNwada':* | 'AAAAAAthing:oPswada':*) & ('AAAAAAthing:gqNwlove':* | 'AAAAAAthing:oPswlove':*))]`},
+		{
+			`q=Ada+LOVE_`, `{"q":"Ada LOVE_"}`, ``, `id`, `deleted_at is null and (select terms @@ $1::text::tsquery from crm.words where tenant_id = $1 and projection = 'things' and of_ver = ver and of_id = id)`,
+			`[(('AAAAAAthing:gqNwada':* | 'AAAAAAthing:oPswada':*) & ('AAAAAAthing:gqNwlove':* | 'AAAAAAthing:oPswlove':*))]`,
+		},
 		{`stage=won&tags=vip`, `{"stage":"won","tags":"vip"}`, `stage = won and tags has vip`, `id`, `deleted_at is null and (stage = $1::text and tags @> array[$2::text])`, `[won vip]`},
 		{`size=1&filter=size%3D2+or+size%3D3`, `{"size":1,"filter":"size=2 or size=3"}`, `size = 1 and (size = 2 or size = 3)`, `id`, `deleted_at is null and (size = $1::bigint and (size = $2::bigint or size = $3::bigint))`, `[1 2 3]`},
 		{`name=`, `{"name":""}`, `name = ""`, `id`, `deleted_at is null and name = $1::text`, `[]`},

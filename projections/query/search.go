@@ -42,7 +42,7 @@ func readSearchText(text string) (s search, wrong string) {
 // choiceOf returns what records may have for a part of what is looked for: its words, or
 // all of it as an address, as the name of a host or as a telephone number.
 func choiceOf(part string) (c choice) {
-	if words := split(part); len(words) > 0 {
+	if words := split(part); len(words) > 0 && !strings.Contains(part, "@") && !strings.Contains(part, "xn--") {
 		c = append(c, whole(words))
 	}
 	for _, f := range hostForms(part) {

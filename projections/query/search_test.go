@@ -47,12 +47,12 @@ func TestFinds(t *testing.T) {
 		{"Deal 2026/Q3 (roof)", "2026|q3|roof|deal 2026/q3|2026/q", "026"},
 		{"50% off", "50|50% off", "off5"},
 	} {
-		for _, q := range strings.Split(c.by, "|") {
+		for q := range strings.SplitSeq(c.by, "|") {
 			if q != "00" && !finds(q, c.text) {
 				t.Errorf("%q is not found by %q", c.text, q)
 			}
 		}
-		for _, q := range strings.Split(c.not, "|") {
+		for q := range strings.SplitSeq(c.not, "|") {
 			if q != "" && finds(q, c.text) {
 				t.Errorf("%q is found by %q", c.text, q)
 			}

@@ -197,7 +197,7 @@ func inASCII(text string) (all []string) {
 	if isASCII(text) {
 		return nil
 	}
-	for _, part := range strings.Fields(text) {
+	for part := range strings.FieldsSeq(text) {
 		if isASCII(part) || !strings.Contains(part, ".") {
 			continue
 		}
