@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// look is how often a node looks who has something to do. It is also told at
-	// once of what is ordered on the same node.
-	look = 500 * time.Millisecond
+	// look is how often a node looks who has something to do, and when the time of the
+	// next one comes before that. It is also told at once of what is ordered on the same node.
+	look = time.Second
 
 	// again is after how long a turn is asked for once more that nobody has taken:
 	// whoever was to take it may have died.
@@ -111,20 +111,23 @@ func (q *Queue) Notify() {
 func (q *Queue) Run(ctx context.Context) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	tick := time.NewTicker(look)
-	defer tick.Stop()
+	next := time.NewTimer(look)
+	defer next.Stop()
 	for err := q.client.Start(working); err != nil; err = q.client.Start(working) {
 		q.tell(ctx, err)
 		select {
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(look)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 	for ctx.Err() == nil {
-		q.tell(ctx, q.ask(ctx))
+		wait, err := q.ask(ctx)
+		q.tell(ctx, err)
+		next.Reset(wait)
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-q.wake:
 		case <-ctx.Done():
 		}
@@ -139,7 +142,7 @@ func (q *Queue) Run(ctx context.Context) error {
 func (q *Queue) tell(ctx context.Context, err error) {
 	switch {
 	case err != nil && !q.lost && ctx.Err() == nil:
-		q.cfg.Log.WarnContext(ctx, "jobs and timers wait, because it cannot be seen what is due; tried again twice a second", "error", err)
+		q.cfg.Log.WarnContext(ctx, "jobs and timers wait, because it cannot be seen what is due; tried again every second", "error", err)
 	case err == nil && q.lost:
 		q.cfg.Log.InfoContext(ctx, "jobs and timers go on")
 	case ctx.Err() != nil:
@@ -148,20 +151,26 @@ func (q *Queue) tell(ctx context.Context, err error) {
 	q.lost = err != nil
 }
 
-// ask asks for a turn for every tenant that has something to do and has none.
-func (q *Queue) ask(ctx context.Context) error {
+// ask asks for a turn for every tenant that has something to do and has none. It
+// returns after how long to do so again.
+func (q *Queue) ask(ctx context.Context) (wait time.Duration, err error) {
 	now := q.cfg.Now()
 	if age := now.Sub(q.since); age >= again || age < 0 {
 		clear(q.asked)
 		q.since = now
 	}
 	for after := (due{}); ; {
-		page, err := dueTurns(ctx, q.cfg.Wall, now, after)
+		page, err := dueTurns(ctx, q.cfg.Wall, now, now.Add(look), after)
 		if err != nil || len(page) == 0 {
-			return err
+			return look, err
 		}
+		wait = look
 		var params []river.InsertManyParams
-		for _, d := range page {
+		for i, d := range page {
+			if d.at.After(now) { // so are the others
+				page, wait = page[:i], d.at.Sub(now)
+				break
+			}
 			if !q.asked[d.turn] {
 				params = append(params, river.InsertManyParams{Args: turnArgs{d.turn.Tenant.UUID, d.turn.Number}, InsertOpts: &river.InsertOpts{
 					UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: again},
@@ -170,15 +179,16 @@ func (q *Queue) ask(ctx context.Context) error {
 		}
 		if len(params) > 0 {
 			if _, err := q.client.InsertMany(ctx, params); err != nil {
-				return err
+				return look, err
 			}
 		}
 		for _, d := range page {
 			q.asked[d.turn] = true
 		}
-		if after = page[len(page)-1]; len(page) < duePage {
-			return nil
+		if len(page) < duePage {
+			return wait, nil
 		}
+		after = page[len(page)-1]
 	}
 }
 
@@ -191,13 +201,13 @@ type due struct {
 	at   time.Time
 }
 
-// dueTurns returns some of the turns that can be taken now, those after another one:
-// who has waited for longest comes first.
-func dueTurns(ctx context.Context, w *wall.Wall, now time.Time, after due) (list []due, err error) {
+// dueTurns returns some of the turns that can be taken until a time, as far as is known
+// now, those after another one: who has waited for longest comes first.
+func dueTurns(ctx context.Context, w *wall.Wall, now, until time.Time, after due) (list []due, err error) {
 	err = w.Sealed(ctx, wall.Dispatcher, nil, func(tx wall.Tx, _ []string) error {
 		rows, err := tx.Query(ctx, `select tenant_id, turn, next_at from jobs.head
-			where next_at <= $1 and (next_at, tenant_id) > ($3, $4) and (turn_until is null or turn_until <= $1 or turn_until > $2)
-			order by next_at, tenant_id limit $5`, now, now.Add(setBack), after.at, after.turn.Tenant.UUID, duePage)
+			where next_at <= $6 and (next_at, tenant_id) > ($3, $4) and (turn_until is null or turn_until <= $1 or turn_until > $2)
+			order by next_at, tenant_id limit $5`, now, now.Add(setBack), after.at, after.turn.Tenant.UUID, duePage, until)
 		if err != nil {
 			return err
 		}

@@ -320,7 +320,8 @@ func (f failure) text() string {
 // and returns how many. It is for tests and for those who have no queue.
 func (w *Workers) Round(ctx context.Context) (turns int, err error) {
 	for after := (due{}); ; {
-		page, err := dueTurns(ctx, w.wall, w.now(), after)
+		now := w.now()
+		page, err := dueTurns(ctx, w.wall, now, now, after)
 		if err != nil || len(page) == 0 {
 			return turns, err
 		}
