@@ -16,7 +16,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -71,13 +70,23 @@ type Server struct {
 // Handler returns what serves the whole API. It fails if the metrics of the API
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
-	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
-	s.views, s.inward, s.choosers = map[string]projections.Projection{}, map[string]bool{}, map[string]bool{}
-	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
+	s.prepare()
 	resources, err := s.resources()
 	if err != nil {
 		return nil, err
 	}
+	return s.route(resources)
+}
+
+// prepare makes what the server remembers.
+func (s *Server) prepare() {
+	s.schemas, s.listeners, s.prefixes, s.recent = newSchemas(), newListeners(), map[string]string{}, newRecent(s.Now)
+	s.views, s.inward, s.choosers = map[string]projections.Projection{}, map[string]bool{}, map[string]bool{}
+	s.outward = eventstore.Outward{Store: s.Store, Ends: domain.IsPurge}
+}
+
+// route returns what serves some kinds of records, and all else.
+func (s *Server) route(resources []*resource) (http.Handler, error) {
 	d := new(document)
 	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage(), s.listMembers())
 	for _, r := range resources {
@@ -89,7 +98,7 @@ func (s *Server) Handler() (http.Handler, error) {
 		ops = append(ops, r.operations()...)
 	}
 	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d))
-	d.ops, d.finished = ops, sync.OnceValues(func() (files, error) { return d.finish(s) })
+	d.complete(s, ops)
 	r := chi.NewRouter()
 	r.NotFound(nowhere)
 	r.MethodNotAllowed(nowhere)

@@ -160,6 +160,7 @@ var inPath = map[string]*huma.Param{
 	"org_id":    {Description: "The organization.", Example: "org_01jh2xk3v8e4t9p5w7y0z2b4d6"},
 	"key_id":    {Description: "The API key.", Example: "key_01jh2xk3v8e4t9p5w7y0z2b4d6"},
 	"id":        {Description: "The record."},
+	"group":     {Description: "The group of operations, as in `deals`.", Example: "deals"},
 }
 
 func pathParams(path string) (params []*huma.Param) {

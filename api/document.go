@@ -1,15 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,51 +19,29 @@ import (
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// document is the OpenAPI document and the page that shows it. Both are made
+// document is the OpenAPI document and the pages that show it. They are made
 // when somebody first asks for them.
 type document struct {
-	tags     []*huma.Tag // of the kinds of records
-	ops      []*operation
-	finished func() (files, error)
-}
-
-type files struct{ json, page file }
-
-// file is something that is the same for everybody.
-type file struct {
-	media, tag string
-	body       []byte
-}
-
-func newFile(media string, body []byte) file {
-	sum := sha256.Sum256(body)
-	return file{media: media, tag: `"` + hex.EncodeToString(sum[:8]) + `"`, body: body}
+	tags  []*huma.Tag // of the kinds of records
+	ops   []*operation
+	json  func() (file, error)
+	pages func() (*docs, error)
 }
 
 // about serves what there is to know about the server itself.
 func (s *Server) about(d *document) []*operation {
 	const tag = "Service"
-	return []*operation{
+	ops := []*operation{
 		get("/v1/meta", everybody, tag, "service.meta", "What this server is", "Its version, and how it keeps tenants apart.",
 			gives[Meta](s, http.StatusOK, "About the server."), serve(meta)),
 		get("/v1/openapi.json", everybody, tag, "service.openapi", "This document", "OpenAPI 3.1.",
 			params(ifNoneMatchParam), gives[map[string]any](s, http.StatusOK, "The document.", "ETag"),
 			serve(func(x *exchange) error {
-				f, err := d.finished()
+				f, err := d.json()
 				if err != nil {
 					return err
 				}
-				return x.answerFile(f.json)
-			})),
-		get("/docs", everybody, tag, "service.docs", "This document, to read", "A page that loads nothing from elsewhere.",
-			params(ifNoneMatchParam), givesText("text/html", "The page."),
-			serve(func(x *exchange) error {
-				f, err := d.finished()
-				if err != nil {
-					return err
-				}
-				x.set("Content-Security-Policy", pagePolicy)
-				return x.answerFile(f.page)
+				return x.answerFile(f)
 			})),
 		get("/livez", everybody, tag, "service.livez", "Whether the process is alive", "It is if it answers.",
 			givesText("text/plain", "It is."), quietly, serve(func(x *exchange) error { return x.answerText("alive\n") })),
@@ -71,6 +49,7 @@ func (s *Server) about(d *document) []*operation {
 			"They can if the database answers, and has stored what it was to store in the last moments. Otherwise, and while the server starts and stops, the answer is 503, with the reason as `reason`.",
 			givesText("text/plain", "They can."), quietly, serve(ready)),
 	}
+	return append(ops, d.pageOperations(tag)...)
 }
 
 // Meta is what a server says about itself.
@@ -129,32 +108,28 @@ func (x *exchange) answerText(text string) error {
 	return ignoreGone(err)
 }
 
-// answerFile answers with a file, unless the client has it.
-func (x *exchange) answerFile(f file) error {
-	x.set("Etag", f.tag)
-	x.set("Cache-Control", "no-cache") // but ask whether it is still the same
-	has, err := x.tags("If-None-Match")
-	if err != nil {
-		return err
-	}
-	must, err := x.tags("If-Match")
-	if err != nil {
-		return err
-	}
-	if !must.matchesStrongly(f.tag) {
-		return &domain.Error{Reason: domain.Stale, Code: "version_conflict", Detail: "the file is another one now"}
-	}
-	if has.matchesWeakly(f.tag) {
-		x.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	x.set("Content-Type", f.media)
-	_, err = x.Write(f.body)
-	return ignoreGone(err)
+// complete gets ready what is made of the operations, which include those that serve it.
+func (d *document) complete(s *Server, ops []*operation) {
+	d.ops = ops
+	whole := sync.OnceValue(func() *huma.OpenAPI { return d.describe(s) })
+	d.json = sync.OnceValues(func() (file, error) {
+		text, err := writeDocument(whole())
+		if err != nil {
+			return file{}, fmt.Errorf("api: write the document: %w", err)
+		}
+		return newFile(mediaJSON, text), nil
+	})
+	d.pages = sync.OnceValues(func() (*docs, error) {
+		pages, err := newDocs(whole(), d.ops)
+		if err != nil {
+			return nil, fmt.Errorf("api: write the pages: %w", err)
+		}
+		return pages, nil
+	})
 }
 
-// finish makes the document of the operations, which include those that serve it.
-func (d *document) finish(s *Server) (files, error) {
+// describe makes the document of the operations.
+func (d *document) describe(s *Server) *huma.OpenAPI {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -186,15 +161,25 @@ func (d *document) finish(s *Server) (files, error) {
 		}
 		doc.AddOperation(&op.Operation)
 	}
-	text, err := json.Marshal(doc)
+	return doc
+}
+
+// writeDocument writes a document, and what it says in several places once.
+func writeDocument(doc *huma.OpenAPI) ([]byte, error) {
+	long, err := json.Marshal(doc)
 	if err != nil {
-		return files{}, fmt.Errorf("api: write the document: %w", err)
+		return nil, err
 	}
-	page, err := writePage(doc, d.ops)
-	if err != nil {
-		return files{}, fmt.Errorf("api: write the page: %w", err)
+	var tree map[string]any
+	if err := json.Unmarshal(long, &tree); err != nil {
+		return nil, err
 	}
-	return files{newFile(mediaJSON, text), newFile("text/html; charset=utf-8", page)}, nil
+	share(tree)
+	var short bytes.Buffer
+	e := json.NewEncoder(&short)
+	e.SetEscapeHTML(false)
+	err = e.Encode(tree)
+	return short.Bytes(), err
 }
 
 var problemHeaders = map[int][]string{

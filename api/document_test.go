@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -31,38 +32,89 @@ func TestDocument(t *testing.T) {
 			!strings.Contains(op.Description, "Takes the permission `") {
 			t.Errorf("%s can be asked by anybody in the tenant", op.ID)
 		}
-		refused := false
-		for status := range op.Responses {
-			refused = refused || status[0] == '4'
-		}
-		if !refused {
+		if op.Responses["default"] == nil {
 			t.Errorf("%s cannot be refused", op.ID)
 		}
 	}
 
-	page := s.Nobody().Get("/docs").Want(http.StatusOK, `id="deals.win"`, "Move a deal to another stage", `id="not_found"`).
-		WantHeader("Content-Type", "text/html; charset=utf-8")
-	if policy := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
-		t.Errorf("policy: %s", policy)
-	}
-	if found := regexp.MustCompile(`<script|<img|<link|@import|url\(|(src|href)="(https?:)?//`).FindString(page.Body); found != "" {
-		t.Errorf("the page loads something: %s", found)
-	}
-	ids := map[string]bool{}
-	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page.Body, -1) {
-		if ids[m[1]] {
-			t.Errorf("two things have the id %s", m[1])
-		}
-		ids[m[1]] = true
-	}
-	for _, m := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(page.Body, -1) {
-		if !ids[m[1]] {
-			t.Errorf("a link leads nowhere: #%s", m[1])
-		}
-	}
 	s.Nobody().Get("/v1/meta").Want(http.StatusOK, `"version":"test"`, `"engine":"`+apitest.Engine()+`"`)
 	s.Nobody().Get("/livez").Want(http.StatusOK)
 	s.Nobody().Get("/readyz").Want(http.StatusOK)
+}
+
+// TestPages checks the pages that people read: each stands for itself, its links lead
+// somewhere, and a search finds what is in them.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	pages, ids := map[string]string{}, map[string]bool{}
+	read := func(path string) {
+		page := s.Nobody().Get(path).Want(http.StatusOK).WantHeader("Content-Type", "text/html; charset=utf-8")
+		if policy := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("policy: %s", policy)
+		}
+		if found := regexp.MustCompile(`<script|<img|<link|@import|url\(|(src|href)="(https?:)?//`).FindString(page.Body); found != "" {
+			t.Errorf("%s loads something: %s", path, found)
+		}
+		pages[path] = page.Body
+		for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page.Body, -1) {
+			id := path + "#" + m[1]
+			if ids[id] {
+				t.Errorf("two things are %s", id)
+			}
+			ids[id] = true
+		}
+	}
+	links := regexp.MustCompile(`href="([^"#]*)(#[^"]+)?"`)
+	read("/docs")
+	read("/docs/search?q=another+STAGE")
+	for _, m := range links.FindAllStringSubmatch(pages["/docs"], -1) {
+		if pages[m[1]] == "" && strings.HasPrefix(m[1], "/docs/") {
+			read(m[1])
+		}
+	}
+	for path, body := range pages {
+		for _, m := range links.FindAllStringSubmatch(body, -1) {
+			if to := cmp.Or(m[1], path); m[1] != "/v1/openapi.json" && (pages[to] == "" || m[2] != "" && !ids[to+m[2]]) {
+				t.Errorf("a link on %s leads nowhere: %s", path, m[0])
+			}
+		}
+	}
+	for _, op := range operations(t, s) {
+		if !ids["/docs/"+strings.ReplaceAll(strings.ToLower(op.Tags[0]), " ", "_")+"#"+op.ID] {
+			t.Errorf("%s is not on the page of its group", op.ID)
+		}
+	}
+	if !ids["/docs#not_found"] || !strings.Contains(pages["/docs/search?q=another+STAGE"], "/docs/deals#deals.move_stage") {
+		t.Error("something is not to be found")
+	}
+	for _, words := range []string{"", "no+such+words", "%3Cscript%3E"} {
+		s.Nobody().Get("/docs/search?q="+words).Want(http.StatusOK, "Nothing found")
+	}
+	s.Nobody().Get("/docs/nothing").WantProblem(http.StatusNotFound, "no_such_group")
+}
+
+// Files are compressed for those who say that they can read that, and known again in
+// either form.
+func TestCompressed(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	for _, path := range []string{"/v1/openapi.json", "/docs", "/docs/deals"} {
+		plain := s.Nobody().With("Accept-Encoding", "identity").Get(path).Want(http.StatusOK)
+		for accept, small := range map[string]bool{
+			"gzip": true, "br, GZIP;q=0.1": true, "deflate, gzip;q=1.0, *;q=0.5": true, "x-gzip": true,
+			"br": false, "gzip;q=0": false, "gzip; q=0.0, br": false, "identity": false,
+		} {
+			c := s.Nobody().With("Accept-Encoding", accept)
+			r := c.Get(path).Want(http.StatusOK).WantHeader("Vary", "Accept-Encoding")
+			tag := r.Header.Get("ETag")
+			if got := r.Header.Get("Content-Encoding") == "gzip"; got != small || small == (tag == plain.Header.Get("ETag")) || small != (len(r.Body) < len(plain.Body)/2) {
+				t.Errorf("%s with %q: %v, %s, %d of %d bytes", path, accept, got, tag, len(r.Body), len(plain.Body))
+			}
+			c.With("If-None-Match", tag).Get(path).Want(http.StatusNotModified)
+			c.With("If-None-Match", `"x"`).Get(path).Want(http.StatusOK)
+		}
+	}
 }
 
 // TestExamples sends the example of every body. What it refers to may not be

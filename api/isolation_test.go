@@ -67,14 +67,23 @@ type operation struct {
 	Tags        []string
 	Responses   map[string]any
 	Security    []any
-	Parameters  []struct{ Name, In string }
-	Body        struct {
-		Content map[string]struct {
-			Schema  *schema
-			Example any
-		}
-	} `json:"requestBody"`
+	Parameters  []parameter
+	Body        body `json:"requestBody"`
+
 	Method, Path string
+}
+
+type parameter struct {
+	Ref      string `json:"$ref"`
+	Name, In string
+}
+
+type body struct {
+	Ref     string `json:"$ref"`
+	Content map[string]struct {
+		Schema  *schema
+		Example any
+	}
 }
 
 type schema struct {
@@ -96,7 +105,12 @@ func (op operation) takes(name string) bool {
 // schemas are those of the document that operations was last asked for.
 type document struct {
 	Paths      map[string]map[string]operation
-	Components struct{ Schemas map[string]*schema }
+	Security   []any // of operations that do not say it
+	Components struct {
+		Schemas       map[string]*schema
+		Parameters    map[string]parameter
+		RequestBodies map[string]body
+	}
 }
 
 func operations(t *testing.T, s *apitest.Server) (all []operation) {
@@ -106,6 +120,17 @@ func operations(t *testing.T, s *apitest.Server) (all []operation) {
 	for path, item := range doc.Paths {
 		for method, op := range item {
 			op.Method, op.Path = strings.ToUpper(method), path
+			for i, p := range op.Parameters {
+				if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
+					op.Parameters[i] = doc.Components.Parameters[name]
+				}
+			}
+			if name, ok := strings.CutPrefix(op.Body.Ref, "#/components/requestBodies/"); ok {
+				op.Body.Content = maps.Clone(doc.Components.RequestBodies[name].Content)
+			}
+			if op.Security == nil {
+				op.Security = doc.Security
+			}
 			if c, ok := op.Body.Content["application/json"]; ok {
 				c.Schema = doc.resolve(c.Schema, 0)
 				op.Body.Content["application/json"] = c
@@ -299,7 +324,7 @@ func prefixOf(op operation) string {
 
 // path fills the path of an operation.
 func (matrix) path(op operation, ids map[string]string) string {
-	return strings.NewReplacer("{tenant_id}", ids["ten"], "{key_id}", ids["key"], "{id}", ids[prefixOf(op)],
+	return strings.NewReplacer("{tenant_id}", ids["ten"], "{key_id}", ids["key"], "{id}", ids[prefixOf(op)], "{group}", "deals",
 		"{org_id}", "org_01jh2xk3v8e4t9p5w7y0z2b4d6").Replace(op.Path)
 }
 

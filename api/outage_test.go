@@ -32,7 +32,7 @@ func (l *lines) count(words string) (n int) {
 }
 
 // needNothing are the operations that can be served without the database.
-var needNothing = []string{"auth.jwks", "service.docs", "service.livez", "service.meta", "service.openapi"}
+var needNothing = []string{"auth.jwks", "service.docs", "service.docs_group", "service.docs_search", "service.livez", "service.meta", "service.openapi"}
 
 // TestOutage asks for everything while the database is away: all of it is
 // refused as something to ask for again, and served when the database is back.

@@ -117,16 +117,20 @@ func (s *Server) resources() (all []*resource, err error) {
 			s.inward[kind.Kind()] = true
 			continue
 		}
-		r := &resource{s: s, kind: kind, view: view, row: s.schemas.of(view.Row())}
-		s.schemas.resolve(r.row).Properties["masked"] = &huma.Schema{
-			Type: huma.TypeArray, Items: text(), Description: "The members that are there and not shown to you: they are null. Not there otherwise.",
-		}
-		for _, o := range kind.Offers() {
-			r.verbs = append(r.verbs, s.verb(o))
-		}
-		all = append(all, r)
+		all = append(all, s.resource(kind, view))
 	}
 	return all, nil
+}
+
+func (s *Server) resource(kind commands.AnyPolicy, view projections.Projection) *resource {
+	r := &resource{s: s, kind: kind, view: view, row: s.schemas.of(view.Row())}
+	s.schemas.resolve(r.row).Properties["masked"] = &huma.Schema{
+		Type: huma.TypeArray, Items: text(), Description: "The members that are there and not shown to you: they are null. Not there otherwise.",
+	}
+	for _, o := range kind.Offers() {
+		r.verbs = append(r.verbs, s.verb(o))
+	}
+	return r
 }
 
 func (r *resource) verb(name string) *verb {

@@ -80,10 +80,12 @@ func (r *schemas) partialOf(s *huma.Schema, nullable bool) *huma.Schema {
 // of returns the schema of a type.
 func (r *schemas) of(t reflect.Type) *huma.Schema {
 	s := r.Schema(t, true, t.Name())
-	for name, schema := range r.Map() {
-		if !r.refined[name] {
-			r.refined[name] = true
-			refine(schema, r.TypeFromRef(schemaPrefix+name))
+	if all := r.Map(); len(all) > len(r.refined) { // there are new ones
+		for name, schema := range all {
+			if !r.refined[name] {
+				r.refined[name] = true
+				refine(schema, r.TypeFromRef(schemaPrefix+name))
+			}
 		}
 	}
 	return s

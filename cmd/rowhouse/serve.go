@@ -179,7 +179,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 	s.models = projections.New(projections.Config{
 		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
 		Follower: eventstore.FollowerConfig{Lookout: s.lookout},
-		Owner: s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
+		Owner:    s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})
 	s.services = reactions.Services{
