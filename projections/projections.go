@@ -46,6 +46,7 @@ type Projection interface {
 	Event(e eventstore.Recorded) (viewer.Event, error)
 
 	statements() statements
+	definition() definition
 	changes(tenant domain.TenantID, ver int, c *cache) changes
 
 	// replay returns the row, as an entry of the table, that events make of

@@ -29,7 +29,7 @@ func records[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](name s
 		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
 		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
 		fieldColumns[R]{},
-		shownAs[R](fold.row), telling[R](eventsOf(agg.Aggregate)),
+		shownAs[R](fold.row), telling[R](eventsOf(agg.Aggregate)), recorded[R](agg.EventTypes()),
 		everyEvent[R](agg.Events(), func(r *R, e eventstore.Recorded) error { return fold.apply(P(r).base(), r, e) }),
 	)
 	return table[R, P](name, agg, all...)
@@ -51,6 +51,11 @@ func everyEvent[R any](events []string, apply func(*R, eventstore.Recorded) erro
 type shownAs[R any] func(state any) (R, bool)
 
 func (f shownAs[R]) addTo(t *Table[R]) { t.of = f }
+
+// recorded says of which types the events are, by their names.
+type recorded[R any] map[string]reflect.Type
+
+func (types recorded[R]) addTo(t *Table[R]) { t.events = types }
 
 // telling says what the types of events say of their data.
 type telling[R any] func(eventstore.Recorded) (viewer.Event, error)
@@ -84,7 +89,7 @@ func state[R, S any](agg *domain.Aggregate[S], of func(*R) *S) part[R] {
 		everyEvent(agg.Events(), func(r *R, e eventstore.Recorded) error {
 			return content.Apply(agg, of(r), e)
 		}),
-		telling[R](eventsOf(agg)),
+		telling[R](eventsOf(agg)), recorded[R](agg.EventTypes()),
 		shownAs[R](func(state any) (r R, ok bool) {
 			s, ok := state.(*S)
 			if ok {

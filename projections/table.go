@@ -22,19 +22,21 @@ import (
 // says follows from the events of its record and from nothing else. It is
 // immutable.
 type Table[R any] struct {
-	name    string // of the table and the collection, such as "deals"
-	kind    string // of the records, such as "deal"
-	prefix  string // of their IDs
-	known   map[string]bool
-	on      map[string]func(*R, eventstore.Recorded) error
-	base    func(*R) *Row
-	columns []column[R]
-	words   []words[R] // that records are found by
-	members []string   // of the JSON of a row
-	event   func(eventstore.Recorded) (viewer.Event, error)
-	of      func(state any) (R, bool) // the row that a state is shown as, but for what it begins with
-	query   *query.Columns
-	sql     statements
+	name     string // of the table and the collection, such as "deals"
+	kind     string // of the records, such as "deal"
+	prefix   string // of their IDs
+	known    map[string]bool
+	on       map[string]func(*R, eventstore.Recorded) error
+	base     func(*R) *Row
+	columns  []column[R]
+	words    []words[R] // that records are found by
+	members  []string   // of the JSON of a row
+	events   map[string]reflect.Type
+	revision int // see [revision]
+	event    func(eventstore.Recorded) (viewer.Event, error)
+	of       func(state any) (R, bool) // the row that a state is shown as, but for what it begins with
+	query    *query.Columns
+	sql      statements
 }
 
 // Event is an event of type E, as a table sees it.

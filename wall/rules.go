@@ -21,6 +21,7 @@ var overlooks = []overlook{
 	{"es.command", "rowhouse_dispatcher", "tenant_id,command_id,at"},
 	{"es.checkpoint", "rowhouse_dispatcher", "grp,tenant_id,pos,generation,moved"},
 	{"es.parked", "rowhouse_dispatcher", "projection,at"},
+	{"crm.serving", "rowhouse_dispatcher", "tenant_id,projection,ver,build,swept"},
 	{"es.bus_parked", "rowhouse_dispatcher", "target,at"},
 	{"jobs.head", "rowhouse_dispatcher", "tenant_id,next_at,turn,turn_until"},
 	{"jobs.job", "rowhouse_dispatcher", "name,parked_at"},

@@ -183,7 +183,7 @@ func (l *Ledger) Overdue(ctx context.Context, age time.Duration, after domain.Te
 		Tenant  uuid.UUID
 		Overdue bool
 	}
-	looks, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[look], `select * from es.overdue($1, $2, $3)`, after.UUID, age, limit)
+	looks, err := dispatch(ctx, NewTracker(l.store.cfg.Wall), pgx.RowToStructByPos[look], `select * from es.overdue($1, $2, $3)`, after.UUID, age, limit)
 	if err != nil {
 		return nil, after, err
 	}
@@ -208,7 +208,7 @@ func (l *Ledger) Backlog(ctx context.Context) (events int, oldest time.Duration,
 		Events int
 		Oldest time.Duration
 	}
-	b, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[backlog],
+	b, err := dispatch(ctx, NewTracker(l.store.cfg.Wall), pgx.RowToStructByPos[backlog],
 		`select count(*), coalesce(clock_timestamp() - min(at), '0') from (select at from es.pending limit $1) p`, manyPending)
 	if err != nil {
 		return 0, 0, err
@@ -226,7 +226,7 @@ func (l *Ledger) Installation(ctx context.Context) (id uuid.UUID, marked bool, e
 		ID     uuid.UUID
 		Marked bool
 	}
-	found, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowToStructByPos[installation], `select id, marked_at is not null from es.installation`)
+	found, err := dispatch(ctx, NewTracker(l.store.cfg.Wall), pgx.RowToStructByPos[installation], `select id, marked_at is not null from es.installation`)
 	if err != nil {
 		return id, false, fmt.Errorf("read what this installation is: %w", err)
 	}
@@ -241,7 +241,7 @@ func (l *Ledger) Installation(ctx context.Context) (id uuid.UUID, marked bool, e
 
 // Mark says that the engine was marked as this installation's.
 func (l *Ledger) Mark(ctx context.Context) error {
-	_, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowTo[bool],
+	_, err := dispatch(ctx, NewTracker(l.store.cfg.Wall), pgx.RowTo[bool],
 		`update es.installation set marked_at = clock_timestamp() where marked_at is null returning true`)
 	return err
 }
@@ -264,7 +264,7 @@ func HashOf(data, meta []byte) [sha256.Size]byte {
 // Watched returns how far whoever watches an engine under a name has come: "" if
 // it has not begun.
 func (l *Ledger) Watched(ctx context.Context, name string) (string, error) {
-	at, err := dispatch(ctx, Tracker{l.store.cfg.Wall}, pgx.RowTo[string], `select at from es.watched where name = $1`, name)
+	at, err := dispatch(ctx, NewTracker(l.store.cfg.Wall), pgx.RowTo[string], `select at from es.watched where name = $1`, name)
 	if err != nil || len(at) == 0 {
 		return "", err
 	}

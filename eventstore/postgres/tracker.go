@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,12 +17,36 @@ import (
 
 // Tracker keeps checkpoints and leases in the database. It is independent of
 // where the log is, but for [Tracker.Behind].
-type Tracker struct{ wall *wall.Wall }
+type Tracker struct {
+	wall  *wall.Wall
+	place float64
+	takes func(group string) bool
+}
 
 var _ eventstore.Tracker = Tracker{}
 
-// NewTracker returns a tracker behind a wall.
-func NewTracker(w *wall.Wall) Tracker { return Tracker{w} }
+// NewTracker returns a tracker behind a wall, for nodes whose build nobody knows.
+func NewTracker(w *wall.Wall) Tracker {
+	return Tracker{wall: w, place: math.Inf(-1), takes: func(string) bool { return false }}
+}
+
+// At returns the tracker for a node whose build has a place in the order of all builds.
+// Only nodes of the newest build that is there hold leases, because others may not be
+// able to read what it records.
+func (t Tracker) At(place float64) Tracker {
+	t.place = place
+	return t
+}
+
+// TakingOver returns a tracker for a node that takes the leases of some groups over at
+// once from those who have too many, or are older: there is no moment in which nobody has
+// them, but one in which two nodes do the same work, of which one can commit it. It is
+// for readers that do nothing beside what they commit with their checkpoint. Of
+// others, leases are given up first, and then taken.
+func (t Tracker) TakingOver(takes func(group string) bool) Tracker {
+	t.takes = takes
+	return t
+}
 
 // dispatch runs a statement that sees positions only, in one round trip.
 func dispatch[T any](ctx context.Context, t Tracker, row pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
@@ -37,7 +63,9 @@ func dispatch[T any](ctx context.Context, t Tracker, row pgx.RowToFunc[T], sql s
 
 // Lease implements [eventstore.Tracker].
 func (t Tracker) Lease(ctx context.Context, owner string, ttl time.Duration, groups ...string) (eventstore.Held, error) {
-	leases, err := dispatch(ctx, t, pgx.RowToStructByPos[lease], `select * from es.keep_leases($1, $2, $3, $4)`, groups, owner, ttl, eventstore.Shards)
+	first := slices.DeleteFunc(slices.Clone(groups), t.takes)
+	leases, err := dispatch(ctx, t, pgx.RowToStructByPos[lease], `select * from es.keep_leases($1, $2, $3, $4, $5, $6)`,
+		groups, owner, ttl, eventstore.Shards, t.place, first)
 	held := make(eventstore.Held, len(groups))
 	for _, l := range leases {
 		held[l.Group] = l.Shards

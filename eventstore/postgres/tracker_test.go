@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"errors"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -305,5 +307,72 @@ func TestTrackerBehindSince(t *testing.T) {
 	lags, _, err := tr.Behind(t.Context(), held, mark)
 	if err != nil || len(lags) != 4 {
 		t.Errorf("after the server was started again: %+v, %v", lags, err)
+	}
+}
+
+// Only nodes of the newest build that is there hold anything, whoever comes first, and
+// builds that do not know their place come before all. When the newest has gone, the
+// others go on.
+func TestTrackerLeaseOfNewerBuild(t *testing.T) {
+	t.Parallel()
+	places := map[string]float64{"legacy": math.Inf(-1), "old": 1, "old too": 1, "new": 2, "new too": 2}
+	type step struct {
+		owner string
+		holds int
+	}
+	for name, steps := range map[string][]step{
+		"given up first": {
+			{"legacy", 16}, {"old", 0}, {"legacy", 0}, {"old", 16}, {"new", 0}, {"old", 0}, {"old too", 0}, {"new", 16},
+			{"new too", 0}, {"new", 8}, {"new too", 8}, {"old", 0}, {"", 0}, {"old", 16},
+		},
+		"taken over at once": {
+			{"legacy", 16}, {"old", 16}, {"legacy", 0}, {"old too", 8}, {"new", 16}, {"old", 0}, {"old too", 0},
+			{"new too", 8}, {"new", 8}, {"new too", 8}, {"old", 0}, {"", 0}, {"old", 16},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := dbtest.New(t)
+			for i, s := range steps {
+				tr := postgres.NewTracker(w).At(places[s.owner])
+				if strings.HasPrefix(name, "taken") && s.owner != "legacy" {
+					tr = tr.TakingOver(func(string) bool { return true })
+				}
+				if s.owner == "" { // all of them go
+					for owner := range places {
+						if err := tr.Release(t.Context(), "group", owner); err != nil {
+							t.Fatal(err)
+						}
+					}
+					continue
+				}
+				held, err := tr.Lease(t.Context(), s.owner, time.Hour, "group")
+				if err != nil || len(held["group"]) != s.holds {
+					t.Errorf("step %d: %s holds %d, want %d; %v", i, s.owner, len(held["group"]), s.holds, err)
+				}
+			}
+		})
+	}
+}
+
+// A build from before there were places calls the function that it knows, and gives way.
+func TestTrackerLeaseOfEarlierRelease(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Open(t)
+	held := func() (n int) {
+		t.Helper()
+		if err := db.Superuser(t).QueryRow(t.Context(), `select count(*) from es.take_leases('group', 'legacy', '1 hour', 16)`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := held(); n != 16 {
+		t.Errorf("alone it holds %d", n)
+	}
+	if _, err := postgres.NewTracker(db.Wall).At(1).Lease(t.Context(), "new", time.Hour, "group"); err != nil {
+		t.Fatal(err)
+	}
+	if n := held(); n != 0 {
+		t.Errorf("beside a newer one it holds %d", n)
 	}
 }
