@@ -46,6 +46,16 @@ func Fingerprint() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
+// Last returns the number of the last step, which says how new a build is.
+func Last() (last int64, err error) {
+	files, err := fs.Glob(FS, "*.sql")
+	for _, file := range files {
+		n, bad := goose.NumericComponent(file)
+		last, err = max(last, n), errors.Join(err, bad)
+	}
+	return last, err
+}
+
 // Up brings the database at the URL to the current schema. The user in the URL
 // must be able to create roles, or the roles must be there and the user a member
 // of those that own things; if neither, the error says what to run. Any number

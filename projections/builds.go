@@ -3,7 +3,6 @@ package projections
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/wall"
 )
 
@@ -271,6 +271,6 @@ func (b *Builds) key(tables []string) string {
 	return text.String()
 }
 
-// ErrNewerRows says that a newer build has made rows that this one would make otherwise,
+// errNewerRows says that a newer build has made rows that this one would make otherwise,
 // so that it must not write to them.
-var ErrNewerRows = errors.New("the rows of a table were made by a newer build")
+var errNewerRows = fmt.Errorf("rows of a table: %w", domain.ErrNewerSchema)

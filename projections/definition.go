@@ -60,7 +60,10 @@ func (t *Table[R]) definition() definition {
 		d.rows = append(d.rows, fmt.Sprintf("revision %d", t.revision))
 	}
 	for _, c := range t.columns {
-		d.rows = append(d.rows, fmt.Sprintf("column %s %s%s of %v nullable %t prefix %d", c.sql, c.array, c.cast, c.query.Of, c.query.Nullable, c.query.Prefix))
+		d.rows = append(d.rows, fmt.Sprintf("column %s %s%s of %v nullable %t", c.sql, c.array, c.cast, c.query.Of, c.query.Nullable))
+	}
+	for _, w := range t.words {
+		d.rows = append(d.rows, "words of "+w.member)
 	}
 	d.rows = append(d.rows, shapeOf("member ", reflect.TypeFor[R]())...)
 	for name, event := range t.events {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +36,7 @@ type Config struct {
 	Kinds   []string     // of records that have no table, or are known anyhow; an event of any other is one of a newer build
 	Owner   string       // names this node
 	Build   string       // names the program: a rebuild that another one began is begun anew
+	Builds  *Builds      // knows the builds of the database; made for Build and All if nil
 	Signer  query.Signer // of the cursors of lists
 
 	Follower eventstore.FollowerConfig // for what differs from the defaults
@@ -54,6 +57,7 @@ type Models struct {
 	cache    *cache
 	sessions *lru.Cache[domain.TenantID, session]
 	watch    *watch
+	upkeep   upkeep
 }
 
 // What is remembered on a node, however many tenants there are.
@@ -66,13 +70,16 @@ const (
 func New(cfg Config) *Models {
 	cfg.Rebuild = cmp.Or(cfg.Rebuild, rebuildBatch)
 	cfg.Patience = cmp.Or(cfg.Patience, maxWait)
+	if cfg.Builds == nil {
+		cfg.Builds = NewBuilds(cfg.Wall, Build{Name: cfg.Build, All: cfg.All})
+	}
 	sessions, err := lru.New[domain.TenantID, session](cachedSessions)
 	if err != nil {
 		panic(err) // only for a size of 0
 	}
 	m := &Models{
 		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cachedRows),
-		sessions: sessions, watch: newWatch(),
+		sessions: sessions, watch: newWatch(), upkeep: upkeep{wake: make(chan struct{}, 1), restTimes: outdatedRest},
 	}
 	for _, p := range cfg.All {
 		m.byKind[p.Kind()], m.known[p.Kind()] = append(m.byKind[p.Kind()], p), true
@@ -89,8 +96,14 @@ func New(cfg Config) *Models {
 	return m
 }
 
-// Run keeps the read models up to date until ctx is done.
-func (m *Models) Run(ctx context.Context) { m.follower.Run(ctx) }
+// Run keeps the read models up to date until ctx is done, and makes rows again that an
+// older build has made.
+func (m *Models) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { m.keepCurrent(ctx) })
+	m.follower.Run(ctx)
+	running.Wait()
+}
 
 // Notify says that the log of a tenant has grown. See [eventstore.Follower.Notify].
 func (m *Models) Notify(tenant domain.TenantID, head eventstore.Position) {
@@ -181,6 +194,7 @@ func (m *Models) prepare(ctx context.Context, b eventstore.Batch) (*step, error)
 // The generation is read first: if what comes after it is newer, the session is
 // not used, because no checkpoint will have its generation.
 func (m *Models) openSession(ctx context.Context, tenant domain.TenantID) (session, error) {
+	made := make(map[string]int)
 	s := session{target: target{
 		tenant: tenant, group: Group, cache: m.cache,
 		vers: make(map[string]int, len(m.cfg.All)), parked: make(map[parkedStream]bool),
@@ -191,19 +205,66 @@ func (m *Models) openSession(ctx context.Context, tenant domain.TenantID) (sessi
 	err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
 		b.Queue(`select generation from es.checkpoint where grp = $1 and tenant_id = $2`, Group, tenant.UUID).
 			Query(each(func(rows pgx.Rows) error { return rows.Scan(&s.generation) }))
-		b.Queue(`select projection, ver from crm.serving where tenant_id = $1`, tenant.UUID).
+		b.Queue(`select projection, ver, build from crm.serving where tenant_id = $1`, tenant.UUID).
 			Query(each(func(rows pgx.Rows) error {
 				var name string
-				var ver int
-				err := rows.Scan(&name, &ver)
+				var ver, build int
+				err := rows.Scan(&name, &ver, &build)
 				if _, ours := s.vers[name]; ours {
 					s.vers[name] = ver
 				}
+				made[name] = build
 				return err
 			}))
 		queueParked(b, s.target)
 	})
+	if err == nil {
+		err = m.mayWrite(ctx, made)
+	}
 	return s, err
+}
+
+// mayWrite returns an error if rows that serve were made by a newer build, which would
+// make others of the same events. Made says which build has made those of a table; that
+// without a name has made all others that it knows.
+func (m *Models) mayWrite(ctx context.Context, made map[string]int) error {
+	if _, err := m.cfg.Builds.of(ctx, rest, made[rest]); err != nil { // which makes it known
+		return err
+	}
+	all := maps.Clone(made)
+	for _, name := range m.cfg.Builds.tablesOf(made[rest]) {
+		if _, own := made[name]; !own {
+			all[name] = made[rest]
+		}
+	}
+	delete(all, rest)
+	for name, build := range all {
+		is, err := m.cfg.Builds.of(ctx, name, build)
+		if err != nil {
+			return err
+		}
+		switch is {
+		case newer:
+			return fmt.Errorf("%s: %w", name, errNewerRows)
+		case older:
+			select {
+			case m.upkeep.wake <- struct{}{}:
+			default: // it looks already
+			}
+		case same:
+		}
+	}
+	return nil
+}
+
+// rest is the name under which it is written down who made the rows of all tables of
+// which that is not written down.
+const rest = ""
+
+// queueBegun queues the statement that writes down that all rows of a tenant are made by
+// this build, because there are none yet.
+func (m *Models) queueBegun(b *pgx.Batch, tenant domain.TenantID, self int) {
+	b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest, build) values ($1, $2, 0, 0, $3) on conflict do nothing`, tenant.UUID, rest, self)
 }
 
 // queueParked queues the statement that gets the parked streams of a target.
@@ -354,18 +415,25 @@ func (m *Models) commit(ctx context.Context, steps []*step) error {
 	for i, s := range steps {
 		tenants[i] = s.tenant
 	}
+	self, err := m.cfg.Builds.ours(ctx)
+	if err != nil {
+		return err
+	}
 	return m.cfg.Wall.Sealed(ctx, wall.Projector, tenants, func(c wall.Tx, seals []string) error {
 		b := new(pgx.Batch)
 		for i, s := range steps {
 			b.Queue(`select set_config('rowhouse.seal', $1, true)`, seals[i])
-			m.queueStep(b, s)
+			m.queueStep(b, s, self)
 		}
 		return c.SendBatch(ctx, b).Close()
 	})
 }
 
-func (m *Models) queueStep(b *pgx.Batch, s *step) {
+func (m *Models) queueStep(b *pgx.Batch, s *step, self int) {
 	queueMove(b, s.group, s.tenant, s.from, s.to)
+	if s.group == Group && s.from.Position == 0 {
+		m.queueBegun(b, s.tenant, self)
+	}
 	for _, set := range s.sets {
 		set.queueWrite(b)
 		for _, p := range set.parked() {

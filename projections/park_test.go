@@ -223,10 +223,14 @@ func TestMetrics(t *testing.T) {
 	values := map[string]float64{}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			values[family.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+			label := ""
+			for _, l := range m.GetLabel() {
+				label = " " + l.GetValue()
+			}
+			values[family.GetName()+label] = m.GetGauge().GetValue()
 		}
 	}
-	if len(values) != 10 || values["rowhouse_projection_parked_streams widgets"] != 1 || values["rowhouse_follower_lag_events read_models"] != 0 {
+	if len(values) != 16 || values["rowhouse_projection_parked_streams widgets"] != 1 || values["rowhouse_follower_lag_events read_models"] != 0 {
 		t.Errorf("metrics = %v", values)
 	}
 }

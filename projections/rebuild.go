@@ -22,17 +22,27 @@ const rebuildGroup = "rebuild"
 const rebuildBatch = 5000
 
 // Rebuild makes a tenant's rows of some projections anew, from the first event
-// on. People see the old ones until the new ones are complete, and then, at
+// on, which is read once for all of them. From then on they are those of this build, also
+// if a newer one had made them. People see the old ones until the new ones are complete, and then, at
 // once, the new ones. It may be interrupted: begun again for the same
 // projections, it goes on where it was, unless another build began it. The
 // function progress, if there is one, is told every now and then how far it is.
 func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress func(done, of eventstore.Position), ps ...Projection) error {
-	r, err := m.beginRebuild(ctx, tenant, ps)
+	return m.rebuild(ctx, tenant, pace{batch: m.cfg.Rebuild, workers: workers(), progress: progress}, ps)
+}
+
+// pace says how fast a rebuild goes, and who is told how far it is.
+type pace struct {
+	batch    int // events at a time
+	workers  int
+	progress func(done, of eventstore.Position)
+	rest     func(context.Context) error // called after each batch, if set: an error ends the rebuild
+}
+
+func (m *Models) rebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Projection) error {
+	r, err := m.beginRebuild(ctx, tenant, at, ps)
 	if err != nil {
 		return fmt.Errorf("begin rebuild: %w", err)
-	}
-	if progress != nil {
-		r.progress = progress
 	}
 	// What is added meanwhile is made up for, until it is little.
 	for {
@@ -40,7 +50,7 @@ func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress f
 		if err != nil {
 			return err
 		}
-		if int(live.Position-r.at.Position) < m.cfg.Rebuild/10 {
+		if int(live.Position-r.at.Position) < r.pace.batch/10 {
 			break
 		}
 		if err := r.advance(ctx, live.Position); err != nil {
@@ -52,30 +62,41 @@ func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress f
 			return fmt.Errorf("finish rebuild: %w", err)
 		}
 	}
-	return m.sweep(ctx, tenant, ps)
+	return m.sweep(ctx, tenant, r.names, at.rest)
 }
 
 // rebuild is a rebuild that is going on.
 type rebuild struct {
 	*Models
 	target
-	names    []string
-	at       eventstore.Checkpoint
-	progress func(done, of eventstore.Position)
+	names []string
+	at    eventstore.Checkpoint
+	pace  pace
+	self  int // this build
+}
+
+func (r *rebuild) progress(done, of eventstore.Position) {
+	if r.pace.progress != nil {
+		r.pace.progress(done, of)
+	}
 }
 
 // beginRebuild begins a rebuild, or goes on with one.
-func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, ps []Projection) (*rebuild, error) {
-	r := &rebuild{Models: m, progress: func(_, _ eventstore.Position) {}}
+func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Projection) (*rebuild, error) {
+	self, err := m.cfg.Builds.ours(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &rebuild{Models: m, pace: at, self: self}
 	for _, p := range ps {
 		r.names = append(r.names, p.Name())
 	}
 	slices.Sort(r.names)
-	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) (err error) {
+	err = m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) (err error) {
 		r.target = target{
 			// The rows of a batch may not be in the database yet when the next one
 			// is worked out, so those of both have to be remembered.
-			tenant: tenant, group: rebuildGroup, cache: newCache(4 * m.cfg.Rebuild),
+			tenant: tenant, group: rebuildGroup, cache: newCache(4 * at.batch),
 			vers: make(map[string]int), parked: make(map[parkedStream]bool),
 		}
 		if r.at, err = lock(ctx, tx, rebuildGroup, tenant); err != nil {
@@ -83,7 +104,7 @@ func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, ps []
 		}
 		var same bool
 		err = tx.QueryRow(ctx, `select exists (select from crm.rebuild where tenant_id = $1 and projections = $2 and build = $3)`,
-			tenant.UUID, r.names, m.cfg.Build).Scan(&same)
+			tenant.UUID, r.names, m.cfg.Builds.key(r.names)).Scan(&same)
 		if err == nil && !same {
 			err = r.restart(ctx, tx)
 		}
@@ -113,10 +134,11 @@ func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, ps []
 func (r *rebuild) restart(ctx context.Context, tx wall.Tx) error {
 	r.at = eventstore.Checkpoint{Generation: r.at.Generation + 1}
 	b := new(pgx.Batch)
-	b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest) select $1, name, 0, 1 from unnest($2::text[]) name
-		on conflict (tenant_id, projection) do update set latest = serving.latest + 1`, r.tenant.UUID, r.names)
+	b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest, build)
+		select $1, name, 0, 1, coalesce((select s.build from crm.serving s where s.tenant_id = $1 and s.projection = $3), 0) from unnest($2::text[]) name
+		on conflict (tenant_id, projection) do update set latest = serving.latest + 1`, r.tenant.UUID, r.names, rest)
 	b.Queue(`insert into crm.rebuild (tenant_id, projections, build) values ($1, $2, $3)
-		on conflict (tenant_id) do update set projections = excluded.projections, build = excluded.build`, r.tenant.UUID, r.names, r.cfg.Build)
+		on conflict (tenant_id) do update set projections = excluded.projections, build = excluded.build`, r.tenant.UUID, r.names, r.cfg.Builds.key(r.names))
 	b.Queue(`update es.checkpoint set pos = 0, generation = $3 where grp = $1 and tenant_id = $2`, rebuildGroup, r.tenant.UUID, r.at.Generation)
 	return tx.SendBatch(ctx, b).Close()
 }
@@ -130,7 +152,7 @@ func (r *rebuild) advance(ctx context.Context, goal eventstore.Position) (err er
 	for b := range r.readAhead(ctx, r.at.Position, goal) {
 		var s *step
 		if err = b.err; err == nil {
-			s, err = r.derive(ctx, r.target, b.Batch, workers())
+			s, err = r.derive(ctx, r.target, b.Batch, r.pace.workers)
 		}
 		if err != nil {
 			break
@@ -141,6 +163,14 @@ func (r *rebuild) advance(ctx context.Context, goal eventstore.Position) (err er
 		}
 		wait = r.begin(ctx, s)
 		r.progress(r.at.Position, goal)
+		if r.pace.rest != nil {
+			if err = wait(); err == nil {
+				err = r.pace.rest(ctx)
+			}
+			if wait = func() error { return nil }; err != nil {
+				break
+			}
+		}
 	}
 	err = errors.Join(err, wait())
 	r.progress(r.at.Position, goal)
@@ -180,7 +210,7 @@ func (r *rebuild) readAhead(ctx context.Context, after, goal eventstore.Position
 		defer close(batches)
 		for after < goal && ctx.Err() == nil {
 			b := readBatch{Batch: eventstore.Batch{Tenant: r.tenant, From: eventstore.Checkpoint{Position: after}}}
-			if b.Events, b.err = r.cfg.Store.Read(ctx, r.tenant, after, min(r.cfg.Rebuild, int(goal-after))); b.err == nil {
+			if b.Events, b.err = r.cfg.Store.Read(ctx, r.tenant, after, min(r.pace.batch, int(goal-after))); b.err == nil {
 				b.err = b.Check()
 			}
 			select {
@@ -218,7 +248,7 @@ func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
 		}
 		b := new(pgx.Batch)
 		queueMove(b, rebuildGroup, r.tenant, r.at, r.at.Position)
-		b.Queue(`update crm.serving set ver = latest where tenant_id = $1 and projection = any($2)`, r.tenant.UUID, r.names)
+		b.Queue(`update crm.serving set ver = latest, build = $3 where tenant_id = $1 and projection = any($2)`, r.tenant.UUID, r.names, r.self)
 		b.Queue(`delete from es.parked p using crm.serving s where p.tenant_id = $1 and s.tenant_id = $1
 			and s.projection = p.projection and p.ver <> s.ver`, r.tenant.UUID)
 		b.Queue(`delete from crm.rebuild where tenant_id = $1`, r.tenant.UUID)
@@ -231,19 +261,25 @@ func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
 // Reset drops all of a tenant's rows: from one moment to the next people see
 // none, and then those that are projected from the first event on.
 func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
-	var names []string
+	names := []string{rest}
 	for _, p := range m.cfg.All {
 		names = append(names, p.Name())
 	}
-	err := m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
+	self, err := m.cfg.Builds.ours(ctx)
+	if err != nil {
+		return err
+	}
+	err = m.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
 		for _, group := range []string{Group, rebuildGroup} {
 			if _, err := lock(ctx, tx, group, tenant); err != nil {
 				return err
 			}
 		}
 		b := new(pgx.Batch)
-		b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest) select $1, name, 1, 1 from unnest($2::text[]) name
-			on conflict (tenant_id, projection) do update set ver = serving.latest + 1, latest = serving.latest + 1`, tenant.UUID, names)
+		// What only other builds have is made anew as well: by them.
+		b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest, build) select $1, name, 1, 1, $3
+			from (select unnest($2::text[]) union select projection from crm.serving where tenant_id = $1) all_of_them (name)
+			on conflict (tenant_id, projection) do update set ver = serving.latest + 1, latest = serving.latest + 1, build = excluded.build`, tenant.UUID, names, self)
 		b.Queue(`delete from es.parked where tenant_id = $1`, tenant.UUID)
 		b.Queue(`delete from crm.rebuild where tenant_id = $1`, tenant.UUID)
 		b.Queue(`update es.checkpoint set pos = 0, generation = generation + 1 where grp = any($1) and tenant_id = $2`,
@@ -255,28 +291,46 @@ func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
 	}
 	m.follower.Forget(tenant)
 	m.cache.forget(tenant)
-	return m.sweep(ctx, tenant, m.cfg.All)
+	return m.sweep(ctx, tenant, names[1:], nil)
 }
 
 // sweepBatch is how many rows are deleted in one transaction.
 const sweepBatch = 5000
 
 // sweep deletes rows that are of no use any more: of versions that do not serve,
-// and are not being filled.
-func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, ps []Projection) error {
-	for _, p := range ps {
+// and are not being filled. Then it writes down that they are gone, so that it is known
+// if it did not come to that.
+func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, names []string, pause func(context.Context) error) error {
+	scope := wall.Scope{Tenant: tenant, Duty: wall.Projector}
+	for _, p := range m.cfg.All {
+		if !slices.Contains(names, p.Name()) {
+			continue
+		}
+		ver := 0
+		err := m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
+			b.Queue(`select ver from crm.serving where tenant_id = $1 and projection = $2`, tenant.UUID, p.Name()).
+				Query(each(func(rows pgx.Rows) error { return rows.Scan(&ver) }))
+		})
 		for _, sweep := range []string{p.statements().sweep, p.statements().sweepWords} {
-			for deleted := int64(sweepBatch); deleted == sweepBatch; {
-				err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+			for deleted := int64(sweepBatch); err == nil && deleted == sweepBatch; {
+				err = m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
 					b.Queue(sweep, tenant.UUID, p.Name(), sweepBatch).Exec(func(tag pgconn.CommandTag) error {
 						deleted = tag.RowsAffected()
 						return nil
 					})
 				})
-				if err != nil {
-					return fmt.Errorf("sweep %s: %w", p.Name(), err)
+				if err == nil && pause != nil {
+					err = pause(ctx)
 				}
 			}
+		}
+		if err == nil {
+			err = m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
+				b.Queue(`update crm.serving set swept = $3 where tenant_id = $1 and projection = $2 and swept < $3`, tenant.UUID, p.Name(), ver)
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("sweep %s: %w", p.Name(), err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -37,9 +38,13 @@ type readModels struct {
 func (f databaseFlags) withReadModels(ctx context.Context, e *env, events logFlags, do func(readModels) error) error {
 	return f.withEventLog(ctx, e, events, func(db *database, w *wall.Wall, store *eventLog) error {
 		m := readModels{wall: w, tracker: postgres.NewTracker(w), store: store}
+		builds, err := buildsOf(w)
+		if err != nil {
+			return err
+		}
 		m.Models = projections.New(projections.Config{
 			Wall: w, Store: store, Tracker: m.tracker, All: projections.All, Kinds: commands.Kinds(),
-			Owner: uuid.NewString(), Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
+			Owner: uuid.NewString(), Build: Version, Builds: builds, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 			Log: e.log, Now: time.Now,
 		})
 		return do(m)
@@ -66,7 +71,7 @@ func (c statusCmd) Run(ctx context.Context, e *env) error {
 			return err
 		}
 		out := tabwriter.NewWriter(e.stdout, 0, 8, 2, ' ', 0)
-		_, _ = fmt.Fprintln(out, "tenant\tlog\tread models\tbehind\tparked")
+		_, _ = fmt.Fprintln(out, "tenant\tlog\tread models\tbehind\tparked\toutdated")
 		for _, t := range tenants {
 			head, err := m.store.Head(ctx, t)
 			if err != nil {
@@ -80,7 +85,14 @@ func (c statusCmd) Run(ctx context.Context, e *env) error {
 			if err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\n", t, head, at, head-at, len(parked))
+			outdated, err := m.Outdated(ctx, t)
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%d\n", t, head, at, head-at, len(parked), len(outdated.Tables))
+			if len(outdated.Tables) > 0 {
+				_, _ = fmt.Fprintf(out, "  made by another build, and made again by the server: %s (%d of %d events)\n", strings.Join(outdated.Tables, ", "), outdated.Done, head)
+			}
 			for _, p := range parked {
 				_, _ = fmt.Fprintf(out, "  parked: %s %s from version %d on, since %s (%s)\n", p.Projection, p.Stream, p.Version, p.At.Format(time.RFC3339), p.Class)
 			}

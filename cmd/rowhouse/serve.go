@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/postgres"
 	"github.com/rowhouse/rowhouse/jobs"
+	"github.com/rowhouse/rowhouse/migrations"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/reactions"
@@ -131,7 +133,7 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 		return nil, err
 	}
 	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
-	if err := s.derive(db, metrics, c.BinDays); err != nil {
+	if err := s.derive(ctx, db, metrics, c.BinDays); err != nil {
 		return nil, err
 	}
 	if err := s.models.Verify(ctx); err != nil {
@@ -170,8 +172,16 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 }
 
 // derive builds what follows the log: the read models and the reactions.
-func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int) (err error) {
-	tracker := postgres.NewTracker(s.wall)
+func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.Registry, binDays int) (err error) {
+	builds, err := buildsOf(s.wall)
+	if err != nil {
+		return err
+	}
+	place, err := builds.Place(ctx)
+	if err != nil {
+		return err
+	}
+	tracker := postgres.NewTracker(s.wall).At(place).TakingOver(takesOver)
 	if s.node, err = takeIdentity(db.dir); err != nil {
 		return fmt.Errorf("keep the name of this node in the data directory: %w", err)
 	}
@@ -179,7 +189,7 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 	s.models = projections.New(projections.Config{
 		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
 		Follower: eventstore.FollowerConfig{Lookout: s.lookout},
-		Owner:    s.node.name, Build: Version, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
+		Owner:    s.node.name, Build: Version, Builds: builds, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Log: s.log, Now: time.Now,
 	})
 	s.services = reactions.Services{
@@ -199,6 +209,22 @@ func (s *server) derive(db *database, metrics *prometheus.Registry, binDays int)
 	metrics.MustRegister(s.wall, s.models, s.react, s.jobs,
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
+}
+
+// buildsOf returns what knows the builds that have worked on the database.
+func buildsOf(w *wall.Wall) (*projections.Builds, error) {
+	step, err := migrations.Last()
+	if err != nil {
+		return nil, fmt.Errorf("which steps of the schema there are: %w", err)
+	}
+	return projections.NewBuilds(w, projections.Build{Name: Version, Step: step, All: projections.All}), nil
+}
+
+// takesOver reports whether a node takes over at once what another one holds of a group,
+// because all that these readers do is committed together with how far they are. What
+// is sent to brokers is not, and would be sent twice.
+func takesOver(group string) bool {
+	return group != projections.RebuildGroup && !strings.HasPrefix(group, bus.GroupOf(""))
 }
 
 // appended tells everybody on this node who follows the log how far that of a
