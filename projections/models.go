@@ -263,7 +263,7 @@ const rest = ""
 
 // queueBegun queues the statement that writes down that all rows of a tenant are made by
 // this build, because there are none yet.
-func (m *Models) queueBegun(b *pgx.Batch, tenant domain.TenantID, self int) {
+func queueBegun(b *pgx.Batch, tenant domain.TenantID, self int) {
 	b.Queue(`insert into crm.serving (tenant_id, projection, ver, latest, build) values ($1, $2, 0, 0, $3) on conflict do nothing`, tenant.UUID, rest, self)
 }
 
@@ -432,7 +432,7 @@ func (m *Models) commit(ctx context.Context, steps []*step) error {
 func (m *Models) queueStep(b *pgx.Batch, s *step, self int) {
 	queueMove(b, s.group, s.tenant, s.from, s.to)
 	if s.group == Group && s.from.Position == 0 {
-		m.queueBegun(b, s.tenant, self)
+		queueBegun(b, s.tenant, self)
 	}
 	for _, set := range s.sets {
 		set.queueWrite(b)

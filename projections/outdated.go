@@ -133,7 +133,7 @@ func (m *Models) outdated(ctx context.Context) (tenants []domain.TenantID, err e
 // keepCurrent makes rows again that an older build has made, until ctx is done.
 func (m *Models) keepCurrent(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := m.renewOutdated(ctx); err != nil && ctx.Err() == nil && !m.isAway(err) {
+		if err := m.renewOutdated(ctx); err != nil && ctx.Err() == nil && !isAway(err) {
 			m.cfg.Log.WarnContext(ctx, "rows that an older build has made could not be made again; tried again soon", "error", err)
 		}
 		t := time.NewTimer(outdatedLook*9/10 + rand.N(outdatedLook/5)) //nolint:gosec // jitter
@@ -146,7 +146,7 @@ func (m *Models) keepCurrent(ctx context.Context) {
 	}
 }
 
-func (m *Models) isAway(err error) bool {
+func isAway(err error) bool {
 	return wall.IsPassing(err) || errors.Is(err, eventstore.ErrUnavailable)
 }
 
@@ -176,7 +176,7 @@ func (m *Models) renewOutdated(ctx context.Context) error {
 		case errors.Is(err, errNotOurs):
 			m.upkeep.waiting.Store(0)
 			return nil
-		case ctx.Err() != nil, m.isAway(err):
+		case ctx.Err() != nil, isAway(err):
 			return err
 		default:
 			m.upkeep.failed.Add(1)

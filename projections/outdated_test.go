@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -343,7 +344,7 @@ func TestTwoBuildsSideBySide(t *testing.T) {
 			c.Tracker, c.Builds, c.Follower.Poll = tracker, m.cfg.Builds, 50*time.Millisecond
 		}))
 	}
-	old := node(func(t testing.TB, change ...func(*Config)) *Models { return f.another(t, change...) })
+	old := node(f.another)
 	run(t, old)
 	for _, tenant := range tenants {
 		f.seen(t, old, tenant)
@@ -367,7 +368,7 @@ func TestTwoBuildsSideBySide(t *testing.T) {
 						head = f.log.record(newWidget(tenant), shadedCreated{Name: "of the next", Shade: "blue"})
 					}
 				} else {
-					head = f.log.record(mine, widgetTagged{Tags: []string{fmt.Sprint(n)}})
+					head = f.log.record(mine, widgetTagged{Tags: []string{strconv.Itoa(n)}})
 				}
 				m.Notify(tenant, head)
 				for _, reader := range []*Models{old, next} {
