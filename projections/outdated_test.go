@@ -52,7 +52,7 @@ var shaded = table("widgets", shadedAggregate,
 	texts("tags", query.Text, func(w *shadedRow) []string { return w.Tags }),
 	text("shade", func(w *shadedRow) string { return w.Shade }),
 	required(text("loud", func(w *shadedRow) string { return w.Loud })),
-	search(func(w *shadedRow) []string { return []string{w.Name} }),
+	searched("name", func(w *shadedRow) []string { return []string{w.Name} }),
 	on(func(w *shadedRow, e Event[shadedCreated]) {
 		w.Name, w.Price, w.Shade, w.Tags, w.Loud = e.Data.Name, e.Data.Price, e.Data.Shade, []string{}, e.Data.Name+"!"
 	}),
