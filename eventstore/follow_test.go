@@ -361,6 +361,29 @@ func TestFollower(t *testing.T) {
 			}
 		})
 	})
+	t.Run("does not gather after a batch that somebody came to wait in", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w, ten := newWorld(), tenants(1)[0]
+			f, _ := w.follow(t, FollowerConfig{Linger: time.Second, Handle: OneByOne(func(ctx context.Context, b Batch) error {
+				time.Sleep(10 * time.Millisecond)
+				return w.moving(ctx, b)
+			})})
+			f.Notify(ten, w.append(ten, 1))
+			time.Sleep(5 * time.Millisecond)
+			f.Notify(ten, w.append(ten, 1))
+			f.Hurry(ten)
+			time.Sleep(20 * time.Millisecond)
+			if at := w.position(ten); at != 2 {
+				t.Errorf("at %d of 2 though somebody waits", at)
+			}
+			f.Notify(ten, w.append(ten, 1))
+			time.Sleep(100 * time.Millisecond)
+			if at := w.position(ten); at != 2 {
+				t.Errorf("at %d though nobody waits any more", at)
+			}
+		})
+	})
 	t.Run("takes larger batches while nobody waits", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

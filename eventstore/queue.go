@@ -49,6 +49,10 @@ type task struct {
 	told    int       // how many faults there were when somebody was told of them
 	halted  bool
 
+	// hurried says that somebody has come to wait while a batch was handled, perhaps for
+	// what is not in it.
+	hurried bool
+
 	// ahead says that the log was seen to end before the place that the group has
 	// come to, so that there is something to do although there is nothing new.
 	ahead bool
@@ -245,11 +249,17 @@ func (q *queue) enqueueIn(t *task, d time.Duration) {
 	t.state, t.timer = waiting, timer
 }
 
-// hurry gives a tenant its turn now, if it only waits for more events to come.
+// hurry gives a tenant its turn now, if it only waits for more events to come, or
+// after the batch that is being handled, if there is more by then.
 func (q *queue) hurry(tenant domain.TenantID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if t := q.tasks[tenant]; t != nil && t.state == waiting && t.faults == 0 && t.at < t.head {
+	t := q.tasks[tenant]
+	switch {
+	case t == nil || t.faults > 0:
+	case t.state == running:
+		t.hurried = true
+	case t.state == waiting && t.at < t.head:
 		t.timer.Stop()
 		q.enqueue(t)
 	}
@@ -357,9 +367,10 @@ func (q *queue) advance(t *task, o outcome) {
 		q.stats.Events += uint64(o.events)
 	}
 	var wait time.Duration
-	if !o.full {
+	if !o.full && !(t.hurried && t.due()) {
 		wait = q.linger - q.now().Sub(t.begun)
 	}
+	t.hurried = false
 	q.enqueueIn(t, wait)
 }
 
