@@ -53,6 +53,10 @@ type Server struct {
 	// has just written here; 300 ms if 0.
 	OwnWait time.Duration
 
+	// Bulk is how many large requests, such as batches of an import, are carried out at a
+	// time; half as many as there are processors if 0.
+	Bulk int
+
 	Version string                          // of this build
 	Ready   func(ctx context.Context) error // whether requests can be served now, such as [wall.Wall.Ready]
 	Closing <-chan struct{}                 // closed when the server is about to stop, so that streams end
@@ -65,12 +69,17 @@ type Server struct {
 	choosers  map[string]bool                   // the events that are a domain.Chooser, by their names
 	listeners *listeners
 	recent    *recent
+	bulk      *bulk
 }
 
 // Handler returns what serves the whole API. It fails if the metrics of the API
 // were registered before.
 func (s *Server) Handler() (http.Handler, error) {
 	s.prepare()
+	s.bulk = newBulk(s.Bulk)
+	if err := s.Metrics.Register(s.bulk.metrics()); err != nil {
+		return nil, err
+	}
 	resources, err := s.resources()
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func (r *resource) batchOperations() []*operation {
 	about := "Up to 1,000 commands, each by itself, or with `atomic` up to 100, all or none. Those for one record are carried out in their order."
 	example := `{"operations":[{"op":"delete","id":"` + r.exampleID() + `"}]}`
 	return []*operation{post(r.path("/batch"), tenant, r.tag(), r.id("batch"), "Give several commands to "+r.many(), about,
-		params(idempotencyParam), takes[batch](r.s, example), upTo(maxBatchBody),
+		params(idempotencyParam), takes[batch](r.s, example), upTo(maxBatchBody), inTurns,
 		gives[batchResults](r.s, http.StatusOK, "All were carried out.", headerPosition, headerReplayed),
 		gives[batchResults](r.s, http.StatusMultiStatus, "Some were refused. If some of these may be accepted when they are sent again, there is a `Retry-After`.",
 			headerPosition, headerRetryAfter, headerToRetry),

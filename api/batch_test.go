@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,28 @@ func (b batchAnswer) String() string {
 		parts = append(parts, s)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// TestLargeBatchesEndTheirTurns sends more large batches than are carried out at a time,
+// which end in all sorts of ways. One whose turn did not end would stop all that follow.
+func TestLargeBatchesEndTheirTurns(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	large := strings.Repeat(" ", 20<<10)
+	for range runtime.GOMAXPROCS(0) {
+		ann.Post("/contacts/batch", `{"operations":`+large).Want(http.StatusBadRequest)
+		ann.Post("/contacts/batch", `{"operations":[],`+large+`"x":1}`).Want(http.StatusUnprocessableEntity)
+		ann.Post("/contacts/batch", `{"operations":[{"op":"fly"}]`+large+`}`).Want(http.StatusMultiStatus)
+	}
+	var wait sync.WaitGroup
+	for i := range 4 * runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			client := []apitest.Client{ann, bob}[i%2]
+			client.Post("/contacts/batch", `{"operations":[{"op":"create","data":{"last_name":"Large"}}]`+large+`}`).Want(http.StatusOK)
+		})
+	}
+	wait.Wait()
 }
 
 func TestBatch(t *testing.T) {

@@ -38,6 +38,7 @@ func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := e.s.Now()
 	defer func() { //nolint:contextcheck // the exchange has it
 		p := recover()
+		x.endTurn()
 		broken := p != nil && x.begun
 		if p != nil {
 			x.panicked(p)

@@ -38,6 +38,7 @@ type exchange struct {
 	origin viewer.Caller    // likewise, as commands take it
 
 	coming *paced // the body as it comes; nil if there is none
+	turn   func() // ends its turn, if it is bulk work
 	status int
 	bytes  int64
 	begun  bool
@@ -53,6 +54,7 @@ func (x *exchange) WriteHeader(status int) {
 	if !x.begun {
 		x.status, x.begun = status, status >= http.StatusOK
 		if x.begun {
+			x.endTurn()
 			x.coming.leave()
 		}
 	}
@@ -200,6 +202,9 @@ func (x *exchange) body() (input, error) {
 	var read bytes.Buffer // which takes less memory on the way than io.ReadAll
 	if _, err := read.ReadFrom(x.r.Body); err != nil {
 		return input{}, unreadable(err)
+	}
+	if err := x.takeTurn(read.Len()); err != nil {
+		return input{}, err
 	}
 	data := read.Bytes()
 	if len(data) == 0 && !x.op.RequestBody.Required {

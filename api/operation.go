@@ -28,6 +28,7 @@ type operation struct {
 	problems []domain.Reason   // for which it can be refused, beside the common ones
 	quiet    bool              // asked again and again by machines: not worth a line in the log
 	waits    bool              // for the position in Min-Position
+	bulk     bool              // a large body is bulk work
 	serve    func(*exchange) error
 }
 

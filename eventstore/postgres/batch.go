@@ -8,6 +8,11 @@ const (
 	batchCommands = 128
 	batchEvents   = 1000
 	batchBytes    = 1 << 20
+
+	// batchShare is how many commands of one call there may be. A call with more, such as
+	// a batch of an import, takes several, so that whoever comes meanwhile waits for a
+	// small part of it.
+	batchShare = 64
 )
 
 // batch is a set of entries of which no two touch the same thing, unless both
@@ -17,12 +22,15 @@ type batch struct {
 	events  int
 	bytes   int
 	touched map[resource]bool // and whether it is changed
+	calls   map[*call]int     // how many entries of each
 }
 
 func (b *batch) reset() {
 	if b.touched == nil {
 		b.touched = make(map[resource]bool, 2*batchCommands)
+		b.calls = make(map[*call]int)
 	}
+	clear(b.calls)
 	clear(b.entries)
 	clear(b.touched)
 	b.entries, b.events, b.bytes = b.entries[:0], 0, 0
@@ -44,6 +52,9 @@ func (b *batch) conflicts(e *entry) (yes bool) {
 	return yes
 }
 
+// hasHad reports whether as many entries of the call are in the batch as may be.
+func (b *batch) hasHad(c *call) bool { return c != nil && b.calls[c] >= batchShare }
+
 // touch makes those wait that conflict with an entry.
 func (b *batch) touch(e *entry) {
 	e.touches(func(r resource, changes bool) { b.touched[r] = b.touched[r] || changes })
@@ -53,6 +64,7 @@ func (b *batch) add(e *entry) {
 	b.entries = append(b.entries, e)
 	b.events += e.events
 	b.bytes += e.bytes
+	b.calls[e.call]++
 }
 
 // queue holds the entries of a tenant that wait, in order.
@@ -84,7 +96,7 @@ func (q *queue) push(entries []*entry) {
 func (q *queue) next(b *batch) *entry {
 	for ; q.head < len(q.entries) && len(q.skipped) < lookAhead; q.head++ {
 		e := q.entries[q.head]
-		if !b.conflicts(e) {
+		if !b.hasHad(e.call) && !b.conflicts(e) {
 			return e
 		}
 		b.touch(e)

@@ -68,6 +68,36 @@ func TestTakeIsFair(t *testing.T) {
 	}
 }
 
+// TestTakeSharesBatches puts the many commands of one call into the queue of a tenant, and
+// after them one of somebody else of the same tenant.
+func TestTakeSharesBatches(t *testing.T) {
+	t.Parallel()
+	l, a := newTestLane(), tenant(1)
+	whole := &call{left: 200, answered: make(chan struct{})}
+	for i := range 200 {
+		l.put(t, a, on(a, byte(i), 1)).call = whole
+	}
+	late := l.put(t, a, on(a, 250, 1))
+	after := l.put(t, a, on(a, 199, 1)) // about what the call comes to at its end
+	var sizes []int
+	for range 4 {
+		l.take()
+		sizes = append(sizes, len(l.batch.entries))
+		if has := slices.Contains(l.batch.entries, late); has != (len(sizes) == 1) {
+			t.Errorf("batch %d has the command of somebody else: %t", len(sizes), has)
+		}
+		if slices.Contains(l.batch.entries, after) && len(sizes) < 4 {
+			t.Errorf("batch %d has what comes after the end of the call", len(sizes))
+		}
+	}
+	if want := []int{batchShare + 1, batchShare, batchShare, 200 - 3*batchShare}; !slices.Equal(sizes, want) {
+		t.Errorf("the batches have %v commands, want %v", sizes, want)
+	}
+	if l.take(); !slices.Equal(l.batch.entries, []*entry{after}) || len(l.queues) > 0 {
+		t.Errorf("at the end %d commands are left", len(l.batch.entries))
+	}
+}
+
 // TestTakeKeepsApart puts commands into the queue and says which of them go with
 // which batch.
 func TestTakeKeepsApart(t *testing.T) {
