@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +51,8 @@ type serveCmd struct {
 
 	Listen  string        `default:"127.0.0.1:8080" env:"ROWHOUSE_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
 	BinDays int           `default:"30" env:"ROWHOUSE_BIN_DAYS" placeholder:"DAYS" help:"For how many days deleted records can be restored. Then they are removed for good; 0 means never."`
+	Memory  byteSize      `default:"384MB" env:"ROWHOUSE_MEMORY" placeholder:"SIZE" help:"How much memory the server may take, without its PostgreSQL. The more it has, the less it spends on making room."`
+	Batches int           `env:"ROWHOUSE_BATCHES" placeholder:"N" help:"How many large requests, such as batches of an import, are carried out at a time. Half as many as there are processors, if left out."`
 	Drain   time.Duration `default:"3s" env:"ROWHOUSE_DRAIN" placeholder:"TIME" help:"When the server is told to stop: how long it still takes requests, while /readyz says 503 and each answer is the last on its connection. Ends early when nobody is connected."`
 }
 
@@ -59,6 +60,12 @@ type serveCmd struct {
 func (c serveCmd) Run(ctx context.Context, e *env) error {
 	if c.BinDays < 0 || c.BinDays > 36500 {
 		return errors.New("--bin-days: give a number of days from 0 to 36500")
+	}
+	if c.Batches < 0 {
+		return errors.New("--batches: give a number from 1 on")
+	}
+	if c.Memory < leastMemory {
+		return fmt.Errorf("--memory: give at least %s", leastMemory)
 	}
 	l, err := listen(ctx, c.Listen) // first, because it is cheap and often wrong
 	if err != nil {
@@ -70,11 +77,7 @@ func (c serveCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("GOGC") == "" {
-		// What is live is small and what a request leaves behind is not: it pays
-		// to collect less often.
-		debug.SetGCPercent(400)
-	}
+	boundMemory(c.Memory, os.Getenv)
 	err = serve(ctx, e, db, c, f)
 	return errors.Join(err, db.close(ctx))
 }
@@ -158,7 +161,7 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 	s.api = &api.Server{
 		Access: directory, Commands: s.services.Commands, Models: s.models, Store: s.store, React: s.services.MoveDeals,
 		Wall: s.wall, Log: log, Metrics: metrics, Now: now, NewID: newID,
-		Version: Version, Ready: s.wall.Ready, Closing: s.closing,
+		Version: Version, Ready: s.wall.Ready, Closing: s.closing, Bulk: c.Batches,
 	}
 	routes, err := s.api.Handler() //nolint:contextcheck // a handler gets its context with the request
 	if err != nil {
