@@ -166,6 +166,40 @@ func (t Tenant) List(ctx context.Context, collection string, query url.Values) i
 	return pages[Record](ctx, t.client, t.path(collection), query, t.header())
 }
 
+// Query yields all records of a collection that meet a condition, in the JSON form of
+// filters, page by page, with the members that are named. What is changed meanwhile may
+// or may not be seen.
+func (t Tenant) Query(ctx context.Context, collection string, filter any, fields string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		body := map[string]any{"limit": pageSize, "fields": fields}
+		if filter != nil {
+			body["filter"] = filter
+		}
+		for {
+			var page struct {
+				Data []Record `json:"data"`
+				Next string   `json:"next_cursor"`
+			}
+			_, err := t.client.Do(ctx, Request{
+				Method: http.MethodPost, Path: t.path(collection, "query"), Body: body, Repeatable: true, Header: t.header(),
+			}, &page)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Data {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			body["cursor"] = page.Next
+		}
+	}
+}
+
 // pages yields what is in a list, page by page.
 func pages[T any](ctx context.Context, c *Client, path string, query url.Values, header http.Header) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

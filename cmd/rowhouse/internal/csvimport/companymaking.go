@@ -21,6 +21,8 @@ type newCompany struct {
 	source     string
 	externalID string
 
+	disown func(id string) // is told of the IDs that it may get
+
 	made    chan struct{} // closed once it is there, or cannot be
 	life    int           // how many of its IDs are used up; not to be read before made is closed
 	final   string        // the ID that it got; likewise. Empty if it cannot be made
@@ -57,6 +59,7 @@ func (s *sender) makeCompanies(ctx context.Context, news []*newCompany) error {
 func (s *sender) makeSome(ctx context.Context, news []*newCompany) (gone []*newCompany, err error) {
 	ops := make([]client.Operation, len(news))
 	for i, c := range news {
+		c.disown(c.present(s.tenant.ID))
 		data := map[string]any{"id": c.present(s.tenant.ID), "name": c.name}
 		if c.externalID != "" {
 			data["external_ids"] = map[string]any{c.source: c.externalID}

@@ -2,11 +2,9 @@ package csvimport
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,7 +19,7 @@ type forecast struct {
 	plan   *plan
 	tenant client.Tenant
 
-	held map[string]string // what at most one record can have, to the ID of the one that has it
+	held map[string]string // what at most one record can have, to the row before that wants it
 	told map[string]*refusal
 	kept []*refusal // of told, in the order of the file
 
@@ -41,13 +39,9 @@ type refusal struct {
 // foretell goes through all rows as an import does, and writes nothing: neither
 // on the server nor beside the file.
 func (im *importer) foretell(ctx context.Context) (*forecast, error) {
-	f := &forecast{plan: im.plan, tenant: im.sender.tenant, told: map[string]*refusal{}}
-	var err error
-	if f.held, err = f.read(ctx); err != nil {
-		return nil, fmt.Errorf("the %s cannot be read: %w", im.plan.object.collection, err)
-	}
+	f := &forecast{plan: im.plan, tenant: im.sender.tenant, told: map[string]*refusal{}, held: map[string]string{}}
 	var some []*entry
-	err = im.walk(ctx, 0, func(r row, id string) error {
+	err := im.walkKnown(ctx, 0, func(r row, id string) error {
 		some = append(some, im.foreseen(r, id))
 		if len(some) < maxKnown {
 			return nil
@@ -88,30 +82,43 @@ func (e *entry) faultsIn(err error) (all []fault) {
 	return e.faultsOf(p)
 }
 
-// read returns what live records of the kind hold alone.
-func (f *forecast) read(ctx context.Context) (map[string]string, error) {
-	held := map[string]string{}
-	fields := map[*object]string{&contacts: "id,emails,external_ids", &companies: "id,domains,external_ids"}
-	for doc, err := range f.tenant.List(ctx, f.plan.object.collection, url.Values{"fields": {firstOf(fields[f.plan.object], "id,external_ids")}}) {
-		if err != nil {
-			return nil, err
+// theirs returns what some rows want and live records of the kind have, to the IDs of
+// these.
+func (f *forecast) theirs(ctx context.Context, some []*entry) (map[string]string, error) {
+	held, of := map[string]string{}, map[string][]sought{} // by the member that has it
+	for _, e := range some {
+		if len(e.faults) > 0 {
+			continue
 		}
-		var r struct {
-			named
+		for _, claim := range e.draft.claims() {
+			kind, value, _ := strings.Cut(claim, "\x00")
+			member := map[string]string{"id": "external_ids", "email": "emails", "domain": "domains"}[kind]
+			of[member] = append(of[member], sought{text: strings.Replace(value, "\x00", ":", 1)})
+		}
+	}
+	for member, all := range of {
+		for _, q := range parts(all, maxValues, func(some []sought) filter {
+			return where(member, "any", texts(some, func(w sought) []string { return []string{w.text} }))
+		}) {
+			err := ask(ctx, f.tenant, f.plan.object.collection, "id,"+member, q, func(r struct {
+				named
 
-			Domains []string `json:"domains"`
-		}
-		if err := json.Unmarshal(doc, &r); err != nil {
-			return nil, err
-		}
-		for source, id := range r.ExternalIDs {
-			held["id\x00"+source+"\x00"+id] = r.ID
-		}
-		for _, e := range r.Emails {
-			held[emailClaim(e.Address)] = r.ID
-		}
-		for _, host := range r.Domains {
-			held[domainClaim(host)] = r.ID
+				Domains []string `json:"domains"`
+			},
+			) {
+				for source, id := range r.ExternalIDs {
+					held["id\x00"+source+"\x00"+id] = r.ID
+				}
+				for _, e := range r.Emails {
+					held[emailClaim(e.Address)] = r.ID
+				}
+				for _, host := range r.Domains {
+					held[domainClaim(host)] = r.ID
+				}
+			})
+			if err != nil {
+				return nil, fmt.Errorf("the %s cannot be read: %w", f.plan.object.collection, err)
+			}
 		}
 	}
 	return held, nil
@@ -132,9 +139,13 @@ func (f *forecast) add(ctx context.Context, some []*entry) error {
 			return err
 		}
 	}
+	held, err := f.theirs(ctx, some)
+	if err != nil {
+		return err
+	}
 	for _, e := range some {
 		f.Rows++
-		f.place(e, known)
+		f.place(e, known, held)
 		switch e.status {
 		case imported:
 			f.Imported++
@@ -158,7 +169,7 @@ func (f *forecast) add(ctx context.Context, some []*entry) error {
 }
 
 // place finds out what would become of a row.
-func (f *forecast) place(e *entry, known map[string]client.Known) {
+func (f *forecast) place(e *entry, known map[string]client.Known, held map[string]string) {
 	if len(e.faults) > 0 {
 		return
 	}
@@ -175,7 +186,10 @@ func (f *forecast) place(e *entry, known map[string]client.Known) {
 		return
 	}
 	for _, key := range e.draft.claims() {
-		holder, taken := f.held[key]
+		holder, taken := held[key]
+		if !taken {
+			holder, taken = f.held[key]
+		}
 		switch {
 		case !taken:
 		case f.plan.options.Update:
@@ -266,6 +280,41 @@ func checker[F mould.Fields[F]](own ...string) func(data map[string]any) error {
 		}
 		return domain.CheckShape(mould.Normal(f))
 	}
+}
+
+// walkKnown is walk, some rows ahead of which it was asked for what these refer to.
+func (im *importer) walkKnown(ctx context.Context, skip int, each func(row, string) error) error {
+	type next struct {
+		row row
+		id  string
+	}
+	var ahead []next
+	pass := func() error {
+		rows := make([]row, len(ahead))
+		for i, n := range ahead {
+			rows[i] = n.row
+		}
+		if err := im.plan.learn(ctx, rows); err != nil {
+			return err
+		}
+		for _, n := range ahead {
+			if err := each(n.row, n.id); err != nil {
+				return err
+			}
+		}
+		ahead = ahead[:0]
+		return nil
+	}
+	err := im.walk(ctx, skip, func(r row, id string) error {
+		if ahead = append(ahead, next{r, id}); len(ahead) < maxKnown {
+			return nil
+		}
+		return pass()
+	})
+	if err != nil {
+		return err
+	}
+	return pass()
 }
 
 // walk goes through the rows of the file after the first skip ones, each with

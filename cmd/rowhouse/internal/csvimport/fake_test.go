@@ -24,6 +24,7 @@ type fake struct {
 	holder  map[string]string         // of a claim
 	done    map[string]string         // idempotency key and index, to the hash of what was asked
 	log     []string                  // method, path, operations
+	queries []string                  // the collections that were asked, and the first operator of the filter
 
 	// before and after are asked about each batch: what they return is answered
 	// in place of the batch, or of its result.
@@ -48,6 +49,7 @@ func newFake(t *testing.T) *fake {
 		f.serve(w, r, func(body map[string]any) []map[string]any { return []map[string]any{{"op": "create", "data": body}} })
 	})
 	mux.HandleFunc("POST /v1/tenants/ten_1/{collection}/batch_get", f.known)
+	mux.HandleFunc("POST /v1/tenants/ten_1/{collection}/query", f.query)
 	mux.HandleFunc("POST /v1/tenants/ten_1/{collection}/batch", func(w http.ResponseWriter, r *http.Request) {
 		f.serve(w, r, func(body map[string]any) (ops []map[string]any) {
 			for _, op := range body["operations"].([]any) {
@@ -113,6 +115,74 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer(w, 200, map[string]any{"data": docs, "next_cursor": nil})
+}
+
+// query answers a list with a filter, as far as imports ask for such.
+func (f *fake) query(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Filter map[string]any `json:"filter"`
+		Cursor string         `json:"cursor"`
+		Limit  int            `json:"limit"`
+	}
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := r.PathValue("collection")
+	f.queries = append(f.queries, strings.TrimSpace(fmt.Sprintf("%s %s %s", c, text(in.Filter["field"]), text(in.Filter["op"]))))
+	docs := []any{}
+	for i, id := range f.order {
+		doc, ok := f.records[c+"/"+id]
+		if !ok || fmt.Sprintf("%09d", i) <= in.Cursor || in.Filter != nil && !meets(doc, in.Filter) {
+			continue
+		}
+		if docs = append(docs, doc); len(docs) == in.Limit {
+			answer(w, 200, map[string]any{"data": docs, "next_cursor": fmt.Sprintf("%09d", i)})
+			return
+		}
+	}
+	answer(w, 200, map[string]any{"data": docs, "next_cursor": nil})
+}
+
+// meets reports whether a record meets a filter.
+func meets(doc, filter map[string]any) bool {
+	parts := func(name string) (all []map[string]any) {
+		list, _ := filter[name].([]any)
+		for _, p := range list {
+			all = append(all, p.(map[string]any))
+		}
+		return all
+	}
+	if all := parts("and"); all != nil {
+		return !slices.ContainsFunc(all, func(p map[string]any) bool { return !meets(doc, p) })
+	}
+	if all := parts("or"); all != nil {
+		return slices.ContainsFunc(all, func(p map[string]any) bool { return meets(doc, p) })
+	}
+	var has []string
+	switch field := text(filter["field"]); field {
+	case "emails":
+		list, _ := doc["emails"].([]any)
+		for _, e := range list {
+			has = append(has, strings.ToLower(text(e.(map[string]any)["address"])))
+		}
+	case "external_ids":
+		ids, _ := doc["external_ids"].(map[string]any)
+		for source, id := range ids {
+			has = append(has, source+":"+text(id))
+		}
+	default:
+		if v := text(doc[field]); v != "" {
+			has = append(has, v)
+		}
+	}
+	switch filter["op"] {
+	case "is_null":
+		return len(has) == 0
+	case "starts_with":
+		return len(has) > 0 && strings.HasPrefix(strings.ToLower(has[0]), strings.ToLower(text(filter["value"])))
+	}
+	values, _ := filter["value"].([]any)
+	return slices.ContainsFunc(values, func(v any) bool { return slices.Contains(has, text(v)) })
 }
 
 func (f *fake) known(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,8 @@
 package csvimport
 
 import (
+	"context"
+	"fmt"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ type companyLinks struct {
 // link returns the ID of a company, and the company if it has to be made first:
 // by the caller if it is new. Of several companies of the name it is none.
 func (l *companyLinks) link(source string, ids, names []string) (id string, c *newCompany, isNew, several bool) {
-	if id, several := l.find(source, ids, names); id != "" || several {
+	if id, several := l.find(ids, names); id != "" || several {
 		return id, nil, false, several
 	}
 	for _, elsewhere := range ids {
@@ -29,7 +31,7 @@ func (l *companyLinks) link(source string, ids, names []string) (id string, c *n
 	if !l.create || len(names) == 0 {
 		return "", nil, false, false
 	}
-	c = &newCompany{name: names[0], made: make(chan struct{})}
+	c = &newCompany{name: names[0], made: make(chan struct{}), disown: l.disown}
 	if len(ids) > 0 {
 		c.source, c.externalID = source, ids[0]
 	}
@@ -77,27 +79,10 @@ func (d *draft) companyID(place func(id string, column int)) {
 	if links == nil {
 		return
 	}
-	var ids, names []string
-	column := -1
-	for _, f := range []struct {
-		field string
-		into  *[]string
-	}{{"company", &names}, {"company.external_id", &ids}} {
-		if text, c, ok := d.value(f.field); ok {
-			column = c
-			// HubSpot lists all companies; the first one is the primary one.
-			for item := range strings.SplitSeq(text, ";") {
-				if item = strings.TrimSpace(item); item != "" {
-					*f.into = append(*f.into, item)
-				}
-			}
-		}
-	}
+	ref, column := d.companyReference()
+	ids, names := ref.ids, ref.names
 	if len(ids) == 0 && len(names) == 0 {
 		return
-	}
-	if len(names) > 1 && len(ids) <= 1 {
-		names = []string{strings.Join(names, "; ")} // one whose name has a ; in it
 	}
 	id, c, isNew, several := links.link(d.plan.source, ids, names)
 	switch {
@@ -116,6 +101,29 @@ func (d *draft) companyID(place func(id string, column int)) {
 	}
 }
 
+// companyReference says how the row names its company, and in which column.
+func (d *draft) companyReference() (ref reference, column int) {
+	column = -1
+	for _, f := range []struct {
+		field string
+		into  *[]string
+	}{{"company", &ref.names}, {"company.external_id", &ref.ids}} {
+		if text, c, ok := d.value(f.field); ok {
+			column = c
+			// HubSpot lists all companies; the first one is the primary one.
+			for item := range strings.SplitSeq(text, ";") {
+				if item = strings.TrimSpace(item); item != "" {
+					*f.into = append(*f.into, item)
+				}
+			}
+		}
+	}
+	if len(ref.names) > 1 && len(ref.ids) <= 1 {
+		ref.names = []string{strings.Join(ref.names, "; ")} // one whose name has a ; in it
+	}
+	return ref, column
+}
+
 // contact says which contact a deal is made with.
 func (d *draft) contact() {
 	if id, column := d.contactID(); id != "" {
@@ -127,23 +135,11 @@ func (d *draft) contactID() (id string, column int) {
 	if d.plan.people == nil {
 		return "", -1
 	}
-	var ids, names []string
-	if text, c, ok := d.value("contact"); ok {
-		names, column = append(strings.Split(text, ";"), text), c
-	}
-	if text, c, ok := d.value("contact.external_id"); ok {
-		ids, column = splitList(text), c
-	}
-	if len(ids) == 0 && len(names) == 0 {
+	ref, column := d.contactReference()
+	if len(ref.ids) == 0 && len(ref.names) == 0 {
 		return "", -1
 	}
-	for i, n := range names { // HubSpot: Ada Lovelace (ada@example.com)
-		if before, after, ok := strings.Cut(n, "("); ok && strings.Contains(after, "@") {
-			names[i] = strings.TrimSuffix(strings.TrimSpace(after), ")")
-			names = append(names, before)
-		}
-	}
-	id, several := d.plan.people.find(d.plan.source, ids, names)
+	id, several := d.plan.people.find(ref.ids, ref.names)
 	switch {
 	case several:
 		d.lose(column, "contact_ambiguous", "there are several contacts of this name; give the row an e-mail address or the ID that the contact has in the other system")
@@ -151,6 +147,55 @@ func (d *draft) contactID() (id string, column int) {
 		d.lose(column, "contact_not_found", "there is no such contact; import contacts first")
 	}
 	return id, column
+}
+
+// contactReference says how the row names its contact, and in which column.
+func (d *draft) contactReference() (ref reference, column int) {
+	column = -1
+	if text, c, ok := d.value("contact"); ok {
+		ref.names, column = append(strings.Split(text, ";"), text), c
+	}
+	if text, c, ok := d.value("contact.external_id"); ok {
+		ref.ids, column = splitList(text), c
+	}
+	for i, n := range ref.names { // HubSpot: Ada Lovelace (ada@example.com)
+		if before, after, ok := strings.Cut(n, "("); ok && strings.Contains(after, "@") {
+			ref.names[i] = strings.TrimSuffix(strings.TrimSpace(after), ")")
+			ref.names = append(ref.names, before)
+		}
+	}
+	return ref, column
+}
+
+// learn asks for what rows refer to, as far as it is not known.
+func (p *plan) learn(ctx context.Context, rows []row) error {
+	if p.companies == nil && p.people == nil {
+		return nil
+	}
+	var companies, people []reference
+	for _, r := range rows {
+		if r.fault != nil {
+			continue
+		}
+		d := newDraft(p, r.cells)
+		if p.companies != nil {
+			ref, _ := d.companyReference()
+			companies = append(companies, ref)
+		}
+		if p.people != nil {
+			ref, _ := d.contactReference()
+			people = append(people, ref)
+		}
+	}
+	if p.companies != nil {
+		if err := p.companies.learn(ctx, companies); err != nil {
+			return fmt.Errorf("the companies cannot be read: %w", err)
+		}
+	}
+	if err := p.people.learn(ctx, people); err != nil {
+		return fmt.Errorf("the contacts cannot be read: %w", err)
+	}
+	return nil
 }
 
 // related says what a task is about.

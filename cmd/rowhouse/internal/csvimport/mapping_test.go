@@ -170,8 +170,8 @@ func FuzzMapping(f *testing.F) {
 		sales := &funnel{ID: "pip_1", Name: "Sales", Stages: arrange([]string{"New", "Closed Won"}, kindOf)}
 		p := &plan{
 			mapping: m, file: &file{names: names}, source: "fuzz", currency: "EUR", country: "DE", atlas: all,
-			funnels: &funnels{byName: map[string]*funnel{"": sales}}, people: &directory{byName: map[string]string{"ada": "con_1"}},
-			companies: &companyLinks{directory: &directory{}, create: true, coming: map[string]*newCompany{}, comingAs: map[string]*newCompany{}},
+			funnels: &funnels{byName: map[string]*funnel{"": sales}}, people: &directory{whole: true, people: true, known: map[key]reply{{aName, "ada"}: {id: "con_1"}}},
+			companies: &companyLinks{directory: &directory{whole: true}, create: true, coming: map[string]*newCompany{}, comingAs: map[string]*newCompany{}},
 		}
 		cellsOf := make([]string, len(names))
 		copy(cellsOf, strings.FieldsFunc(cells, func(r rune) bool { return strings.ContainsRune(",;\t", r) }))

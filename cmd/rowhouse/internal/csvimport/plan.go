@@ -406,14 +406,14 @@ func (p *plan) resolve(ctx context.Context, t client.Tenant, w *wanted) error {
 		return slices.ContainsFunc(fields, func(f string) bool { return len(p.columns[f]) > 0 })
 	}
 	if p.object != &companies && has("company", "company.external_id") {
-		dir, err := readDirectory(ctx, t, "companies", "id,name,external_ids")
+		dir, err := openDirectory(ctx, t, companies.collection, p.source, fewRecords)
 		if err != nil {
 			return fmt.Errorf("the companies cannot be read: %w", err)
 		}
 		p.companies = &companyLinks{directory: dir, tenant: t.ID, create: p.options.LinkCompanies != "existing", coming: map[string]*newCompany{}, comingAs: map[string]*newCompany{}}
 	}
 	if p.object != &contacts && has("contact", "contact.external_id") {
-		if p.people, err = readDirectory(ctx, t, "contacts", "id,first_name,last_name,emails,external_ids"); err != nil {
+		if p.people, err = openDirectory(ctx, t, contacts.collection, p.source, fewRecords); err != nil {
 			return fmt.Errorf("the contacts cannot be read: %w", err)
 		}
 	}

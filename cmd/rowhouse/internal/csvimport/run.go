@@ -68,7 +68,7 @@ func (im *importer) run(ctx context.Context) error {
 func (im *importer) read(ctx context.Context, emit func(*batch) bool) error {
 	var sent window
 	b := newBatch()
-	err := im.walk(ctx, im.resumed, func(r row, id string) error {
+	err := im.walkKnown(ctx, im.resumed, func(r row, id string) error {
 		im.add(b, r, id)
 		if !b.full(im.cfg.BatchSize) {
 			return nil
