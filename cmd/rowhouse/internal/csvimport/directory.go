@@ -15,7 +15,8 @@ import (
 // the live ones that there are, but for those that the import itself makes.
 //
 // A collection of a few records is read as a whole. Of a large one it asks for
-// what the next rows name, and remembers so many answers.
+// what the next rows name, and remembers so many answers. If rows go on to give
+// nothing but names, which take a question for a few of them each, it is read as well.
 type directory struct {
 	tenant     client.Tenant // as it was when the import began
 	collection string
@@ -28,6 +29,7 @@ type directory struct {
 	known map[key]reply // what was asked for lately, and
 	older map[key]reply // before that
 	ours  map[string]bool
+	slow  int // how many questions about a few names there were
 }
 
 // key is what a record is found by, as it is compared.
@@ -87,41 +89,49 @@ func openDirectory(ctx context.Context, t client.Tenant, collection, source stri
 	if collection == contacts.collection {
 		dir.fields, dir.people = "id,first_name,last_name,emails,external_ids", true
 	}
-	n := 0
-	for doc, err := range t.Query(ctx, collection, nil, dir.fields) {
+	return dir, dir.read(ctx, few)
+}
+
+// read reads the collection, unless it has more than so many records.
+func (dir *directory) read(ctx context.Context, most int) error {
+	known, n := map[key]reply{}, 0
+	for doc, err := range dir.tenant.Query(ctx, dir.collection, nil, dir.fields) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if n++; n > few {
-			clear(dir.known)
-			return dir, nil
+		if n++; n > most {
+			return nil
 		}
 		var r named
 		if err := json.Unmarshal(doc, &r); err != nil {
-			return nil, fmt.Errorf("read a record of %s: %w", collection, err)
+			return fmt.Errorf("read a record of %s: %w", dir.collection, err)
 		}
+		dir.mu.Lock()
 		for _, k := range r.keys() {
-			dir.call(k, r)
+			dir.call(known, k, r)
 		}
+		dir.mu.Unlock()
 	}
-	dir.whole = true
-	return dir, nil
+	dir.mu.Lock()
+	defer dir.mu.Unlock()
+	dir.known, dir.older, dir.ours, dir.whole = known, nil, nil, true
+	return nil
 }
 
 // fewRecords are read as a whole: less than a page.
 const fewRecords = 400
 
-// call takes note that a record is called so.
-func (dir *directory) call(k key, r named) {
+// call takes note of what a record is called.
+func (dir *directory) call(known map[key]reply, k key, r named) {
 	if k.text == "" || dir.ours[r.ID] {
 		return
 	}
 	_, elsewhere := r.ExternalIDs[dir.source]
 	a := reply{id: r.ID, elsewhere: elsewhere}
-	if have, ok := dir.known[k]; ok && (have.several || have.id != "" && have.id != r.ID) {
+	if have, ok := known[k]; ok && (have.several || have.id != "" && have.id != r.ID) {
 		a = reply{several: true}
 	}
-	dir.known[k] = a
+	known[k] = a
 }
 
 // disown takes note that the import is about to make a record. What rows refer to

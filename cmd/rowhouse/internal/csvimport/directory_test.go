@@ -190,6 +190,38 @@ func TestDirectoryAsksFew(t *testing.T) {
 	}
 }
 
+// TestDirectoryReadsAll goes on to ask for nothing but names.
+func TestDirectoryReadsAll(t *testing.T) {
+	t.Parallel()
+	f, contactsOf, companiesOf := people(t)
+	companiesOf.disown("cmp_free")
+	for i := range maxSlow {
+		if contactsOf.learn(t.Context(), []reference{{names: []string{fmt.Sprintf("Nobody %d", i)}}}) != nil || contactsOf.whole {
+			t.Fatalf("all records were read after %d questions", i)
+		}
+	}
+	contactsOf.slow++
+	companiesOf.slow = maxSlow + 1
+	f.queries = nil
+	for range 2 {
+		if err := contactsOf.learn(t.Context(), []reference{{names: []string{"Ada Lovelace"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := companiesOf.learn(t.Context(), []reference{{names: []string{"Free"}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.queries) != 2 || !contactsOf.whole || !companiesOf.whole {
+		t.Errorf("asked %d times, want twice: %v", len(f.queries), f.queries)
+	}
+	if id, _ := contactsOf.find(nil, []string{"Ada Lovelace"}); id != "con_ada" {
+		t.Errorf("found %q", id)
+	}
+	if id, _ := companiesOf.find(nil, []string{"Free"}); id != "" {
+		t.Errorf("found %q, which the import makes itself", id)
+	}
+}
+
 // TestDirectoryLeavesOut makes companies in an import that asks for some: they are found
 // by who has made them only, whenever they can be seen.
 func TestDirectoryLeavesOut(t *testing.T) {

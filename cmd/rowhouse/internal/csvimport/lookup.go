@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ const (
 	maxValues    = 500 // in the list of a condition
 	spelledAlike = 8   // names that are looked for however they are spelled
 	maxSplits    = 8   // places where a name is divided into first and last name
-	fullNames    = 2   // of people
+	fullNames    = 4   // of people
 
 	// manyRecords is how many records an answer may have about several names, and
 	// enough how many about one: so many begin with the same words.
@@ -31,6 +32,10 @@ const (
 	enough      = 2000
 
 	questionsAtOnce = 4
+
+	// maxSlow is how many questions about a few names there may be, until it is quicker to
+	// read all records.
+	maxSlow = 200
 )
 
 // filter is a condition in the JSON form of the grammar of lists.
@@ -58,7 +63,12 @@ func (dir *directory) learn(ctx context.Context, refs []reference) error {
 	if dir == nil || dir.whole {
 		return nil
 	}
-	if len(dir.known) > maxAnswers {
+	if dir.slow > maxSlow {
+		if err := dir.read(ctx, math.MaxInt); err != nil {
+			return err
+		}
+	}
+	if !dir.whole && len(dir.known) > maxAnswers {
 		dir.known, dir.older = map[key]reply{}, dir.known
 	}
 	for {
@@ -98,7 +108,9 @@ func (dir *directory) ask(ctx context.Context, open []sought) error {
 		}),
 	)
 	if dir.people {
-		questions = append(questions, fullNameQuestions(of[aName])...)
+		about := fullNameQuestions(of[aName])
+		dir.slow += len(about)
+		questions = append(questions, about...)
 	} else {
 		questions = append(questions, parts(of[aName], maxValues/maxSpellings, func(some []sought) filter { return where("name", "in", texts(some, spellings)) })...)
 	}
@@ -118,6 +130,7 @@ func (dir *directory) ask(ctx context.Context, open []sought) error {
 		for i := range questions {
 			questions[i].most = manyRecords
 		}
+		dir.slow += len(questions)
 		if err := dir.put(ctx, questions); err != nil {
 			return err
 		}
@@ -145,7 +158,7 @@ func (dir *directory) put(ctx context.Context, questions []question) error {
 				defer dir.mu.Unlock()
 				for _, k := range r.keys() {
 					if asked[k] {
-						dir.call(k, r)
+						dir.call(dir.known, k, r)
 					}
 				}
 			})
@@ -240,7 +253,7 @@ func checksum(id string) string {
 	return string(sum)
 }
 
-// maxSpellings is how many spellings has at most.
+// maxSpellings is how many spellings of a name there are at most.
 const maxSpellings = 10
 
 // spellings returns the usual ways to write a name, of which records may have one.
