@@ -75,7 +75,7 @@ func (r *Runner) decideAll(ctx context.Context, o viewer.Caller, ops []Operation
 		}
 		for _, d := range decisions[i].all() {
 			d.place("/" + strconv.Itoa(i))
-			v.seen[d.stream] = baseline{d.after, d.end()}
+			v.seen[d.stream] = baseline{state: d.after, at: d.end()}
 		}
 	}
 	return decisions, nil
@@ -107,11 +107,12 @@ func (r *Runner) recordAll(ctx context.Context, o viewer.Caller, id uuid.UUID, h
 			return nil, false, err
 		}
 	}
-	return r.outcomes(ops, decisions, c, rc), false, nil
+	r.remember(ctx, decisions, c, rc)
+	return outcomes(ops, decisions, c, rc), false, nil
 }
 
 // outcomes divides the events of the command between the operations.
-func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.Command, rc eventstore.Receipt) []Outcome {
+func outcomes(ops []Operation, decisions []*decision, c eventstore.Command, rc eventstore.Receipt) []Outcome {
 	left := map[eventstore.StreamID][]eventstore.Recorded{}
 	for i, w := range c.Writes {
 		left[w.Stream] = recorded(c, i, rc)
@@ -124,7 +125,6 @@ func (r *Runner) outcomes(ops []Operation, decisions []*decision, c eventstore.C
 			outs[i].add(d.stream, left[p.stream][:n]...)
 			left[p.stream] = left[p.stream][n:]
 		}
-		r.remember(d)
 	}
 	return outs
 }

@@ -13,10 +13,10 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/lru"
 	"github.com/rowhouse/rowhouse/viewer"
 )
 
@@ -26,13 +26,15 @@ const maxAttempts = 20
 
 // Runner carries out commands. It may be used concurrently.
 type Runner struct {
-	store    eventstore.Store
-	newID    func() uuid.UUID
-	baseline *lru.Cache[eventstore.StreamID, baseline]
-	turns    turns                // see takeTurn
-	selector Selector             // may be nil, for commands that select nothing
-	kinds    map[string]AnyPolicy // those that commands may refer to, by name
-	byPrefix map[string]AnyPolicy // and by the prefix of their IDs
+	store     eventstore.Store
+	newID     func() uuid.UUID
+	baseline  *lru.Cache[eventstore.StreamID, baseline]
+	snapshots eventstore.Snapshots
+	forms     map[string]eventstore.Form // of the snapshots, by kind
+	turns     turns                      // see takeTurn
+	selector  Selector                   // may be nil, for commands that select nothing
+	kinds     map[string]AnyPolicy       // those that commands may refer to, by name
+	byPrefix  map[string]AnyPolicy       // and by the prefix of their IDs
 }
 
 // A Selector finds records by the read models. See [domain.Selection].
@@ -45,19 +47,30 @@ type Selector interface {
 type baseline struct {
 	state any
 	at    eventstore.Version
+	kept  eventstore.Version // of the last snapshot; see rememberAs
 }
 
-// NewRunner returns a runner that keeps the folded state of up to cache records.
-// newID makes the IDs of commands that come without one. The selector is for commands
-// that are a [domain.Selector]; without one they cannot be given.
-func NewRunner(store eventstore.Store, newID func() uuid.UUID, cache int, selector Selector) *Runner {
-	b, err := lru.New[eventstore.StreamID, baseline](max(cache, 1))
-	if err != nil {
-		panic(err) // only for a size below 1
+// Config says what a [Runner] works with.
+type Config struct {
+	Store     eventstore.Store
+	NewID     func() uuid.UUID     // makes the IDs of commands that come without one
+	Cache     int                  // bytes of records that are kept folded
+	Selector  Selector             // for commands that are a [domain.Selector]; without one they cannot be given
+	Snapshots eventstore.Snapshots // of records with long histories; may be nil
+	Build     string               // names the program: it does not trust the snapshots of another one
+}
+
+// NewRunner returns a runner.
+func NewRunner(c Config) *Runner {
+	r := &Runner{
+		store: c.Store, newID: c.NewID, baseline: lru.New[eventstore.StreamID, baseline](c.Cache), selector: c.Selector,
+		snapshots: c.Snapshots, forms: map[string]eventstore.Form{}, kinds: map[string]AnyPolicy{}, byPrefix: map[string]AnyPolicy{},
 	}
-	r := &Runner{store: store, newID: newID, baseline: b, selector: selector, kinds: map[string]AnyPolicy{}, byPrefix: map[string]AnyPolicy{}}
+	if r.snapshots == nil {
+		r.snapshots = eventstore.NoSnapshots{}
+	}
 	for _, k := range All {
-		r.kinds[k.Kind()], r.byPrefix[k.Prefix()] = k, k
+		r.kinds[k.Kind()], r.byPrefix[k.Prefix()], r.forms[k.Kind()] = k, k, k.form(c.Build)
 	}
 	return r
 }

@@ -323,7 +323,7 @@ func TestTheCacheIsNeverTrusted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	con := w.newContact(contact.Fields{})
-	other := commands.NewRunner(w.log, newID, 1, nil)
+	other := commands.NewRunner(commands.Config{Store: w.log, NewID: newID})
 	for i, r := range []*commands.Runner{other, w.run, other} {
 		out, err := commands.Do(t.Context(), r, commands.Contacts, w.ann, commands.Target{ID: con.UUID}, contact.AddTags{Tags: []string{strconv.Itoa(i)}})
 		if err != nil || out.Version != eventstore.Version(i+2) {
@@ -349,7 +349,7 @@ func TestALogThatWasTakenBack(t *testing.T) {
 	earlier := dbtest.New(t)
 	w.wall, w.log.Store = earlier, postgres.New(postgres.Config{Wall: earlier})
 	w.somebody(w.ann.Tenant.UUID)
-	if _, err := commands.Do(t.Context(), commands.NewRunner(w.log, newID, 1, nil), commands.Contacts, w.ann, commands.Target{ID: con.UUID}, contact.Create{Fields: contact.Fields{FirstName: "Ada"}}); err != nil {
+	if _, err := commands.Do(t.Context(), commands.NewRunner(commands.Config{Store: w.log, NewID: newID}), commands.Contacts, w.ann, commands.Target{ID: con.UUID}, contact.Create{Fields: contact.Fields{FirstName: "Ada"}}); err != nil {
 		t.Fatal(err)
 	}
 	if out := give(w, commands.Contacts, con.UUID, contact.AddTags{Tags: []string{"c"}}); out.Version != 2 || len(out.Events) != 1 {

@@ -29,7 +29,7 @@ func TestFresh(t *testing.T) {
 		t.Errorf("the log was asked %d times for the record, and %d times for the command", n, recalled)
 	}
 
-	cold := commands.NewRunner(w.log, newID, 10, nil) // such as that of another node
+	cold := commands.NewRunner(commands.Config{Store: w.log, NewID: newID, Cache: 1 << 20}) // such as that of another node
 	for _, run := range []*commands.Runner{w.run, cold} {
 		again, err := commands.Do(w.Context(), run, commands.Contacts, w.ann, to, contact.Create{Fields: ada})
 		if err != nil || !again.Repeated || again.ID != out.ID || len(again.Events) != 1 {
@@ -49,7 +49,7 @@ func TestFresh(t *testing.T) {
 		"the same ID, and what is bad": {commands.Target{ID: id, Fresh: true}, ada, "invalid reference_not_found /company_id"},
 		"the same address":             {commands.Target{ID: newID(), Fresh: true}, contact.Fields{FirstName: "Bob", Emails: ada.Emails}, "conflict duplicate /emails/0/address"},
 	} {
-		w.run = commands.NewRunner(w.log, newID, 10, nil)
+		w.run = commands.NewRunner(commands.Config{Store: w.log, NewID: newID, Cache: 1 << 20})
 		if got := try(w, commands.Contacts, w.ann, c.to, contact.Create{Fields: c.with}); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

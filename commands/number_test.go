@@ -94,7 +94,7 @@ func TestNumbers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.know(invoicePolicy)
-	other := commands.NewRunner(w.log, newID, 100, nil)
+	other := commands.NewRunner(commands.Config{Store: w.log, NewID: newID, Cache: 1 << 20})
 	other.Know(invoicePolicy)
 	nodes := []*commands.Runner{w.run, other}
 	first := give(w, invoicePolicy, newID(), issue{invoiceFields{For: "taken"}})
@@ -198,7 +198,7 @@ func TestNumbersOfLostAnswers(t *testing.T) {
 	w := newWorld(t)
 	w.know(invoicePolicy)
 	first := give(w, invoicePolicy, newID(), issue{invoiceFields{For: "first"}})
-	run := commands.NewRunner(unanswered{w.log}, newID, 100, nil)
+	run := commands.NewRunner(commands.Config{Store: unanswered{w.log}, NewID: newID, Cache: 1 << 20})
 	run.Know(invoicePolicy)
 	var got []int64
 	note := func(events []eventstore.Recorded, err error) {

@@ -108,26 +108,22 @@ func changedSince[S any](ctx context.Context, v *view, agg *domain.Aggregate[S],
 // nil if it never came to that, and its version.
 func (p *Policy[S]) foldUntil(ctx context.Context, v *view, id eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error) {
 	from := v.past.before(id, until)
-	s, _ := from.state.(S)
-	at := from.at
-	if at == until {
-		return &s, at, nil
-	}
-	for rec, err := range v.run.store.ReadStream(ctx, id, at) {
-		if err != nil {
-			return nil, 0, fmt.Errorf("read %s: %w", id.Kind, err)
+	f := folding[S]{policy: p, run: v.run, id: id, at: from.at, kept: from.kept}
+	f.state, _ = from.state.(S)
+	f.each = func(s S, at eventstore.Version) {
+		if at == until || at%markEvery == 0 {
+			v.past.mark(id, baseline{s, at, f.kept})
 		}
-		if err := content.Apply(p.agg, &s, rec); err != nil {
+	}
+	if f.at < until {
+		if err := f.to(ctx, eventstore.Until{Version: until}); err != nil {
 			return nil, 0, err
 		}
-		if at = rec.Version; at == until || at%markEvery == 0 {
-			v.past.mark(id, baseline{s, at})
-		}
-		if at == until {
-			return &s, at, nil
-		}
 	}
-	return nil, at, nil
+	if f.at != until {
+		return nil, f.at, nil
+	}
+	return &f.state, until, nil
 }
 
 // before returns the last state of a record that is known up to a version.

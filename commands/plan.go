@@ -125,13 +125,13 @@ func (op *planned[S]) decide(ctx context.Context, v *view, o viewer.Caller) (*de
 	if ahead.seen == nil {
 		ahead.seen = map[eventstore.StreamID]baseline{}
 	}
-	ahead.seen[d.stream] = baseline{before, d.at}
+	ahead.seen[d.stream] = baseline{state: before, at: d.at}
 	for _, s := range steps {
 		part, err := op.take(ctx, ahead, o, s)
 		if err != nil {
 			return nil, domain.At(s.pointer, err)
 		}
-		ahead.seen[part.stream] = baseline{part.after, part.end()}
+		ahead.seen[part.stream] = baseline{state: part.after, at: part.end()}
 		if d.parts = append(d.parts, part); part.stream == d.stream {
 			d.events, d.after = append(d.events, part.events...), part.after
 		}

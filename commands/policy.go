@@ -2,14 +2,12 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
-	"github.com/rowhouse/rowhouse/eventstore/content"
 )
 
 // All lists the policies of every kind. This is the index of what can be changed:
@@ -49,6 +47,8 @@ type AnyPolicy interface {
 
 	fold(ctx context.Context, v *view, s eventstore.StreamID, until eventstore.Version) (any, eventstore.Version, error)
 	prepare(to Target, cmd any) (Operation, bool)
+	form(build string) eventstore.Form
+	freeze(state any) ([]byte, bool)
 }
 
 // Policy lists the commands that may be given to one kind of record, and the
@@ -218,7 +218,7 @@ func (p *Policy[S]) fold(ctx context.Context, v *view, id eventstore.StreamID, u
 	}
 	b, err := read(id, func() (baseline, error) {
 		s, at, err := p.load(ctx, v, id)
-		return baseline{&s, at}, err
+		return baseline{state: &s, at: at}, err
 	})
 	if err != nil || b.at == 0 {
 		return nil, 0, err
@@ -226,27 +226,22 @@ func (p *Policy[S]) fold(ctx context.Context, v *view, id eventstore.StreamID, u
 	return b.state, b.at, nil
 }
 
-// load folds a record: from what the view has of it, or from the last baseline
-// and everything that came after.
+// load folds a record: from what the view has of it, or from the last baseline or
+// snapshot and everything that came after.
 func (p *Policy[S]) load(ctx context.Context, v *view, id eventstore.StreamID) (s S, at eventstore.Version, err error) {
 	if b, ok := v.seen[id]; ok {
 		return b.state.(S), b.at, nil
 	}
 	b, ok := v.run.baseline.Get(id)
+	f := folding[S]{policy: p, run: v.run, id: id, at: b.at, kept: b.kept}
 	if ok {
-		s, at = b.state.(S), b.at
+		f.state = b.state.(S)
 	}
-	for rec, err := range v.run.store.ReadStream(ctx, id, at) {
-		if err != nil {
-			return s, at, fmt.Errorf("read %s: %w", id.Kind, err)
-		}
-		if err := content.Apply(p.agg, &s, rec); err != nil {
-			return s, at, err
-		}
-		at = rec.Version
+	if err := f.to(ctx, eventstore.Until{}); err != nil {
+		return f.state, f.at, err
 	}
-	if at > b.at {
-		v.run.baseline.Add(id, baseline{s, at})
+	if f.at > b.at {
+		v.run.baseline.Put(id, baseline{f.state, f.at, f.kept})
 	}
-	return s, at, nil
+	return f.state, f.at, nil
 }

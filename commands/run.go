@@ -228,7 +228,7 @@ func (r *Runner) decideOne(ctx context.Context, o viewer.Caller, t *attempt, oth
 func (r *Runner) guess(ctx context.Context, o viewer.Caller, t *attempt, others *reads) (*decision, error) {
 	to := t.op.target()
 	likely := to.Fresh || to.New && len(to.Hash) > 0
-	if t.looked || !likely || r.baseline.Contains(t.stream) {
+	if t.looked || !likely || r.knows(t.stream) {
 		t.looked = true
 		return nil, nil //nolint:nilnil // see above
 	}
@@ -268,7 +268,7 @@ func (r *Runner) record(ctx context.Context, o viewer.Caller, round []*attempt) 
 		case res.Err == nil:
 			t.request = eventstore.WithNumbers(t.request, res.Numbers)
 			t.finish(t.outcome(res.Receipt), nil)
-			r.remember(t.decision)
+			r.remember(ctx, []*decision{t.decision}, t.request, res.Receipt)
 		case !t.looked && isGuessedWrong(res.Err):
 			t.looked = true
 		case !r.changed(res.Err):
@@ -311,22 +311,35 @@ func (r *Runner) changed(err error) bool {
 	if !errors.As(err, &c) {
 		return false
 	}
-	if b, ok := r.baseline.Get(c.Stream); ok && b.at > c.At {
+	if b, ok := r.baseline.Peek(c.Stream); ok && b.at > c.At {
 		r.baseline.Remove(c.Stream)
 	}
 	return true
 }
 
-// remember keeps records as they are after a decision, but for those with events
-// that have got a number since.
-func (r *Runner) remember(d *decision) {
+// knows reports whether it is remembered how a record was.
+func (r *Runner) knows(s eventstore.StreamID) bool {
+	_, ok := r.baseline.Peek(s)
+	return ok
+}
+
+// remember keeps records as they are after decisions, but for those with events
+// that have got a number since. The request is the command as it was recorded.
+func (r *Runner) remember(ctx context.Context, decisions []*decision, request eventstore.Command, rc eventstore.Receipt) {
 	numbered := map[eventstore.StreamID]bool{}
-	for _, p := range d.all() {
+	after := map[eventstore.StreamID]any{}
+	for _, p := range partsOf(decisions) {
 		if p.isNumbered() {
 			numbered[p.stream] = true
 		}
-		if len(p.events) > 0 && !numbered[p.stream] {
-			r.baseline.Add(p.stream, baseline{p.after, p.end()})
+		if len(p.events) > 0 {
+			after[p.stream] = p.after
+		}
+	}
+	for i, w := range request.Writes {
+		if state, ok := after[w.Stream]; ok && !numbered[w.Stream] {
+			events := recorded(request, i, rc)
+			r.rememberAs(ctx, state, events[len(events)-1])
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (n tenantOf) Select(_ context.Context, _ *viewer.Viewer, s domain.Selection
 func TestSelectedByABatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.run = commands.NewRunner(w.log, newID, 100, tenantOf(80_000))
+	w.run = commands.NewRunner(commands.Config{Store: w.log, NewID: newID, Cache: 1 << 20, Selector: tenantOf(80_000)})
 	var freeze []commands.Operation
 	for i := range 5 {
 		id := give(w, commands.Lists, newID(), list.Create{Fields: list.Fields{Name: strconv.Itoa(i)}, Object: "contact", Kind: list.Dynamic, Filter: "x = 1"}).ID

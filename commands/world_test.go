@@ -41,10 +41,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := dbtest.New(t)
 	log := &watched{Store: postgres.New(postgres.Config{Wall: w}), reads: map[eventstore.StreamID]int{}}
-	all := &world{T: t, wall: w, log: log, run: commands.NewRunner(log, newID, 100, nil)}
+	all := &world{T: t, wall: w, log: log, run: commands.NewRunner(commands.Config{Store: log, NewID: newID, Cache: 1 << 20})}
 	log.elsewhere = func(f func()) {
 		here := all.run
-		all.run = commands.NewRunner(log, newID, 100, nil)
+		all.run = commands.NewRunner(commands.Config{Store: log, NewID: newID, Cache: 1 << 20})
 		defer func() { all.run = here }()
 		f()
 	}

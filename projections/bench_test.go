@@ -117,7 +117,7 @@ func BenchmarkCatchUp(b *testing.B) {
 		if err := f.Reset(b.Context(), tenant); err != nil {
 			b.Fatal(err)
 		}
-		f.cache.lru.Purge()
+		f.forgetRows()
 		b.StartTimer()
 		cpu -= f.cpu(b)
 		if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
@@ -153,7 +153,7 @@ func BenchmarkFold(b *testing.B) {
 	tenant, _ := f.benchmark(b, 5_000)
 	events := f.log.all(tenant)
 	for b.Loop() {
-		t := target{tenant: tenant, vers: map[string]int{}, cache: newCache(1)}
+		t := target{tenant: tenant, vers: map[string]int{}, cache: newCache(0)}
 		for _, p := range All {
 			t.vers[p.Name()] = 0
 		}

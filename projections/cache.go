@@ -1,10 +1,9 @@
 package projections
 
 import (
-	"github.com/hashicorp/golang-lru/v2"
-
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/lru"
 )
 
 // cache holds rows that were lately worked out on this node, as entries of
@@ -16,13 +15,8 @@ type cacheKey struct {
 	stream eventstore.StreamID
 }
 
-func newCache(size int) *cache {
-	l, err := lru.New[cacheKey, any](size)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &cache{l}
-}
+// newCache returns a cache for so many bytes of rows.
+func newCache(budget int) *cache { return &cache{lru.New[cacheKey, any](budget)} }
 
 func (c *cache) get(table string, s eventstore.StreamID) any {
 	e, _ := c.lru.Get(cacheKey{table, s})
@@ -32,14 +26,13 @@ func (c *cache) get(table string, s eventstore.StreamID) any {
 // put remembers the entry of a stream. Whichever came last is kept, since none
 // is wrong.
 func (c *cache) put(table string, s eventstore.StreamID, e any) {
-	c.lru.Add(cacheKey{table, s}, e)
+	c.lru.Put(cacheKey{table, s}, e)
 }
 
 // forget drops the entries of a tenant.
 func (c *cache) forget(tenant domain.TenantID) {
-	for _, k := range c.lru.Keys() {
-		if k.stream.Tenant == tenant {
-			c.lru.Remove(k)
-		}
-	}
+	c.lru.RemoveIf(func(k cacheKey) bool { return k.stream.Tenant == tenant })
 }
+
+// CacheStats says how full the cache of rows is.
+func (m *Models) CacheStats() lru.Stats { return m.cache.lru.Stats() }

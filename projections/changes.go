@@ -42,6 +42,9 @@ type changes interface {
 
 	// remember puts the rows in the cache.
 	remember()
+
+	// snapshots returns those of the rows that are due, and of which stream each is.
+	snapshots() ([]eventstore.StreamID, []eventstore.Snapshot)
 }
 
 // parking says from which event on a record waits, and why.

@@ -149,7 +149,7 @@ func TestKinds(t *testing.T) {
 				s := eventstore.StreamID{Tenant: tenant, Kind: p.Kind(), ID: uuid.UUID{15: 1}}
 				f.log.record(s, life...)
 				f.project(t, tenant, n)
-				f.cache.lru.Purge()
+				f.forgetRows()
 				if parked, err := f.Parked(t.Context(), tenant); err != nil || len(parked) > 0 {
 					t.Fatalf("parked %+v, %v", parked, err)
 				}

@@ -42,6 +42,7 @@ type Config struct {
 	Follower eventstore.FollowerConfig // for what differs from the defaults
 	Patience time.Duration             // how long Wait waits (default 2 s)
 	Rebuild  int                       // events that a rebuild projects at a time (default 5,000)
+	Cache    int                       // bytes of rows that are remembered (default 32 MB)
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -55,6 +56,10 @@ type Models struct {
 	byKind   map[string][]Projection
 	known    map[string]bool // the kinds of records
 	cache    *cache
+	// Of the rows of records with long histories, and what they are by table.
+	snapshots eventstore.Snapshots
+	forms     map[string]eventstore.Form
+
 	sessions *lru.Cache[domain.TenantID, session]
 	watch    *watch
 	upkeep   upkeep
@@ -62,7 +67,7 @@ type Models struct {
 
 // What is remembered on a node, however many tenants there are.
 const (
-	cachedRows     = 8192
+	cachedRows     = 32 << 20 // bytes
 	cachedSessions = 1024
 )
 
@@ -78,11 +83,13 @@ func New(cfg Config) *Models {
 		panic(err) // only for a size of 0
 	}
 	m := &Models{
-		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cachedRows),
+		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cmp.Or(cfg.Cache, cachedRows)),
+		snapshots: NewSnapshots(cfg.Wall, cfg.Log), forms: make(map[string]eventstore.Form),
 		sessions: sessions, watch: newWatch(), upkeep: upkeep{wake: make(chan struct{}, 1), restTimes: outdatedRest},
 	}
 	for _, p := range cfg.All {
 		m.byKind[p.Kind()], m.known[p.Kind()] = append(m.byKind[p.Kind()], p), true
+		m.forms[p.Name()] = formOf(p, cfg.Build)
 	}
 	for _, kind := range cfg.Kinds {
 		m.known[kind] = true
@@ -153,6 +160,7 @@ func (m *Models) handle(ctx context.Context, batches []eventstore.Batch) []error
 		}
 		if errs[of[k]] == nil {
 			s.remember()
+			m.keepRows(ctx, s)
 			s.report(ctx, m.cfg.Log)
 			m.watch.reach(s.tenant, s.to)
 		}
@@ -306,6 +314,7 @@ type step struct {
 	from eventstore.Checkpoint
 	to   eventstore.Position
 	sets []set
+	gone []eventstore.StreamID // that are purged by the events
 }
 
 // done returns the checkpoint after the step. What is parked makes another
@@ -346,7 +355,17 @@ func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, worke
 			err = s.fold(workers)
 		}
 	}
-	return &step{t, b.From, b.To(), sets}, err
+	return &step{t, b.From, b.To(), sets, purgedBy(b.Events)}, err
+}
+
+// purgedBy returns the streams that end with one of some events.
+func purgedBy(events []eventstore.Recorded) (gone []eventstore.StreamID) {
+	for _, e := range events {
+		if domain.IsPurge(e.Type) {
+			gone = append(gone, e.Stream)
+		}
+	}
+	return gone
 }
 
 // sort gives each event to the tables that show records of its kind. Events of
@@ -439,6 +458,9 @@ func (m *Models) queueStep(b *pgx.Batch, s *step, self int) {
 		for _, p := range set.parked() {
 			m.queueParking(b, s.tenant, set, p)
 		}
+	}
+	for _, id := range s.gone {
+		queueForgetting(b, id)
 	}
 	if s.done().Generation != s.from.Generation {
 		queueNextGeneration(b, s.group, s.tenant)

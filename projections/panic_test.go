@@ -71,7 +71,7 @@ func TestPanicWhileFolding(t *testing.T) {
 	t.Parallel()
 	bombs := table("bombs", widgetAggregate, on(func(*bombRow, Event[widgetCreated]) {}))
 	tenant := domain.TenantID{UUID: uuid.New()}
-	cs := bombs.changes(tenant, 0, newCache(1))
+	cs := bombs.changes(tenant, 0, newCache(0))
 	cs.add(eventstore.Recorded{
 		Event:  eventstore.Event{Type: "widget.created", Schema: 1, Data: []byte(`{}`), Meta: []byte(`{}`)},
 		Stream: newWidget(tenant), Version: 1, Position: 1,

@@ -77,7 +77,7 @@ func (m *Models) refold(ctx context.Context, p Projection, s eventstore.StreamID
 	if err != nil {
 		return nil, err
 	}
-	cs := p.changes(s.Tenant, ver, newCache(1))
+	cs := p.changes(s.Tenant, ver, newCache(0))
 	for _, e := range events {
 		cs.add(e)
 	}

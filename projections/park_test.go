@@ -165,7 +165,7 @@ func TestRowOfNewerBuildHalts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.cache.lru.Purge()
+	f.forgetRows()
 	f.log.record(s, widgetRenamed{Name: "two"})
 	if err := catchUp(t.Context(), f.Models, tenant, 10); !errors.Is(err, domain.ErrNewerSchema) {
 		t.Errorf("err = %v", err)
@@ -194,7 +194,7 @@ func TestWrongRowIsParked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.cache.lru.Purge()
+	f.forgetRows()
 	f.log.record(s, widgetRenamed{Name: "three"})
 	f.project(t, tenant, 10)
 	if parked, err := f.Parked(t.Context(), tenant); err != nil || len(parked) != 1 || parked[0].Class != "order" {

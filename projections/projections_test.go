@@ -54,7 +54,7 @@ func TestBatchSizeDoesNotMatter(t *testing.T) {
 		if err := f.Reset(t.Context(), tenant); err != nil {
 			t.Fatal(err)
 		}
-		f.cache.lru.Purge()
+		f.forgetRows()
 		f.project(t, tenant, n)
 		sum, err := f.Checksum(t.Context(), widgets, tenant)
 		if err != nil || sum.Rows != len(streams) {

@@ -96,7 +96,7 @@ func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, at pa
 		r.target = target{
 			// The rows of a batch may not be in the database yet when the next one
 			// is worked out, so those of both have to be remembered.
-			tenant: tenant, group: rebuildGroup, cache: newCache(4 * at.batch),
+			tenant: tenant, group: rebuildGroup, cache: newCache(rebuildCache),
 			vers: make(map[string]int), parked: make(map[parkedStream]bool),
 		}
 		if r.at, err = lock(ctx, tx, rebuildGroup, tenant); err != nil {
@@ -293,6 +293,9 @@ func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
 	m.cache.forget(tenant)
 	return m.sweep(ctx, tenant, names[1:], nil)
 }
+
+// rebuildCache is how many bytes of rows a rebuild remembers.
+const rebuildCache = 32 << 20
 
 // sweepBatch is how many rows are deleted in one transaction.
 const sweepBatch = 5000

@@ -70,14 +70,20 @@ func (m *Models) baseline(ctx context.Context, p Projection, s eventstore.Stream
 		return row, d.Version, nil
 	}
 	found, _, err := m.find(ctx, p, s.Tenant, nil, []uuid.UUID{s.ID})
-	d, ok := found[s.ID]
-	if err != nil || !ok || d.Version > version {
+	if err != nil {
 		return nil, 0, err
 	}
-	if row, err = p.parse(d.JSON); halts(err) {
-		return nil, 0, nil // a newer build shows more; what this one shows follows from the events
+	if d, ok := found[s.ID]; ok && d.Version <= version {
+		if row, err = p.parse(d.JSON); !halts(err) {
+			return row, d.Version, err
+		}
+		// A newer build shows more; what this one shows follows from the events.
 	}
-	return row, d.Version, err
+	row, err = m.rowUntil(ctx, p, s, eventstore.Until{Version: version}, nil)
+	if d, ok := p.show(row); ok {
+		return row, d.Version, err
+	}
+	return nil, 0, err
 }
 
 // events reads the events of a record after a version, as long as they are
@@ -101,35 +107,24 @@ type Moment struct {
 	Position eventstore.Position
 }
 
-func (m Moment) includes(e eventstore.Recorded) bool {
-	if m.Time.IsZero() {
-		return e.Position <= m.Position
-	}
-	return !e.Time.After(m.Time)
-}
-
 // AsOf returns a record as it was at a moment, to the byte as [Models.Get]
 // returned it then to who may see now what the viewer may. Who sees a record as it is
 // now sees its past. One that was not there then, or is purged now, or is not for the
 // viewer to see, gets domain.NotFound.
 func (m *Models) AsOf(ctx context.Context, v *viewer.Viewer, p Projection, id uuid.UUID, at Moment) (Document, error) {
 	s := eventstore.StreamID{Tenant: v.Tenant(), Kind: p.Kind(), ID: id}
-	events, err := m.events(ctx, s, 0, func(eventstore.Recorded) bool { return true })
+	now, err := m.current(ctx, p, s)
 	if err != nil {
 		return Document{}, err
 	}
-	now, err := p.replay(nil, events)
+	d, err := visible(v, p, now)
 	if err != nil {
-		return Document{}, err
-	}
-	if _, err := visible(v, p, now); err != nil {
 		return Document{}, err // such as one that was purged: it is not to be seen in the past either
 	}
-	then := slices.IndexFunc(events, func(e eventstore.Recorded) bool { return !at.includes(e) })
-	if then >= 0 {
-		events = events[:then]
+	if at == (Moment{}) {
+		return Document{}, noSuchRecord()
 	}
-	row, err := p.replay(nil, events)
+	row, err := m.rowUntil(ctx, p, s, eventstore.Until{Version: d.Version, Position: at.Position, Time: at.Time}, nil)
 	if err != nil {
 		return Document{}, err
 	}
@@ -142,6 +137,31 @@ func (m *Models) AsOf(ctx context.Context, v *viewer.Viewer, p Projection, id uu
 		return Document{}, noSuchRecord()
 	}
 	return shown(rules, d)
+}
+
+// current returns the row of a record as it is now, by the log: what the read models have
+// of it, and what came later.
+func (m *Models) current(ctx context.Context, p Projection, s eventstore.StreamID) (any, error) {
+	found, _, err := m.find(ctx, p, s.Tenant, nil, []uuid.UUID{s.ID})
+	if err != nil {
+		return nil, err
+	}
+	d, ok := found[s.ID]
+	if !ok {
+		return m.rowUntil(ctx, p, s, eventstore.Until{}, nil)
+	}
+	row, err := p.parse(d.JSON)
+	if halts(err) {
+		return m.rowUntil(ctx, p, s, eventstore.Until{}, nil) // a newer build shows more
+	}
+	if err != nil {
+		return nil, err
+	}
+	events, err := m.events(ctx, s, d.Version, func(eventstore.Recorded) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	return p.replay(row, events)
 }
 
 // Entry is one event in the history of a record, and what it changed.
@@ -188,12 +208,7 @@ func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id
 			return nil, err
 		}
 	}
-	events, err := m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Version <= to })
-	if err != nil {
-		return nil, err
-	}
-	earlier := min(max(0, int(from)-1), len(events))
-	row, err := p.replay(nil, events[:earlier])
+	row, events, err := m.between(ctx, p, s, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +217,6 @@ func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id
 	if err != nil {
 		return nil, err
 	}
-	events = events[earlier:]
 	entries := make([]Entry, 0, len(events))
 	told, work := 0, 0
 	for doc, err := range p.steps(row, events) {
@@ -230,6 +244,22 @@ func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id
 		}
 	}
 	return entries, nil
+}
+
+// between returns the events of a record from a version to another, and its row before
+// the first of them.
+func (m *Models) between(ctx context.Context, p Projection, s eventstore.StreamID, from, to eventstore.Version) (row any, events []eventstore.Recorded, err error) {
+	if from <= 1 {
+		events, err = m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Version <= to })
+		return nil, events, err
+	}
+	row, err = m.rowUntil(ctx, p, s, eventstore.Until{Version: from - 1}, func(e eventstore.Recorded) bool {
+		if e.Version <= to {
+			events = append(events, e)
+		}
+		return e.Version < to
+	})
+	return row, events, err
 }
 
 func describe(e eventstore.Recorded) (Entry, error) {

@@ -83,7 +83,7 @@ func TestView(t *testing.T) {
 				for _, cached := range []bool{true, false} {
 					s, log, _ := f.live(t, projected)
 					if !cached {
-						f.cache.lru.Purge()
+						f.forgetRows()
 					}
 					for range 2 { // the second time the cache has it
 						doc, err := f.View(t.Context(), sees(s.Tenant), widgets, s.ID, eventstore.Version(prior), log[prior:][:n])

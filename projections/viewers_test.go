@@ -23,7 +23,7 @@ import (
 func TestViewersSeeTheSame(t *testing.T) {
 	t.Parallel()
 	f := setup(t, func(c *Config) { c.All = All })
-	run := commands.NewRunner(f.log, uuid.New, 100, nil)
+	run := commands.NewRunner(commands.Config{Store: f.log, NewID: uuid.New, Cache: 1 << 20})
 	for _, p := range All {
 		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()

@@ -325,3 +325,8 @@ func (f *fixture) get(t testing.TB, s eventstore.StreamID) *widgetRow {
 func (m *Models) handleOne(ctx context.Context, b eventstore.Batch) error {
 	return m.handle(ctx, []eventstore.Batch{b})[0]
 }
+
+// forgetRows empties the cache of rows.
+func (m *Models) forgetRows() {
+	m.cache.lru.RemoveIf(func(cacheKey) bool { return true })
+}

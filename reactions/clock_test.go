@@ -39,7 +39,7 @@ func newClockworkOn(t *testing.T, s *apitest.Server) *clockwork {
 	clock := func() time.Time { return w.now }
 	w.in = reactions.Services{
 		Wall: w.Wall, Store: w.Store, Models: w.Models, Now: clock, BinDays: 30,
-		Commands: commands.NewRunner(w.Store, func() uuid.UUID { return uuid.Must(uuid.NewV7()) }, 1000, nil),
+		Commands: commands.NewRunner(commands.Config{Store: w.Store, NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) }, Cache: 1 << 20}),
 	}
 	w.work = jobs.NewWorkers(w.Wall, jobs.Handlers{}, clock)
 	w.use()
@@ -268,7 +268,7 @@ func TestCommandOnce(t *testing.T) {
 			j.ID = uuid.New()
 		}
 		in := w.in
-		in.Commands = commands.NewRunner(w.Store, uuid.New, 10, nil) // another node
+		in.Commands = commands.NewRunner(commands.Config{Store: w.Store, NewID: uuid.New, Cache: 1 << 20}) // another node
 		if err := in.GiveCommand(t.Context(), reactions.AddLineItem(), j); err != nil {
 			t.Fatal(err)
 		}

@@ -102,7 +102,7 @@ func TestDealsFollowLater(t *testing.T) {
 	c := s.Home()
 	pipelineID := c.Post("/pipelines", stages).Want(http.StatusCreated).ID()
 	open(c, pipelineID, "quote", 3)
-	run := commands.NewRunner(s.Store, func() uuid.UUID { return uuid.Must(uuid.NewV7()) }, 10, nil)
+	run := commands.NewRunner(commands.Config{Store: s.Store, NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) }, Cache: 1 << 20})
 	id, err := domain.ParseID(pipelineID)
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	services := reactions.Services{Wall: engine.Wall, Models: s.Models, Commands: commands.NewRunner(store, newID, 1000, s.Models), Now: time.Now}
+	services := reactions.Services{Wall: engine.Wall, Models: s.Models, Commands: commands.NewRunner(commands.Config{Store: store, NewID: newID, Cache: 1 << 20, Selector: s.Models, Snapshots: s.Models.Snapshots(), Build: "test"}), Now: time.Now}
 	server := &api.Server{
 		Access: directory, Commands: services.Commands, Models: s.Models, Store: store, Wall: engine.Wall, React: services.MoveDeals,
 		Log: log, Metrics: s.Metrics, Now: time.Now, NewID: newID, Version: "test",

@@ -23,12 +23,13 @@ var mayImport = map[string][]string{
 	"domain":      {},
 	"keys":        {},
 	"embedded":    {},
+	"lru":         {},
 	"eventstore":  {"domain", "wall"}, // wall: only in engines, see mayUse
 	"wall":        {"domain", "keys"},
 	"migrations":  {"keys", "wall", "embedded"}, // embedded: only for dbtest
 	"access":      {"domain", "keys", "viewer", "wall"},
-	"commands":    {"domain", "domain/*", "eventstore", "eventstore/content", "viewer"},
-	"projections": {"domain", "domain/*", "eventstore", "eventstore/content", "viewer", "wall"},
+	"commands":    {"domain", "domain/*", "eventstore", "eventstore/content", "lru", "viewer"},
+	"projections": {"domain", "domain/*", "eventstore", "eventstore/content", "lru", "viewer", "wall"},
 	"viewer":      {"domain", "projections/query"},
 	"jobs":        {"domain", "eventstore", "wall"},
 	"reactions":   {"domain", "domain/*", "jobs", "eventstore", "eventstore/content", "commands", "projections", "projections/query", "viewer", "wall"},

@@ -26,7 +26,7 @@ func (c renewClaimsCmd) Run(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		run := commands.NewRunner(m.store, newID, 1, nil)
+		run := commands.NewRunner(commands.Config{Store: m.store, NewID: newID})
 		for i, t := range tenants {
 			shared, err := run.Reclaim(ctx, t)
 			if err != nil {

@@ -39,9 +39,6 @@ const (
 	// drainTimeout is how long requests under way have to be answered when the
 	// server stops.
 	drainTimeout = 25 * time.Second
-
-	// records is how many records a node keeps folded.
-	records = 50_000
 )
 
 type serveCmd struct {
@@ -53,6 +50,7 @@ type serveCmd struct {
 	BinDays int           `default:"30" env:"ROWHOUSE_BIN_DAYS" placeholder:"DAYS" help:"For how many days deleted records can be restored. Then they are removed for good; 0 means never."`
 	Memory  byteSize      `default:"384MB" env:"ROWHOUSE_MEMORY" placeholder:"SIZE" help:"How much memory the server may take, without its PostgreSQL. The more it has, the less it spends on making room."`
 	Batches int           `env:"ROWHOUSE_BATCHES" placeholder:"N" help:"How many large requests, such as batches of an import, are carried out at a time. Half as many as there are processors, if left out."`
+	Cache   byteSize      `default:"64MB" env:"ROWHOUSE_CACHE" placeholder:"SIZE" help:"How much memory the records take that the node remembers, to read less: such as 64MB or 1GB, within --memory. Half of it is for what commands need, and half for what clients see."`
 	Drain   time.Duration `default:"3s" env:"ROWHOUSE_DRAIN" placeholder:"TIME" help:"When the server is told to stop: how long it still takes requests, while /readyz says 503 and each answer is the last on its connection. Ends early when nobody is connected."`
 }
 
@@ -136,7 +134,7 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 		return nil, err
 	}
 	s.store = &eventstore.Tail{Store: s.logs, Appended: s.appended}
-	if err := s.derive(ctx, db, metrics, c.BinDays); err != nil {
+	if err := s.derive(ctx, db, metrics, c); err != nil {
 		return nil, err
 	}
 	if err := s.models.Verify(ctx); err != nil {
@@ -175,7 +173,7 @@ func build(ctx context.Context, e *env, db *database, c serveCmd) (_ *server, er
 }
 
 // derive builds what follows the log: the read models and the reactions.
-func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.Registry, binDays int) (err error) {
+func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.Registry, c serveCmd) (err error) {
 	builds, err := buildsOf(s.wall)
 	if err != nil {
 		return err
@@ -193,11 +191,13 @@ func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.R
 		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
 		Follower: eventstore.FollowerConfig{Lookout: s.lookout},
 		Owner:    s.node.name, Build: Version, Builds: builds, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
-		Log: s.log, Now: time.Now,
+		Cache: max(1, int(c.Cache)/2), Log: s.log, Now: time.Now,
 	})
 	s.services = reactions.Services{
-		Wall: s.wall, Store: s.store, Models: s.models, Commands: commands.NewRunner(s.store, newID, records, s.models), Now: now,
-		BinDays: binDays, Ordered: func() { s.jobs.Notify() },
+		Wall: s.wall, Store: s.store, Models: s.models, Commands: commands.NewRunner(commands.Config{
+			Store: s.store, NewID: newID, Cache: int(c.Cache) / 2, Selector: s.models, Snapshots: s.models.Snapshots(), Build: Version,
+		}), Now: now,
+		BinDays: c.BinDays, Ordered: func() { s.jobs.Notify() },
 	}
 	s.react = reactions.NewRouter(s.services, eventstore.FollowerConfig{
 		Store: s.store, Tracker: tracker, Owner: s.node.name, Lookout: s.lookout, Log: s.log, Now: time.Now, Away: wall.IsPassing,
@@ -209,7 +209,7 @@ func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.R
 	if err != nil {
 		return err
 	}
-	metrics.MustRegister(s.wall, s.models, s.react, s.jobs,
+	metrics.MustRegister(s.wall, s.models, s.react, s.jobs, caches{"states": s.services.Commands.CacheStats, "rows": s.models.CacheStats},
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
 }

@@ -49,8 +49,8 @@ var everything = cmp.Exporter(func(reflect.Type) bool { return true })
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // Run runs every case as a subtest. Besides the outcome, it checks that every
-// event it meets is registered with the aggregate and survives storage, that the
-// cases leave no event of the aggregate out, and that nobody writes into the
+// event it meets is registered with the aggregate and survives storage, that states do,
+// that the cases leave no event of the aggregate out, and that nobody writes into the
 // slices and maps of a state that others may have as well.
 func Run[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 	t.Helper()
@@ -132,8 +132,31 @@ func replay[S any](t *testing.T, agg Aggregate[S], events []domain.Event[S]) S {
 	if diff := cmp.Diff(domain.Fold(events...), s, everything); diff != "" {
 		t.Errorf("state after storage (-want +got):\n%s", diff)
 	}
+	survives(t, agg, events)
 	return s
 }
+
+// survives looks whether the state that events lead to can be stored: a kind of which that
+// is not so gets slower with each event of a record.
+func survives[S any](t *testing.T, agg Aggregate[S], events []domain.Event[S]) {
+	t.Helper()
+	var s, again S
+	for i, e := range events {
+		data, err := domain.Marshal(e)
+		if err == nil {
+			err = agg.Apply(&s, noon.Add(time.Duration(i)*time.Microsecond), e.EventType(), domain.SchemaVersion(e), data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if data, ok := domain.Freeze(&s); !ok {
+		err := domain.Thaw(data, &again)
+		t.Errorf("a state cannot be stored: is something in it that its JSON and Hidden leave out? %v (-before +after):\n%s", err, cmp.Diff(s, again, everything))
+	}
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // stored is the examples of stored events: by type, then by schema version.
 type stored map[string]map[string]json.RawMessage

@@ -34,6 +34,9 @@ type Pipeline struct {
 	Gone   map[string]domain.Stage `json:"-"` // archived stages as they were
 }
 
+// Hidden implements [domain.Hider].
+func (p *Pipeline) Hidden() any { return &p.Gone }
+
 // Status says whether a pipeline takes deals.
 type Status string
 

@@ -138,6 +138,14 @@ func (b *Base[F]) Happens(at time.Time) { b.at = at.UTC() }
 // in tests of the domain.
 func (b *Base[F]) EventTime() time.Time { return b.at }
 
+// Hidden implements [domain.Hider].
+func (b *Base[F]) Hidden() any {
+	return &struct {
+		Life *life      `json:"life"`
+		At   *time.Time `json:"at"`
+	}{&b.life, &b.at}
+}
+
 // life is where a record is between being made and being gone.
 type life string
 
