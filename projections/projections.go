@@ -63,6 +63,10 @@ type Projection interface {
 	// values returns what an entry has in the columns.
 	values(entry any) query.Values
 
+	// match says which members of a document, of those that somebody sees, have what is
+	// looked for, and how well all of them do: better ones first. It is false if they do not.
+	match(doc []byte, s query.Search, sees func(member string) bool) (match, bool, error)
+
 	// parse returns the entry that a document is of.
 	parse(doc []byte) (entry any, err error)
 }

@@ -276,6 +276,11 @@ func readSearch(q *Query, p param) error {
 	if len(q.columns.search) == 0 {
 		return refuse(domain.Forbidden, "not_searchable", p.pointer, "looks into fields that you may not see")
 	}
+	return q.look(p)
+}
+
+// look reads what to look for.
+func (q *Query) look(p param) error {
 	text, ok := readText(p.written.text)
 	if !ok || !p.scalar || len(text) > maxSearch {
 		return p.wrong("is not text of up to " + strconv.Itoa(maxSearch) + " bytes")
@@ -321,7 +326,7 @@ func oneOf[S ~string](p param, choice ...S) (S, error) {
 // found returns the condition that a record has what is looked for. The terms of a
 // record are looked up by its ID.
 func (q Query) found(a *Args) string {
-	terms := q.search.query(NewVocabulary(q.tenant, q.columns.prefix()), q.columns.search)
+	terms := q.search.query(NewVocabulary(q.tenant, q.columns.prefix()), q.columns.search, false)
 	return "(select terms @@ " + a.add(terms, "text") + "::tsquery from crm.words where tenant_id = $1 and projection = '" + q.columns.table +
 		"' and of_ver = ver and of_id = id)"
 }

@@ -6,7 +6,70 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/rowhouse/rowhouse/domain"
 )
+
+// Search is what is looked for in the records of several kinds. The zero Search is not valid.
+type Search struct{ search }
+
+// ReadSearch reads what to look for. Refusals point at the parameter q.
+func ReadSearch(text string) (Search, error) {
+	var q Query
+	p := param{pointer: "q", written: literal{text: text}, scalar: true}
+	err := q.look(p)
+	return Search{q.search}, err
+}
+
+// Terms returns a tsquery for the records of a tenant that have what is looked for in the
+// members that these columns have, and for those that have it as whole words; or
+// nothing, if there is no such member.
+func (s Search) Terms(tenant domain.TenantID, columns *Columns) (anywhere, whole string) {
+	if len(columns.search) == 0 {
+		return "", ""
+	}
+	v := NewVocabulary(tenant, columns.prefix())
+	return s.query(v, columns.search, false), s.query(v, columns.search, true)
+}
+
+// Match says how well the texts of a member meet what is looked for: for each part of
+// that, 0 if they do not, 1 if they have words that begin so, and 2 if they have just these.
+func (s Search) Match(texts []string) (parts []int) {
+	var words []string
+	for _, text := range texts {
+		words = append(words, wordsOf(text)...)
+	}
+	best := func(word string) (n int) {
+		for _, w := range words {
+			switch {
+			case w == word:
+				return 2
+			case strings.HasPrefix(w, word):
+				n = 1
+			}
+		}
+		return n
+	}
+	for _, c := range s.parts {
+		part := 0
+		for _, all := range c {
+			n := 2
+			for _, word := range all {
+				n = min(n, best(word))
+			}
+			part = max(part, n)
+		}
+		parts = append(parts, part)
+	}
+	for _, number := range s.numbers {
+		if n := best(number); n > 0 {
+			for i := range parts {
+				parts[i] = max(parts[i], n)
+			}
+		}
+	}
+	return parts
+}
 
 // search is what is looked for by q: each of some parts, or else one of some telephone
 // numbers. A part is one of some choices of words, each of which a record must have.
@@ -69,14 +132,18 @@ func whole(words []string) (all []string) {
 	return all
 }
 
-// query returns what is looked for in some members as a tsquery of PostgreSQL.
-func (s search) query(v Vocabulary, members []string) string {
+// query returns what is looked for in some members as a tsquery of PostgreSQL: words that
+// begin so, or just these.
+func (s search) query(v Vocabulary, members []string, exactly bool) string {
 	word := func(w string) string {
 		all := make([]string, len(members))
 		for i, m := range members {
-			if utf8.RuneCountInString(w) <= shortWord {
+			switch {
+			case exactly:
+				all[i] = lexeme(v.term(m, aWord, w))
+			case utf8.RuneCountInString(w) <= shortWord:
 				all[i] = lexeme(v.term(m, aBeginning, w))
-			} else {
+			default:
 				all[i] = lexeme(v.term(m, aWord, w)) + ":*"
 			}
 		}
@@ -208,7 +275,7 @@ func (q Query) Probes() (probes []Probe) {
 	v := NewVocabulary(q.tenant, q.columns.prefix())
 	var terms []string
 	if len(q.search.parts) > 0 {
-		terms = append(terms, q.search.query(v, q.columns.search))
+		terms = append(terms, q.search.query(v, q.columns.search, false))
 	}
 	for _, f := range conditions {
 		if t := termsOf(f, v); t != "" {

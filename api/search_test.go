@@ -1,0 +1,106 @@
+package api_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/api/apitest"
+	"github.com/rowhouse/rowhouse/viewer"
+)
+
+// A search finds live records of all kinds, the best first, and says what matched.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, other := s.Tenant(), s.Tenant()
+	exact := ann.Post("/contacts", `{"first_name":"Ada","last_name":"Byron","emails":[{"address":"augusta@king.example"}],"phones":[{"number":"+43 664 7654321"}]}`).Want(http.StatusCreated).ID()
+	begins := ann.Post("/contacts", `{"first_name":"Adalbert","last_name":"Byron"}`).Want(http.StatusCreated).ID()
+	company := ann.Post("/companies", `{"name":"Byron & König","domains":["king.example"]}`).Want(http.StatusCreated).ID()
+	gone := ann.Post("/contacts", `{"first_name":"Ada","last_name":"Gone"}`).Want(http.StatusCreated).ID()
+	ann.Delete("/contacts/" + gone).Want(http.StatusOK)
+	other.Post("/contacts", `{"first_name":"Ada","last_name":"Byron"}`).Want(http.StatusCreated)
+
+	type answer struct {
+		Data []struct {
+			Kind    string
+			More    bool
+			Records []struct {
+				Matched []string
+				Record  struct{ ID string }
+			}
+		}
+		Position int
+	}
+	search := func(c apitest.Client, params string) string {
+		t.Helper()
+		var a answer
+		c.Get("/search?" + params).Want(http.StatusOK).Into(&a)
+		var groups []string
+		for _, g := range a.Data {
+			text := g.Kind + ":"
+			for _, r := range g.Records {
+				name := map[string]string{exact: "exact", begins: "begins", company: "company", gone: "gone"}[r.Record.ID]
+				text += " " + name + "(" + strings.Join(r.Matched, ",") + ")"
+			}
+			if g.More {
+				text += " and more"
+			}
+			groups = append(groups, text)
+		}
+		return strings.Join(groups, "; ")
+	}
+	for params, want := range map[string]string{
+		"q=ada":                 "contact: exact(first_name) begins(first_name)",
+		"q=ADA+byr":             "contact: exact(first_name,last_name) begins(first_name,last_name)",
+		"q=ada&limit=1":         "contact: exact(first_name) and more",
+		"q=byron&kinds=company": "company: company(name)",
+		"q=konig":               "company: company(name)",
+		"q=king.example":        "company: company(domains); contact: exact(emails)",
+		"q=0664+765":            "contact: exact(phones)",
+		"q=4321":                "contact: exact(phones)",
+		"q=nobody":              "",
+	} {
+		if got := search(ann, params); got != want {
+			t.Errorf("%s: %s\nwant %s", params, got, want)
+		}
+	}
+	if got := search(s.Tenant(), "q=ada"); got != "" {
+		t.Errorf("another tenant finds %s", got)
+	}
+	for params, pointer := range map[string]string{"": "q", "q=": "q", "q=%25": "q", "q=a&kinds=x": "kinds", "q=a&limit=0": "limit", "q=" + strings.Repeat("x", 257): "q", "q=" + url.QueryEscape("\x00"): "q"} {
+		r := ann.Get("/search?" + params)
+		if r.Status != http.StatusUnprocessableEntity && r.Status != http.StatusBadRequest || !strings.Contains(r.Body, `"parameter":"`+pointer+`"`) {
+			t.Errorf("%s: %d %s", params, r.Status, r.Body)
+		}
+	}
+
+	// Whoever does not see a member finds nothing by it, and nobody finds what a rule
+	// keeps from them.
+	role := everyRight()
+	contacts := role["contact"]
+	contacts.Members = map[string]viewer.Access{"phones": viewer.Hidden, "emails": viewer.Masked}
+	for action := range contacts.Actions {
+		contacts.Actions[action] = "last_name = Byron and not id in (" + begins + ")"
+	}
+	role["contact"] = contacts
+	delete(role, "company")
+	s.Let(access.Member, role)
+	bob := ann.Key(access.Member)
+	for params, want := range map[string]string{
+		"q=ada":          "contact: exact(first_name)",
+		"q=0664+765":     "",
+		"q=king.example": "",
+		"q=byron":        "contact: exact(last_name)",
+		"q=gone":         "",
+	} {
+		if got := search(bob, params); got != want {
+			t.Errorf("with less rights %s: %s\nwant %s", params, got, want)
+		}
+		if got := bob.Get("/contacts?" + params).Want(http.StatusOK); (want == "") != strings.Contains(got.Body, `"data":[]`) {
+			t.Errorf("with less rights the list with %s: %s", params, got.Body)
+		}
+	}
+}
