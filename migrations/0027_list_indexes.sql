@@ -6,8 +6,6 @@
 
 drop index crm.contacts_updated_at, crm.contacts_last_name, crm.contacts_email, crm.contacts_company_id, crm.companies_updated_at, crm.companies_name, crm.companies_parent_id, crm.deals_updated_at, crm.deals_name, crm.deals_pipeline_id_stage_key, crm.deals_company_id, crm.deals_primary_contact_id, crm.tasks_updated_at, crm.tasks_due_at, crm.tasks_assignee_id, crm.tasks_overdue, crm.notes_updated_at, crm.notes_owner_id, crm.products_updated_at, crm.products_owner_id, crm.leads_updated_at, crm.leads_owner_id, crm.leads_conversion_contact_id, crm.leads_conversion_company_id, crm.leads_conversion_deal_id, crm.lists_updated_at, crm.lists_owner_id;
 
-alter table crm.deals drop column lost_reason;
-
 
 create index companies_created_at on crm.companies (tenant_id, created_at, id) where deleted_at is null;
 create index companies_updated_at on crm.companies (tenant_id, updated_at, id) where deleted_at is null;

@@ -44,12 +44,14 @@ revoke create on schema crm from rowhouse_search;
 revoke all on function crm.find_words(text, int, text, int) from public;
 grant execute on function crm.find_words(text, int, text, int) to rowhouse_reader;
 
-alter table crm.companies drop column search_text;
-alter table crm.contacts drop column search_text;
-alter table crm.deals drop column search_text;
-alter table crm.leads drop column search_text;
-alter table crm.lists drop column search_text;
-alter table crm.notes drop column search_text;
-alter table crm.pipelines drop column search_text;
-alter table crm.products drop column search_text;
-alter table crm.tasks drop column search_text;
+-- Rows do not hold the text that is searched in any more. The column goes with the next
+-- release: nodes of the one before this still write it.
+alter table crm.companies alter column search_text set default '';
+alter table crm.contacts alter column search_text set default '';
+alter table crm.deals alter column search_text set default '';
+alter table crm.leads alter column search_text set default '';
+alter table crm.lists alter column search_text set default '';
+alter table crm.notes alter column search_text set default '';
+alter table crm.pipelines alter column search_text set default '';
+alter table crm.products alter column search_text set default '';
+alter table crm.tasks alter column search_text set default '';

@@ -355,11 +355,16 @@ type statements struct {
 	exists                  string // nothing, but that there is the table with its columns
 	serving                 string // the table, and the condition that rows are of the one that serves
 	find, checksum          string // of the one that serves
-	findWords, findIndexed  string // IDs of rows of the one that serves, or of any: see [statements.probe]
-	words, dropWords        string // writes the terms of rows of the version $2, and removes those of some
-	sweepWords              string // of the terms of rows that are neither served nor filled
-	some                    string // likewise: find with a condition
-	pick, pickOf            string // likewise: IDs, perhaps among some
+	findIndexed             string // IDs of rows of any: see [statements.probe]
+
+	// findWords returns a call of a function that returns the IDs of rows of the one that
+	// serves that have terms, up to so many.
+	findWords func(terms string, most int) string
+
+	words, dropWords string // writes the terms of rows of the version $2, and removes those of some
+	sweepWords       string // of the terms of rows that are neither served nor filled
+	some             string // likewise: find with a condition
+	pick, pickOf     string // likewise: IDs, perhaps among some
 }
 
 func compose[R any](name string, cs []column[R]) statements {
@@ -398,7 +403,9 @@ func compose[R any](name string, cs []column[R]) statements {
 		serving: from + serving,
 		checksum: "select count(*), (coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)" +
 			" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
-		findWords:   "select array(select crm.find_words('" + name + "', " + ver + ", $2, %d))",
+		findWords: func(terms string, most int) string {
+			return fmt.Sprintf("crm.find_words('%s', %s, %s, %d)", name, ver, terms, most)
+		},
 		findIndexed: "(select id from " + from + " where tenant_id = $1 and %s limit %d)",
 		words: "insert into crm.words (tenant_id, projection, of_ver, of_id, terms) select $1, '" + name + "', $2, u.id, array_to_tsvector(u.terms::text[])" +
 			" from unnest($3::uuid[], $4::text[]) as u (id, terms) on conflict (tenant_id, projection, of_ver, of_id) do update set terms = excluded.terms where words.terms is distinct from excluded.terms",

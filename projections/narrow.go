@@ -30,6 +30,7 @@ type narrowed struct {
 	at       eventstore.Position // of the read models when they were asked
 	ids      []uuid.UUID         // there are no others; nil if there are too many
 	searched bool                // these have what the parameter q looks for
+	terms    string              // that records in the list have, if any were asked for
 }
 
 // narrow asks the indexes for the records that may be in a list, for each of its
@@ -52,7 +53,7 @@ func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narro
 			b.Queue(statement, append(query.Args{tenant.UUID}, args...)...).Query(each(func(rows pgx.Rows) error { return rows.Scan(&found[i]) }))
 		}
 	})
-	n := narrowed{asked: true, at: at}
+	n := narrowed{asked: true, at: at, terms: probes[0].Terms}
 	for i, ids := range found {
 		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 		ids = slices.Compact(ids) // there are two rows of each while they are made anew
@@ -72,7 +73,7 @@ func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narro
 // probe returns the statement that asks an index, with its arguments but the first.
 func (s statements) probe(p query.Probe, most int) (string, query.Args) {
 	if p.Terms != "" {
-		return fmt.Sprintf(s.findWords, most), query.Args{p.Terms}
+		return "select array(select " + s.findWords("$2", most) + ")", query.Args{p.Terms}
 	}
 	parts := make([]string, len(p.Where))
 	for i, where := range p.Where {
@@ -86,15 +87,15 @@ const exactly = 400 * time.Millisecond
 
 // count counts the records of a list. What would take too long is counted up to
 // [CountLimit] only.
-func (m *Models) count(ctx context.Context, p Projection, q query.Query, ids []uuid.UUID, result *Page) error {
+func (m *Models) count(ctx context.Context, p Projection, q query.Query, n narrowed, result *Page) error {
 	if q.Count == query.CountExact {
-		err := m.countUpTo(ctx, p, q, ids, 0, result)
+		err := m.countUpTo(ctx, p, q, n, 0, result)
 		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != queryCanceled || ctx.Err() != nil {
 			return err
 		}
 		result.Capped = true
 	}
-	err := m.countUpTo(ctx, p, q, ids, CountLimit, result)
+	err := m.countUpTo(ctx, p, q, n, CountLimit, result)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == queryCanceled && ctx.Err() == nil {
 		// Not even that: there are those of the page, at least.
 		result.Count, result.Estimated, result.Capped = new(len(result.Documents)), true, true
@@ -103,10 +104,21 @@ func (m *Models) count(ctx context.Context, p Projection, q query.Query, ids []u
 	return err
 }
 
+// mostFound is how many records with the same terms are looked at to count them, which
+// takes longer than there is time.
+const mostFound = 1_000_000
+
 const queryCanceled = "57014"
 
-func (m *Models) countUpTo(ctx context.Context, p Projection, q query.Query, ids []uuid.UUID, limit int, result *Page) error {
-	args := query.Args{q.Tenant().UUID}
+func (m *Models) countUpTo(ctx context.Context, p Projection, q query.Query, n narrowed, limit int, result *Page) error {
+	args, ids := query.Args{q.Tenant().UUID}, ""
+	switch {
+	case n.ids != nil:
+		args, ids = append(args, n.ids), "unnest($2::uuid[])"
+	case n.terms != "":
+		args, ids = append(args, n.terms), p.statements().findWords("$2", mostFound)
+		q = q.Searched() // the terms are all that q looks for, and perhaps more
+	}
 	statement := q.SelectCount(&args, p.statements().serving, ids, limit)
 	return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: q.Tenant(), Duty: wall.Reader}, func(b *pgx.Batch) {
 		b.Queue(`select set_config('statement_timeout', $1, true)`, strconv.FormatInt(exactly.Milliseconds(), 10))

@@ -154,7 +154,7 @@ func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q que
 		b.Queue(list, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, q.Limit) })
 	})
 	if err == nil && q.Count != query.CountNone {
-		err = m.count(ctx, p, q, n.ids, &result)
+		err = m.count(ctx, p, q, n, &result)
 	}
 	result.Position = at
 	if n.asked {

@@ -34,6 +34,10 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// retired are columns that this build does not use any more. They go with the next
+// release, because nodes of the one before this write them while it is being started.
+var retired = []string{"search_text", "lost_reason"}
+
 // The tables are as they are described. With -golden, a table that no migration
 // makes yet gets one, to be looked at and committed; a table that is there is
 // changed by a migration that somebody writes.
@@ -43,7 +47,7 @@ func TestTables(t *testing.T) {
 	for _, p := range All {
 		rows, err := f.log.super.Query(t.Context(), `select column_name || ' ' || case data_type when 'ARRAY' then substr(udt_name, 2) || '[]' else udt_name end
 			|| case is_nullable when 'NO' then ' not null' else '' end from information_schema.columns
-			where table_schema = 'crm' and table_name = $1 and column_name not in ('tenant_id', 'ver') order by 1`, p.Name())
+			where table_schema = 'crm' and table_name = $1 and not column_name = any($2) order by 1`, p.Name(), append([]string{"tenant_id", "ver"}, retired...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,13 +95,14 @@ func (p Page) SelectAmong(a *Args, columns, from string, ids []uuid.UUID, limit 
 	if p.after != nil {
 		condition += " and " + beyond(p.keys, p.after, a)
 	}
-	return "select page.* from " + among(a, ids, columns, from, condition) + " order by " + p.order(key) + " limit " + strconv.Itoa(limit)
+	return "select page.* from " + among("unnest("+a.add(ids, "uuid[]")+")", columns, from, condition) + " order by " + p.order(key) + " limit " + strconv.Itoa(limit)
 }
 
-// among returns what to select from to get columns of records that meet a condition, each
-// by a look of its own into the primary key, whatever the planner believes to know.
-func among(a *Args, ids []uuid.UUID, columns, from, condition string) string {
-	return "unnest(" + a.add(ids, "uuid[]") + ") as among (key) cross join lateral (select " + columns + " from " + from +
+// among returns what to select from to get columns of those of some records that meet a
+// condition, each by a look of its own into the primary key, whatever the planner
+// believes to know.
+func among(ids, columns, from, condition string) string {
+	return ids + " as among (key) cross join lateral (select " + columns + " from " + from +
 		" and id = among.key and " + condition + " limit 1) as page"
 }
 

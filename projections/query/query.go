@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/rowhouse/rowhouse/domain"
 )
 
@@ -342,14 +340,15 @@ func (q Query) Where(a *Args) string {
 }
 
 // SelectCount returns the statement that counts the records of the list, up to a limit
-// unless that is 0: among some if ids is not nil. From is as for [Page.Select].
-func (q Query) SelectCount(a *Args, from string, ids []uuid.UUID, limit int) string {
+// unless that is 0. From is as for [Page.Select]. Ids, if there is something, is a
+// function of SQL that returns the IDs of which no others are in the list.
+func (q Query) SelectCount(a *Args, from, ids string, limit int) string {
 	most := ""
 	if limit > 0 {
 		most = " limit " + number(limit)
 	}
-	if ids != nil {
-		return "select count(*) from (select from " + among(a, ids, "id", from, q.Where(a)) + most + ") as found"
+	if ids != "" {
+		return "select count(*) from (select from " + among(ids, "id", from, q.Where(a)) + most + ") as found"
 	}
 	if q.Deleted != DeletedInclude {
 		return "select count(*) from (select from " + from + " and " + q.Where(a) + most + ") as found"

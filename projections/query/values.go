@@ -49,10 +49,10 @@ var (
 	Tag = textual("text that can be seen", func(s string) (string, bool) {
 		s, ok := readLine(s)
 		return domain.Folded(s), ok && s != ""
-	}, foldedPart)
+	}, foldedPart).whole()
 
 	// ExternalID is what another system calls a record: system:id.
-	ExternalID = textual("the name of a system, a colon, and an id", readExternalID, readPart)
+	ExternalID = textual("the name of a system, a colon, and an id", readExternalID, readPart).whole()
 
 	// AnyID is an ID of a record of any kind.
 	AnyID = textual("an id", func(s string) (string, bool) {

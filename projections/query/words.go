@@ -42,12 +42,18 @@ type Vocabulary struct{ prefix string }
 
 // NewVocabulary returns that of a table, whose records' IDs have a prefix.
 func NewVocabulary(tenant domain.TenantID, prefix string) Vocabulary {
-	return Vocabulary{base64.RawURLEncoding.EncodeToString(tenant.UUID[11:])[:6] + prefix + ":"}
+	return Vocabulary{short(tenant.String()+" "+prefix, 5)}
+}
+
+// short returns so many characters that stand for a text. Others may have the same, so
+// the rows that an index finds are asked whose they are.
+func short(text string, n int) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:n]
 }
 
 func (v Vocabulary) term(member string, what rune, text string) string {
-	sum := sha256.Sum256([]byte(member))
-	return v.prefix + base64.RawURLEncoding.EncodeToString(sum[:])[:3] + string(what) + text
+	return v.prefix + string(what) + short(member, 3) + text
 }
 
 // Words adds the terms by which q finds a text of a member.
@@ -96,8 +102,7 @@ func (v Vocabulary) Value(terms Terms, member, value string) Terms {
 }
 
 func (v Vocabulary) value(member, value string) string {
-	sum := sha256.Sum256([]byte(value))
-	return v.term(member, aValue, base64.RawURLEncoding.EncodeToString(sum[:])[:10])
+	return v.term(member, aValue, short(value, 8))
 }
 
 // Sorted returns the terms as they are kept.
