@@ -40,15 +40,15 @@ func TestSearch(t *testing.T) {
 		c.Get("/search?" + params).Want(http.StatusOK).Into(&a)
 		var groups []string
 		for _, g := range a.Data {
-			text := g.Kind + ":"
+			text := []string{g.Kind + ":"}
 			for _, r := range g.Records {
 				name := map[string]string{exact: "exact", begins: "begins", company: "company", gone: "gone"}[r.Record.ID]
-				text += " " + name + "(" + strings.Join(r.Matched, ",") + ")"
+				text = append(text, name+"("+strings.Join(r.Matched, ",")+")")
 			}
 			if g.More {
-				text += " and more"
+				text = append(text, "and more")
 			}
-			groups = append(groups, text)
+			groups = append(groups, strings.Join(text, " "))
 		}
 		return strings.Join(groups, "; ")
 	}

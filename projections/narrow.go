@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/wall"
@@ -33,6 +34,9 @@ type narrowed struct {
 	terms    string              // that records in the list have, if any were asked for
 }
 
+// errNoWords says that what q looks into is being made.
+var errNoWords = domain.Unavailable.Refusef("search_not_ready", "the words of these records are being collected after an upgrade; try again in some minutes")
+
 // narrow asks the indexes for the records that may be in a list, for each of its
 // conditions, and returns the fewest. So what a list costs does not depend on what
 // PostgreSQL knows of how often values are: it counts, as far as it matters.
@@ -42,9 +46,15 @@ func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narro
 	if len(probes) == 0 {
 		return narrowed{}, nil
 	}
+	builds, err := m.cfg.Builds.madeBy(ctx, p.Name())
+	if err != nil {
+		return narrowed{}, err
+	}
 	var found [][]uuid.UUID
+	var current bool
 	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		found = make([][]uuid.UUID, len(probes))
+		queueCurrent(b, tenant, p, builds, &current)
 		for i, probe := range probes {
 			if found[i] = probe.IDs; found[i] != nil {
 				continue
@@ -53,6 +63,15 @@ func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narro
 			b.Queue(statement, append(query.Args{tenant.UUID}, args...)...).Query(each(func(rows pgx.Rows) error { return rows.Scan(&found[i]) }))
 		}
 	})
+	if err == nil && !current && probes[0].Terms != "" { // rows of the release before have no terms
+		if probes[0].Exact {
+			return narrowed{}, errNoWords
+		}
+		probes, found = probes[1:], found[1:]
+		if len(probes) == 0 {
+			return narrowed{}, nil
+		}
+	}
 	n := narrowed{asked: true, at: at, terms: probes[0].Terms}
 	for i, ids := range found {
 		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })

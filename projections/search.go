@@ -39,7 +39,7 @@ const candidates = 200
 // last comes first. Of a kind that has many, the best of [candidates] are returned.
 func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, limit int, ps ...Projection) ([]Found, eventstore.Position, error) {
 	var found []Found
-	var names, anywhere, whole []string
+	var anywhere, whole []string
 	for _, p := range ps {
 		rules, err := v.Of(p)
 		if err != nil {
@@ -49,10 +49,10 @@ func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, l
 			continue
 		}
 		if a, w := s.Terms(v.Tenant(), rules.Columns()); a != "" {
-			found, names, anywhere, whole = append(found, Found{Projection: p}), append(names, p.Name()), append(anywhere, a), append(whole, w)
+			found, anywhere, whole = append(found, Found{Projection: p}), append(anywhere, a), append(whole, w)
 		}
 	}
-	ids, at, err := m.candidates(ctx, v.Tenant(), names, whole, anywhere)
+	ids, at, err := m.candidates(ctx, v.Tenant(), found, whole, anywhere)
 	if err != nil {
 		return nil, 0, fmt.Errorf("search: %w", err)
 	}
@@ -69,13 +69,24 @@ func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, l
 
 // candidates returns the IDs of records that have terms, for each kind: first those that
 // have whole words.
-func (m *Models) candidates(ctx context.Context, tenant domain.TenantID, names, whole, anywhere []string) (ids [][]uuid.UUID, at eventstore.Position, err error) {
+func (m *Models) candidates(ctx context.Context, tenant domain.TenantID, kinds []Found, whole, anywhere []string) (ids [][]uuid.UUID, at eventstore.Position, err error) {
 	const statement = `select array(select crm.find_words(k.name, v.ver, k.whole, $5)), array(select crm.find_words(k.name, v.ver, k.anywhere, $5))
 		from unnest($2::text[], $3::text[], $4::text[]) with ordinality as k (name, whole, anywhere, place)
 		cross join lateral (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = k.name) as v (ver)
 		order by k.place`
+	names, builds := make([]string, len(kinds)), make([][]int, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.Projection.Name()
+		if builds[i], err = m.cfg.Builds.madeBy(ctx, names[i]); err != nil {
+			return nil, 0, err
+		}
+	}
+	current := make([]bool, len(kinds))
 	at, err = m.read(ctx, tenant, func(b *pgx.Batch) {
 		ids = nil
+		for i, k := range kinds {
+			queueCurrent(b, tenant, k.Projection, builds[i], &current[i])
+		}
 		b.Queue(statement, tenant.UUID, names, whole, anywhere, candidates+1).Query(each(func(rows pgx.Rows) error {
 			var first, rest []uuid.UUID
 			err := rows.Scan(&first, &rest)
@@ -88,6 +99,9 @@ func (m *Models) candidates(ctx context.Context, tenant domain.TenantID, names, 
 			return err
 		}))
 	})
+	if err == nil && slices.Contains(current, false) {
+		err = errNoWords
+	}
 	return ids, at, err
 }
 

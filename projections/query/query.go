@@ -274,11 +274,11 @@ func readSearch(q *Query, p param) error {
 	if len(q.columns.search) == 0 {
 		return refuse(domain.Forbidden, "not_searchable", p.pointer, "looks into fields that you may not see")
 	}
-	return q.look(p)
+	return look(q, p)
 }
 
 // look reads what to look for.
-func (q *Query) look(p param) error {
+func look(q *Query, p param) error {
 	text, ok := readText(p.written.text)
 	if !ok || !p.scalar || len(text) > maxSearch {
 		return p.wrong("is not text of up to " + strconv.Itoa(maxSearch) + " bytes")

@@ -285,7 +285,7 @@ func TestParse(t *testing.T) {
 		{`sort=name,-id`, `{"sort":["name","-id"]}`, ``, `name, id desc`, `deleted_at is null`, `[]`},
 		{
 			`q=Ada+LOVE_`, `{"q":"Ada LOVE_"}`, ``, `id`, `deleted_at is null and (select terms @@ $1::text::tsquery from crm.words where tenant_id = $1 and projection = 'things' and of_ver = ver and of_id = id)`,
-			`[(('AAAAAAthing:gqNwada':* | 'AAAAAAthing:oPswada':*) & ('AAAAAAthing:gqNwlove':* | 'AAAAAAthing:oPswlove':*))]`,
+			`[(('IxD1NwgqNada':* | 'IxD1NwoPsada':*) & ('IxD1NwgqNlove':* | 'IxD1NwoPslove':*))]`,
 		},
 		{`stage=won&tags=vip`, `{"stage":"won","tags":"vip"}`, `stage = won and tags has vip`, `id`, `deleted_at is null and (stage = $1::text and tags @> array[$2::text])`, `[won vip]`},
 		{`size=1&filter=size%3D2+or+size%3D3`, `{"size":1,"filter":"size=2 or size=3"}`, `size = 1 and (size = 2 or size = 3)`, `id`, `deleted_at is null and (size = $1::bigint and (size = $2::bigint or size = $3::bigint))`, `[1 2 3]`},

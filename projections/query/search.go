@@ -17,7 +17,7 @@ type Search struct{ search }
 func ReadSearch(text string) (Search, error) {
 	var q Query
 	p := param{pointer: "q", written: literal{text: text}, scalar: true}
-	err := q.look(p)
+	err := look(&q, p)
 	return Search{q.search}, err
 }
 
