@@ -91,7 +91,7 @@ func (f *folding[S]) resume(ctx context.Context, until eventstore.Until) (done b
 	err = f.read(ctx, snap, until)
 	if errors.Is(err, eventstore.ErrOtherLog) {
 		f.reset()
-		return false, nil
+		return false, nil //nolint:nilerr // the log itself says it
 	}
 	return true, err
 }

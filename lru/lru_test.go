@@ -1,7 +1,7 @@
 package lru_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +80,7 @@ func TestConcurrently(t *testing.T) {
 	for w := range 4 {
 		wg.Go(func() {
 			for i := range 1000 {
-				c.Put(i%50, fmt.Sprint(w))
+				c.Put(i%50, strconv.Itoa(w))
 				c.Get(i % 50)
 				c.RemoveIf(func(k int) bool { return k == i%7 })
 			}

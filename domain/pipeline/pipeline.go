@@ -26,7 +26,7 @@ const maxStages = 50
 // Pipeline is what decisions about a pipeline and its deals depend on, and what
 // clients see of it. The zero
 // Pipeline does not exist yet.
-type Pipeline struct {
+type Pipeline struct { //nolint:recvcheck // what is hidden is written, too
 	Name   string                  `json:"name" class:"internal" search:"true"`
 	Status Status                  `json:"status" class:"internal" enum:"active,archived"`
 	Stages []domain.Stage          `json:"stages" doc:"In order, without those that were archived"`
