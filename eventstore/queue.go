@@ -367,7 +367,7 @@ func (q *queue) advance(t *task, o outcome) {
 		q.stats.Events += uint64(o.events)
 	}
 	var wait time.Duration
-	if !o.full && !(t.hurried && t.due()) {
+	if !o.full && (!t.hurried || !t.due()) {
 		wait = q.linger - q.now().Sub(t.begun)
 	}
 	t.hurried = false

@@ -35,6 +35,9 @@ func (q Query) Page(s Signer, tenant domain.TenantID) (Page, error) {
 	return p, err
 }
 
+// Tenant returns whose records the page has.
+func (p Page) Tenant() domain.TenantID { return p.query.tenant }
+
 // keys returns what the list is sorted by. It ends with the ID, after which there
 // is nothing left to order; if that was not asked for, it runs in the direction
 // of the key before it, so that one index can serve both.
