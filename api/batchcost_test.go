@@ -72,6 +72,7 @@ func TestCostOfDearBatches(t *testing.T) { //nolint:paralleltest // it counts wh
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		err := op.serve(x)
+		x.endTurn() // as the edge does
 		runtime.ReadMemStats(&after)
 		answer := x.ResponseWriter.(*httptest.ResponseRecorder).Body.Len()
 		if err == nil && x.status != 207 {

@@ -95,6 +95,7 @@ func (c costs) refuse(t testing.TB, op *operation, body string) {
 // the store would be asked.
 func serveWithoutStore(op *operation, x *exchange) (err error) {
 	defer func() {
+		x.endTurn() // as the edge does
 		if recover() != nil {
 			err = nil
 		}

@@ -218,7 +218,7 @@ var (
 		{Name: "Tenants", Description: "The tenants of an organization, and the keys to them."},
 	}
 	tagsAfter = []*huma.Tag{
-		{Name: "Search", Description: "Finding records of all kinds."},
+		{Name: "All kinds", Description: "Records of all kinds at once."},
 		{Name: "Commands", Description: "Every command, through one door."},
 		{Name: "Events", Description: "The log of a tenant, from which everything else follows."},
 		{Name: "Service", Description: "The server itself."},

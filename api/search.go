@@ -37,7 +37,7 @@ const (
 
 // search serves the search over all kinds of records.
 func (s *Server) search() []*operation {
-	return []*operation{get("/v1/tenants/{tenant_id}/search", tenant, "Search", "search", "Search all records",
+	return []*operation{get("/v1/tenants/{tenant_id}/search", tenant, "All kinds", "search", "Search all records",
 		"Live records of all kinds that have the words of q, or words that begin so, in any order: names, titles, e-mail addresses, domains, telephone numbers, and texts of notes. "+
 			"Grouped by kind, the best first. Only kinds that you may read, and records that you may look at, are found, and only by members that you see.",
 		params(queryParam("q", "What to look for.", text(), "ada lovelace"),

@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,6 +102,33 @@ func TestSearch(t *testing.T) {
 		}
 		if got := bob.Get("/contacts?" + params).Want(http.StatusOK); (want == "") != strings.Contains(got.Body, `"data":[]`) {
 			t.Errorf("with less rights the list with %s: %s", params, got.Body)
+		}
+	}
+}
+
+// Whatever a text is like, the record is there, and is found by its first word.
+func TestSearchOfWildTexts(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	contact := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).ID()
+	for i, text := range []string{
+		strings.Repeat("x", 90_000), strings.Repeat("a.", 45_000), strings.Repeat("\U0001F600.", 45_000), strings.Repeat("山田太郎", 20_000),
+		strings.Repeat("\u0301", 45_000), "'':*&|!() <-> ''", strings.Repeat("+4366412345678901234567890 ", 3000), strings.Repeat("é@ü.x--.", 9000),
+	} {
+		body := `{"body":"first` + strconv.Itoa(i) + ` ` + text + `","related":[{"type":"contact","id":"` + contact + `"}]}`
+		note := ann.Post("/notes", body).Want(http.StatusCreated).ID()
+		ann.Get("/notes?q=first"+strconv.Itoa(i)).Want(http.StatusOK, note)
+	}
+	for _, q := range []string{"'", "a'b", `a\b`, "a:*", "a & b", "!a", "a|b", "(a", "<->", "a <-> b", `"`, "\u200d", "😀", "a\u0301", "\u0301", strings.Repeat("é.", 80)} {
+		for _, path := range []string{"/notes?q=", "/search?q=", "/contacts?filter=" + url.QueryEscape(`first_name contains `)} {
+			value := q
+			if strings.Contains(path, "filter") {
+				value = strconv.Quote(q)
+			}
+			if r := ann.Get(path + url.QueryEscape(value)); r.Status >= 500 {
+				t.Errorf("%s%q: %d %s", path, q, r.Status, r.Body)
+			}
 		}
 	}
 }

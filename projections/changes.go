@@ -251,11 +251,10 @@ func (cs *tableChanges[R]) words() (ids []uuid.UUID, terms []string) {
 		if c.after == nil || c.after.doc == nil {
 			continue
 		}
-		after := cs.table.terms(v, c.after.row)
-		if c.before != nil && c.before.version(cs.table) < c.first().Version && slices.Equal(after, cs.table.terms(v, c.before.row)) {
+		if c.before != nil && c.before.version(cs.table) < c.first().Version && cs.table.sameTerms(c.before.row, c.after.row) {
 			continue
 		}
-		ids, terms = append(ids, c.first().Stream.ID), append(terms, arrayText(after))
+		ids, terms = append(ids, c.first().Stream.ID), append(terms, arrayText(cs.table.terms(v, c.after.row)))
 	}
 	return ids, terms
 }

@@ -326,25 +326,52 @@ func (t *Table[R]) terms(v query.Vocabulary, r *R) (terms query.Terms) {
 	}
 	for _, c := range t.columns {
 		parts, array := c.query.Type.HasParts(), c.query.Type.IsArray()
-		if c.value == nil || !parts && !array {
-			continue
-		}
-		switch value := c.value(r, true).(type) {
-		case string:
-			terms = v.Pieces(terms, value)
-		case []string:
-			for _, text := range value {
-				if terms = v.Value(terms, c.query.Name, text); parts {
-					terms = v.Pieces(terms, text)
-				}
+		for _, text := range c.texts(r) {
+			if array {
+				terms = v.Value(terms, c.query.Name, text)
 			}
-		case []uuid.UUID:
-			for _, id := range value {
-				terms = v.Value(terms, c.query.Name, id.String())
+			if parts {
+				terms = v.Pieces(terms, text)
 			}
 		}
 	}
 	return terms.Sorted()
+}
+
+// sameTerms reports whether two rows have the same terms because they have the same
+// texts, which is quicker to tell.
+func (t *Table[R]) sameTerms(a, b *R) bool {
+	for _, w := range t.words {
+		if !slices.Equal(w.texts(a), w.texts(b)) {
+			return false
+		}
+	}
+	for _, c := range t.columns {
+		if !slices.Equal(c.texts(a), c.texts(b)) {
+			return false
+		}
+	}
+	return true
+}
+
+// texts returns the values of a column that terms are made of.
+func (c column[R]) texts(r *R) []string {
+	if c.value == nil || !c.query.Type.HasParts() && !c.query.Type.IsArray() {
+		return nil
+	}
+	switch value := c.value(r, true).(type) {
+	case string:
+		return []string{value}
+	case []string:
+		return value
+	case []uuid.UUID:
+		list := make([]string, len(value))
+		for i, id := range value {
+			list[i] = id.String()
+		}
+		return list
+	}
+	return nil
 }
 
 // statements is the SQL of a table. The first parameter is always the tenant. A

@@ -236,7 +236,8 @@ func (v Vocabulary) pieces(part string) string {
 		return lexeme(v.piece(part)) + ":*"
 	}
 	var all []string
-	for _, p := range piecesOf(part) {
+	pieces := piecesOf(part)
+	for _, p := range pieces[:min(len(pieces), mostPieces)] {
 		all = append(all, lexeme(v.piece(p)))
 	}
 	slices.Sort(all)

@@ -30,11 +30,13 @@ const (
 )
 
 const (
-	longestWord = 60   // characters of a word; those that follow are not looked at
-	shortWord   = 2    // characters of a word that too many words begin with
-	mostWords   = 5000 // different words of a text; those that follow are not found
-	pieceLength = 3    // characters
-	run         = 4    // characters at a time of what is written without blanks
+	longestWord = 60        // characters of a word; those that follow are not looked at
+	shortWord   = 2         // characters of a word that too many words begin with
+	mostWords   = 5000      // different words of a text; those that follow are not found
+	mostBytes   = 256 << 10 // of the words of a text; PostgreSQL takes 1 MB of terms
+	mostPieces  = 64        // of a part of a text that are asked for
+	pieceLength = 3         // characters
+	run         = 4         // characters at a time of what is written without blanks
 )
 
 // Vocabulary makes the terms of the records of one table in one tenant.
@@ -60,8 +62,9 @@ func (v Vocabulary) term(member string, what rune, text string) string {
 func (v Vocabulary) Words(terms Terms, member, text string) Terms {
 	prefix := v.term(member, aWord, "")
 	beginning := v.term(member, aBeginning, "")
+	size := 0
 	for i, w := range wordsOf(text) {
-		if i == mostWords {
+		if size += len(w); i == mostWords || size > mostBytes {
 			break
 		}
 		terms = append(terms, prefix+w)
