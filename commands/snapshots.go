@@ -83,15 +83,19 @@ func (f *folding[S]) first(ctx context.Context) (events []eventstore.Recorded, e
 // resume folds the events after the last snapshot, if there is one that is of use.
 func (f *folding[S]) resume(ctx context.Context, until eventstore.Until) (done bool, err error) {
 	snap, ok := f.run.snapshots.Last(ctx, f.id, f.run.forms[f.id.Kind], until)
-	if !ok || domain.Thaw(snap.State, &f.state) != nil {
+	if !ok {
 		f.reset()
 		return false, nil
+	}
+	if err := domain.Thaw(snap.State, &f.state); err != nil {
+		f.reset()
+		return false, nil //nolint:nilerr // a snapshot that cannot be read is none: the log itself says it
 	}
 	f.at, f.kept = snap.Version, snap.Version
 	err = f.read(ctx, snap, until)
 	if errors.Is(err, eventstore.ErrOtherLog) {
 		f.reset()
-		return false, nil //nolint:nilerr // the log itself says it
+		return false, nil
 	}
 	return true, err
 }
