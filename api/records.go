@@ -25,7 +25,8 @@ var (
 		queryParam("count", "Whether to count the records, and how exactly.", choice("none", "estimate", "exact"), "none"),
 		queryParam("fields", "The members to answer with, separated by commas; all if it is left out.", text(), nil),
 	}
-	asOfParam = queryParam("as_of", "A time (RFC 3339) or a position: shows the record as it was then.", text(), "2026-03-01T10:00:00Z")
+	listAsOfParam = queryParam("as_of", "A time (RFC 3339) or a position: shows the list as it was then.", text(), nil)
+	asOfParam     = queryParam("as_of", "A time (RFC 3339) or a position: shows the record as it was then.", text(), "2026-03-01T10:00:00Z")
 )
 
 // batchGet asks for records by their IDs.
@@ -37,13 +38,13 @@ type batchGet struct {
 func (r *resource) readOperations() []*operation {
 	tag, of := r.tag(), r.view.Kind()
 	list := givesSchema(http.StatusOK, "A page of the list.", r.listOf(r.row), headerPosition)
-	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, and any field with a value that it must have."}
+	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, as_of, and any field with a value that it must have."}
 	return []*operation{
 		get(r.path(""), tenant, tag, r.id("list"), "List "+r.many(), "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
-			r.mayRead(), params(listParams...), params(r.columnParams()...), params(minPositionParam), list, refuses(domain.Invalid), serve(r.list)),
+			r.mayRead(), params(listParams...), params(r.columnParams()...), params(listAsOfParam, minPositionParam), list, refuses(domain.Invalid, domain.Conflict), serve(r.list)),
 		post(r.path("/query"), tenant, tag, r.id("query"), "List "+r.many()+" by a query in JSON", "The same as the list, for filters that are too long for a URL.",
 			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"created_at","op":"gte","value":"2026-01-01"},"sort":["-updated_at"],"limit":10}`),
-			list, refuses(domain.Invalid), serve(r.query)),
+			list, refuses(domain.Invalid, domain.Conflict), serve(r.query)),
 		post(r.path("/batch_get"), tenant, tag, r.id("batch_get"), "Get "+r.many()+" by their IDs", "Answers with those that are there, in the order asked for, and with the IDs of the others. If they are large, some may be left to ask for again.",
 			r.mayRead(), params(minPositionParam), takes[batchGet](r.s, `{"ids":["`+r.exampleID()+`"]}`),
 			givesSchema(http.StatusOK, "Those that are there.", r.foundOf(r.row), headerPosition), refuses(domain.Invalid), serve(r.batchGet)),
@@ -74,7 +75,7 @@ func (*resource) listOf(row *huma.Schema) *huma.Schema {
 	s := pageOf(row)
 	s.Required = append(s.Required, "position")
 	s.Properties["position"] = whole(0, 1<<53)
-	s.Properties["position"].Description = "The list shows all events up to this position."
+	s.Properties["position"].Description = "The list shows the events up to this position."
 	s.Properties["count"] = &huma.Schema{Type: huma.TypeInteger, Description: "How many there are, if that was asked for."}
 	s.Properties["count_is_estimate"] = &huma.Schema{Type: huma.TypeBoolean, Description: "There are at least as many."}
 	s.Properties["count_capped"] = &huma.Schema{Type: huma.TypeBoolean, Description: "An exact count was asked for, and would have taken too long. It is there only if that is so."}
@@ -148,14 +149,9 @@ func (r *resource) stream(x *exchange, id domain.ID) eventstore.StreamID {
 
 // moment reads a time or a position.
 func moment(text string) (projections.Moment, error) {
-	if n, ok := domain.ParseInteger(text); ok && n >= 1 {
-		return projections.Moment{Position: eventstore.Position(n)}, nil
-	}
-	t, err := domain.ParseTime(text)
-	if err != nil {
-		return projections.Moment{}, domain.Check(false, "as_of", "bad_value", "must be an RFC 3339 time or a position")
-	}
-	return projections.Moment{Time: t}, nil
+	then, ok := query.ReadMoment(text)
+	return projections.Moment{Time: then.Time, Position: eventstore.Position(then.Position)},
+		domain.Check(ok, "as_of", "bad_value", "must be an RFC 3339 time or a position")
 }
 
 func (r *resource) list(x *exchange) error {
@@ -193,6 +189,9 @@ func (r *resource) query(x *exchange) error {
 // answerList answers with a page of records. They are passed on as they are
 // stored.
 func (r *resource) answerList(x *exchange, q query.Query) error {
+	if err := x.notAhead(q.AsOfAt, eventstore.Position(q.AsOf.Position)); err != nil {
+		return err
+	}
 	p, err := r.s.Models.List(x.ctx(), x.viewer(), r.view, q)
 	if err != nil {
 		return err

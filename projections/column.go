@@ -379,10 +379,14 @@ func (c column[R]) texts(r *R) []string {
 type statements struct {
 	upsert, one, drop, load string // of the version $2
 	sweep                   string // of those that are neither served nor filled
-	exists                  string // nothing, but that there is the table with its columns
-	serving                 string // the table, and the condition that rows are of the one that serves
-	find, checksum          string // of the one that serves
-	findIndexed             string // IDs of rows of any: see [statements.probe]
+	// The IDs and versions of records of the one that serves that have changed after the
+	// position $2, not before $3, and that were made not after $4: live ones, and deleted ones.
+	changed [2]string
+
+	exists         string // nothing, but that there is the table with its columns
+	serving        string // the table, and the condition that rows are of the one that serves
+	find, checksum string // of the one that serves
+	findIndexed    string // IDs of rows of any: see [statements.probe]
 
 	// findWords returns a call of a function that returns the IDs of rows of the one that
 	// serves that have terms, up to so many.
@@ -411,6 +415,7 @@ func compose[R any](name string, cs []column[R]) statements {
 	// What people see: the version of the rows that serves now.
 	ver := `(select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
 	serving := ` where tenant_id = $1 and ver = ` + ver
+	changed := " from " + from + serving + " and position > $2 and created_at <= $4"
 	const found = "id, doc, version, position, deleted_at is not null"
 	insert := "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, "
 	update := " on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", ")
@@ -422,6 +427,10 @@ func compose[R any](name string, cs []column[R]) statements {
 		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
 			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
+		changed: [2]string{
+			"select id, version" + changed + " and deleted_at is null and updated_at >= $3 order by updated_at desc limit $5",
+			"select id, version" + changed + " and deleted_at is not null and deleted_at >= $3 order by deleted_at desc limit $5",
+		},
 		exists:  "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
 		find:    byID("$2", found, from+serving),
 		some:    byID("$2", found, from+serving+" and %s"),

@@ -43,6 +43,7 @@ type Config struct {
 	Patience time.Duration             // how long Wait waits (default 2 s)
 	Rebuild  int                       // events that a rebuild projects at a time (default 5,000)
 	Cache    int                       // bytes of rows that are remembered (default 32 MB)
+	Changed  int                       // records of a kind that may have changed since a moment of which there is a list (default 10,000)
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -60,6 +61,7 @@ type Models struct {
 	snapshots eventstore.Snapshots
 	forms     map[string]eventstore.Form
 
+	turn     chan struct{} // to fold for a list of the past while a transaction is open
 	sessions *lru.Cache[domain.TenantID, session]
 	watch    *watch
 	upkeep   upkeep
@@ -75,6 +77,7 @@ const (
 func New(cfg Config) *Models {
 	cfg.Rebuild = cmp.Or(cfg.Rebuild, rebuildBatch)
 	cfg.Patience = cmp.Or(cfg.Patience, maxWait)
+	cfg.Changed = cmp.Or(cfg.Changed, mostChanged)
 	if cfg.Builds == nil {
 		cfg.Builds = NewBuilds(cfg.Wall, Build{Name: cfg.Build, All: cfg.All})
 	}
@@ -85,7 +88,7 @@ func New(cfg Config) *Models {
 	m := &Models{
 		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cmp.Or(cfg.Cache, cachedRows)),
 		snapshots: NewSnapshots(cfg.Wall, cfg.Log), forms: make(map[string]eventstore.Form),
-		sessions: sessions, watch: newWatch(), upkeep: upkeep{wake: make(chan struct{}, 1), restTimes: outdatedRest},
+		turn: make(chan struct{}, 1), sessions: sessions, watch: newWatch(), upkeep: upkeep{wake: make(chan struct{}, 1), restTimes: outdatedRest},
 	}
 	for _, p := range cfg.All {
 		m.byKind[p.Kind()], m.known[p.Kind()] = append(m.byKind[p.Kind()], p), true

@@ -17,7 +17,6 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
-	"github.com/rowhouse/rowhouse/wall"
 )
 
 // fewRecords is how many records are looked at one by one. If an index knows that no
@@ -40,7 +39,7 @@ var errNoWords = domain.Unavailable.Refusef("search_not_ready", "the words of th
 // narrow asks the indexes for the records that may be in a list, for each of its
 // conditions, and returns the fewest. So what a list costs does not depend on what
 // PostgreSQL knows of how often values are: it counts, as far as it matters.
-func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narrowed, error) {
+func (m *Models) narrow(ctx context.Context, in lookup, p Projection, q query.Query) (narrowed, error) {
 	tenant := q.Tenant()
 	probes := q.Probes()
 	if len(probes) == 0 {
@@ -52,7 +51,7 @@ func (m *Models) narrow(ctx context.Context, p Projection, q query.Query) (narro
 	}
 	var found [][]uuid.UUID
 	var current bool
-	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
+	at, err := in.look(ctx, func(b *pgx.Batch) {
 		found = make([][]uuid.UUID, len(probes))
 		queueCurrent(b, tenant, p, builds, &current)
 		for i, probe := range probes {
@@ -106,15 +105,15 @@ const exactly = 400 * time.Millisecond
 
 // count counts the records of a list. What would take too long is counted up to
 // [CountLimit] only.
-func (m *Models) count(ctx context.Context, p Projection, q query.Query, n narrowed, result *Page) error {
-	if q.Count == query.CountExact {
-		err := m.countUpTo(ctx, p, q, n, 0, result)
+func (l *listing) count(ctx context.Context, in lookup, n narrowed, result *Page) error {
+	if l.q.Count == query.CountExact {
+		err := l.countUpTo(ctx, in, n, 0, result)
 		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != queryCanceled || ctx.Err() != nil {
 			return err
 		}
 		result.Capped = true
 	}
-	err := m.countUpTo(ctx, p, q, n, CountLimit, result)
+	err := l.countUpTo(ctx, in, n, CountLimit, result)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == queryCanceled && ctx.Err() == nil {
 		// Not even that: there are those of the page, at least.
 		result.Count, result.Estimated, result.Capped = new(len(result.Documents)), true, true
@@ -129,23 +128,30 @@ const mostFound = 1_000_000
 
 const queryCanceled = "57014"
 
-func (m *Models) countUpTo(ctx context.Context, p Projection, q query.Query, n narrowed, limit int, result *Page) error {
-	args, ids := query.Args{q.Tenant().UUID}, ""
-	switch {
+func (l *listing) countUpTo(ctx context.Context, in lookup, n narrowed, limit int, result *Page) error {
+	q, from, args, ids := l.q, l.p.statements().serving, query.Args{l.q.Tenant().UUID}, ""
+	if l.past != nil {
+		args, from = append(args, int64(l.past.position)), from+" and position <= $2"
+	}
+	switch mark := "$" + strconv.Itoa(len(args)+1); {
 	case n.ids != nil:
-		args, ids = append(args, n.ids), "unnest($2::uuid[])"
+		args, ids = append(args, n.ids), "unnest("+mark+"::uuid[])"
 	case n.terms != "":
-		args, ids = append(args, n.terms), p.statements().findWords("$2", mostFound)
+		args, ids = append(args, n.terms), l.p.statements().findWords(mark, mostFound)
 		q = q.Searched() // the terms are all that q looks for, and perhaps more
 	}
-	statement := q.SelectCount(&args, p.statements().serving, ids, limit)
-	return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: q.Tenant(), Duty: wall.Reader}, func(b *pgx.Batch) {
+	statement := q.SelectCount(&args, from, ids, limit)
+	if l.past != nil {
+		statement = q.SelectCountWith(&args, statement, l.pastRows(&args))
+	}
+	_, err := in.look(ctx, func(b *pgx.Batch) {
 		b.Queue(`select set_config('statement_timeout', $1, true)`, strconv.FormatInt(exactly.Milliseconds(), 10))
 		b.Queue(statement, args...).QueryRow(func(row pgx.Row) error {
 			result.Count = new(int)
 			err := row.Scan(result.Count)
-			result.Estimated = limit > 0 && *result.Count == limit
+			result.Estimated = limit > 0 && *result.Count >= limit
 			return err
 		})
 	})
+	return err
 }

@@ -67,6 +67,10 @@ type Projection interface {
 	// looked for, and how well all of them do: better ones first. It is false if they do not.
 	match(doc []byte, s query.Search, sees func(member string) bool) (match, bool, error)
 
+	// past adds entries that are not in the table to the arguments of a statement, and
+	// returns what to select some columns of them from, and their terms as [query.PastTerms].
+	past(tenant domain.TenantID, entries []any, columns []string, terms bool, a *query.Args) string
+
 	// parse returns the entry that a document is of.
 	parse(doc []byte) (entry any, err error)
 }

@@ -17,12 +17,11 @@ import (
 )
 
 // read queues statements that read the rows of a tenant, after one that gets the
-// position that they are at, and sends them in one round trip. As the position
-// is read first, the rows show all events up to it, and perhaps some more.
+// position that they are at, and sends them in one round trip. All of them see the
+// database as it is at one moment, so the rows show the events up to that position.
 func (m *Models) read(ctx context.Context, tenant domain.TenantID, queue func(*pgx.Batch)) (at eventstore.Position, err error) {
 	err = m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Reader}, func(b *pgx.Batch) {
-		b.Queue(`select pos from es.checkpoint where grp = $1 and tenant_id = $2`, Group, tenant.UUID).
-			Query(each(func(rows pgx.Rows) error { return rows.Scan(&at) }))
+		queuePosition(b, tenant, &at)
 		queue(b)
 	})
 	return at, err
@@ -90,114 +89,6 @@ func shown(rules *viewer.Rules, d Document) (_ Document, err error) {
 	d.JSON, err = rules.Show(d.JSON)
 	return d, err
 }
-
-// Page is a part of a list.
-type Page struct {
-	Documents [][]byte            // the JSON of each record
-	Next      string              // the cursor of the next page; empty if this is the last one
-	Position  eventstore.Position // the list shows all events up to this one, at least
-	Count     *int                // of all records of the list, if the query asked for it
-	Estimated bool                // the count stopped at [CountLimit]
-	Capped    bool                // it was to be exact, and would have taken too long
-}
-
-// Cursors signs the cursors of lists, all of them with the same key.
-func (m *Models) Cursors() query.Signer { return m.cfg.Signer }
-
-// CountLimit is where the estimate of a count stops: there are that many, or
-// more.
-const CountLimit = 10_000
-
-// errColumns says that a query was not read for the viewer who asks.
-var errColumns = errors.New("the query names columns that are not those of the viewer")
-
-// List returns the page of a list that a query asks for, of the records that the
-// viewer sees. The query must have been read with the columns of [viewer.Viewer.Of].
-// It refuses cursors that are not of this list.
-func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q query.Query) (Page, error) {
-	rules, err := v.Of(p)
-	if err != nil {
-		return Page{}, err
-	}
-	if q.Columns() != rules.Columns() {
-		return Page{}, fmt.Errorf("list %s: %w", p.Name(), errColumns)
-	}
-	rows, some := rules.Rows()
-	if !some {
-		return Page{}, domain.Forbidden.Refusef("forbidden", "you may not look at %s", p.Name())
-	}
-	tenant := v.Tenant()
-	q = q.Within(tenant, rows)
-	if _, err := q.Page(m.cfg.Signer, tenant); err != nil {
-		return Page{}, err
-	}
-	n, err := m.narrow(ctx, p, q)
-	if err != nil {
-		return Page{}, err
-	}
-	if n.searched {
-		q = q.Searched()
-	}
-	page, err := q.Page(m.cfg.Signer, tenant)
-	if err != nil {
-		return Page{}, err
-	}
-	var result Page
-	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
-		result = Page{Documents: make([][]byte, 0, q.Limit)}
-		args := query.Args{tenant.UUID}
-		list := page.Select(&args, "doc", p.statements().serving, q.Limit+1)
-		if n.ids != nil {
-			args = query.Args{tenant.UUID}
-			list = page.SelectAmong(&args, "doc", p.statements().serving, n.ids, q.Limit+1)
-		}
-		b.Queue(list, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, q.Limit) })
-	})
-	if err == nil && q.Count != query.CountNone {
-		err = m.count(ctx, p, q, n, &result)
-	}
-	result.Position = at
-	if n.asked {
-		result.Position = n.at // what came later may be missing
-	}
-	for i := range result.Documents {
-		if err == nil {
-			result.Documents[i], err = rules.Show(result.Documents[i])
-		}
-	}
-	return result, err
-}
-
-// collect reads the rows of a page. One more than asked for was selected, to
-// tell whether there is another page.
-func (r *Page) collect(rows pgx.Rows, page query.Page, limit int) error {
-	place := page.Place()
-	var doc []byte
-	targets := append([]any{&doc}, place...)
-	size := 0
-	for rows.Next() {
-		if r.Next != "" {
-			continue
-		}
-		if len(r.Documents) == limit || size >= maxPage {
-			next, err := page.Cursor(place)
-			if r.Next = next; err != nil {
-				return err
-			}
-			continue
-		}
-		if err := rows.Scan(targets...); err != nil {
-			return err
-		}
-		size += len(doc)
-		r.Documents, doc = append(r.Documents, doc), nil
-	}
-	return rows.Err()
-}
-
-// maxPage is how many bytes of documents make a page full, however few they are:
-// one record can be large, and many of them must not be held at once.
-const maxPage = 8 << 20
 
 // Verify says which tables the database does not have, or not with the columns that
 // this build describes. A server must not serve then.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/eventstore"
+	"github.com/rowhouse/rowhouse/projections/query"
 )
 
 // live records the life of a widget and projects the first few of its events.
@@ -162,5 +163,42 @@ func TestHistory(t *testing.T) {
 	}
 	if page, err := f.History(t.Context(), sees(s.Tenant), widgets, s.ID, 8, 9); err != nil || len(page) != 0 {
 		t.Errorf("versions that are not there: %v, %v", page, err)
+	}
+}
+
+// A list of the past folds the records that have changed since, however many were made
+// since, and is refused if these are too many.
+func TestListAsOfTooFar(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.cfg.Changed = 2
+	tenant := f.newTenant()
+	first := []eventstore.StreamID{newWidget(tenant), newWidget(tenant), newWidget(tenant)}
+	for _, s := range first {
+		f.log.record(s, widgetCreated{Name: "then"})
+	}
+	for range 5 {
+		f.log.record(newWidget(tenant), widgetCreated{Name: "later"})
+	}
+	list := func(at int64) (Page, error) {
+		f.project(t, tenant, 100)
+		q, err := query.ParseJSON([]byte(fmt.Sprintf(`{"filter":"name = then","as_of":%d}`, at)), widgets.Columns())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.List(t.Context(), sees(tenant), widgets, q)
+	}
+	for i, want := range []int{3, 3, 3} {
+		if page, err := list(3); err != nil || len(page.Documents) != want || page.Position != 3 {
+			t.Errorf("with %d records changed: %d of %d at %d, %v", i, len(page.Documents), want, page.Position, err)
+		}
+		f.log.record(first[i], widgetRenamed{Name: "now"})
+	}
+	_, err := list(3)
+	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Code != "as_of_too_far" || e.Pointer != "/as_of" {
+		t.Errorf("with three records changed: %v", err)
+	}
+	if page, err := list(9); err != nil || len(page.Documents) != 2 {
+		t.Errorf("as of a later moment: %d, %v", len(page.Documents), err)
 	}
 }

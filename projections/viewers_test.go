@@ -117,6 +117,11 @@ func (l glance) by(rule string, want bool) {
 		l.Fatalf("%s: %v", rule, err)
 	}
 	ways["list"], ways["count"] = len(page.Documents) == 1, *page.Count == 1
+	q.AsOf.Position = 1
+	if page, err = l.f.List(l.Context(), v, l.p, q); err != nil {
+		l.Fatalf("%s: %v", rule, err)
+	}
+	ways["list as of"], ways["count as of"] = len(page.Documents) == 1, *page.Count == 1
 	var events []eventstore.Recorded
 	for e, err := range l.f.log.ReadStream(l.Context(), l.s, 0) {
 		if err != nil {

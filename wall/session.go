@@ -52,6 +52,8 @@ func dutySettings(d Duty) map[string]string {
 	switch d {
 	case Reader:
 		set["default_transaction_read_only"] = "on"
+		// What is read together is of one moment: a list is that of its position.
+		set["default_transaction_isolation"] = "repeatable read"
 		maps.Copy(set, alongIndexes)
 	case Projector, Worker, Queue:
 		// What a crash takes from a read model is read from the log again,

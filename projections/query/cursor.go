@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -81,7 +82,7 @@ func (p Page) scopeOf(tenant domain.TenantID) []byte {
 	if q.rows != nil {
 		parts = append(parts, q.rows.String())
 	}
-	return Scope(parts...)
+	return Scope(append(parts, q.moment()...)...)
 }
 
 // Cursor returns the cursor with which to go on after a row, given what was
@@ -96,6 +97,9 @@ func (p Page) Cursor(place []any) (string, error) {
 			return "", fmt.Errorf("query: %s of %s is null, but not nullable", k.Column.Name, p.query.columns.table)
 		}
 	}
+	if p.query.AsOf != (Moment{}) {
+		place = append(slices.Clip(place), p.position)
+	}
 	if err := values.Encode(place); err != nil {
 		return "", fmt.Errorf("query: sort values of %s: %w", p.query.columns.table, err)
 	}
@@ -107,26 +111,29 @@ func (p Page) Cursor(place []any) (string, error) {
 }
 
 // open returns the values in the cursor of the query.
-func (p Page) open() ([]any, error) {
+func (p Page) open() (values []any, position int64, err error) {
 	invalid := invalidCursor(p.query.cursorAt)
 	place, ok := p.signer.Open(p.scope, p.query.Cursor)
 	if !ok {
-		return nil, invalid
+		return nil, 0, invalid
 	}
 	var written []json.RawMessage
-	if json.Unmarshal(place, &written) != nil || len(written) != len(p.keys) {
-		return nil, invalid
+	if json.Unmarshal(place, &written) != nil {
+		return nil, 0, invalid
 	}
-	values := p.Place()
+	if position, ok = p.positionIn(written); !ok {
+		return nil, 0, invalid
+	}
+	values = p.Place()
 	for i, k := range p.keys {
 		if json.Unmarshal(written[i], values[i]) != nil {
-			return nil, invalid
+			return nil, 0, invalid
 		}
 		if values[i] = k.Column.Type.value(values[i]); values[i] == nil && !k.Column.Nullable {
-			return nil, invalid
+			return nil, 0, invalid
 		}
 	}
-	return values, nil
+	return values, position, nil
 }
 
 func invalidCursor(pointer string) error {

@@ -18,6 +18,8 @@ type Page struct {
 	after  []any // the values of the keys in the row before, if there is one
 	signer Signer
 	scope  []byte
+
+	position int64 // that the list shows; 0 if that is now
 }
 
 // Page binds a query to the tenant whose records it reads, and checks its
@@ -31,7 +33,7 @@ func (q Query) Page(s Signer, tenant domain.TenantID) (Page, error) {
 		return p, nil
 	}
 	var err error
-	p.after, err = p.open()
+	p.after, p.position, err = p.open()
 	return p, err
 }
 

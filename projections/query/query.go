@@ -31,10 +31,13 @@ type Query struct {
 	Deleted Deleted
 	Fields  []string // the members of each record to answer with; all if there are none
 	Count   Count
+	AsOf    Moment // zero if records are asked for as they are now
+	AsOfAt  string // what refusals of it point at
 
 	columns  *Columns
 	search   search // what is looked for by q
 	searched bool   // all records have it: see [Query.Searched]
+	past     bool   // see [Query.OfPast]
 	tenant   domain.TenantID
 	rows     Filter // beside the one that was asked for: see [Query.Within]
 	cursorAt string // what refusals of the cursor point at
@@ -157,6 +160,7 @@ var parameters = map[string]func(*Query, param) error{
 	"q":       readSearch,
 	"fields":  readFields,
 	"count":   readCount,
+	"as_of":   readAsOf,
 }
 
 func read(params map[string]param, columns *Columns, also []string) (Query, error) {
@@ -324,6 +328,9 @@ func oneOf[S ~string](p param, choice ...S) (S, error) {
 // found returns the condition that a record has what is looked for. The terms of a
 // record are looked up by its ID.
 func (q Query) found(a *Args) string {
+	if q.past {
+		return q.foundInPast(a)
+	}
 	terms := q.search.query(NewVocabulary(q.tenant, q.columns.prefix()), q.columns.search, false)
 	return "(select terms @@ " + a.add(terms, "text") + "::tsquery from crm.words where tenant_id = $1 and projection = '" + q.columns.table +
 		"' and of_ver = ver and of_id = id)"
