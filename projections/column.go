@@ -326,7 +326,11 @@ func (t *Table[R]) terms(v query.Vocabulary, r *R) (terms query.Terms) {
 	}
 	for _, c := range t.columns {
 		parts, array := c.query.Type.HasParts(), c.query.Type.IsArray()
-		for _, text := range c.texts(r) {
+		values := c.texts(r)
+		if array && len(values) == 0 {
+			terms = v.None(terms, c.query.Name)
+		}
+		for _, text := range values {
 			if array {
 				terms = v.Value(terms, c.query.Name, text)
 			}

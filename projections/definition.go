@@ -15,7 +15,7 @@ import (
 
 // mechanism is raised when rows come out differently although no table has changed,
 // because what makes all of them has. Then all rows are made again.
-const mechanism = 1
+const mechanism = 2
 
 // revision says how often what the rows of a table follow from has changed in a way that
 // its columns and the members of its rows do not tell, such as what an event does to a

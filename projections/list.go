@@ -138,6 +138,9 @@ func (l *listing) pageIn(ctx context.Context, in lookup) (Page, error) {
 	if n.searched {
 		q = q.Searched()
 	}
+	if n.few {
+		q = q.FewDeleted()
+	}
 	page, err := q.Page(l.cfg.Signer, l.q.Tenant())
 	if err != nil {
 		return Page{}, err

@@ -31,6 +31,7 @@ type narrowed struct {
 	ids      []uuid.UUID         // there are no others; nil if there are too many
 	searched bool                // these have what the parameter q looks for
 	terms    string              // that records in the list have, if any were asked for
+	few      bool                // records are deleted, and there are others in the list
 }
 
 // errNoWords says that what q looks into is being made.
@@ -73,9 +74,16 @@ func (m *Models) narrow(ctx context.Context, in lookup, p Projection, q query.Qu
 	}
 	n := narrowed{asked: true, at: at, terms: probes[0].Terms}
 	for i, ids := range found {
+		switch {
+		case len(ids) > fewRecords: // the index was not asked for more, so there may be others
+			continue
+		case probes[i].Bin:
+			n.few = true
+			continue
+		}
 		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 		ids = slices.Compact(ids) // there are two rows of each while they are made anew
-		if len(ids) <= fewRecords && (n.ids == nil || len(ids) < len(n.ids)) {
+		if n.ids == nil || len(ids) < len(n.ids) {
 			n.ids, n.searched = ids, probes[i].Exact
 			if n.ids == nil {
 				n.ids = []uuid.UUID{}
@@ -97,7 +105,10 @@ func (s statements) probe(p query.Probe, most int) (string, query.Args) {
 	for i, where := range p.Where {
 		parts[i] = fmt.Sprintf(s.findIndexed, where, most)
 	}
-	return "select array(" + strings.Join(parts, " union all ") + ")", p.Args
+	if len(parts) == 1 {
+		return "select array" + parts[0], p.Args
+	}
+	return fmt.Sprintf("select array(%s limit %d)", strings.Join(parts, " union all "), most), p.Args
 }
 
 // exactly is how long a list is counted for.
@@ -132,6 +143,9 @@ func (l *listing) countUpTo(ctx context.Context, in lookup, n narrowed, limit in
 	q, from, args, ids := l.q, l.p.statements().serving, query.Args{l.q.Tenant().UUID}, ""
 	if l.past != nil {
 		args, from = append(args, int64(l.past.position)), from+" and position <= $2"
+	}
+	if n.few {
+		q = q.FewDeleted()
 	}
 	switch mark := "$" + strconv.Itoa(len(args)+1); {
 	case n.ids != nil:

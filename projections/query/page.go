@@ -68,6 +68,9 @@ func (p Page) ranges(a *Args) (ranges []placeRange) {
 		places = after(p.keys, p.after, a)
 	}
 	for _, deleted := range p.query.Deleted.conditions() {
+		if deleted == gone && p.looksAtBin() {
+			continue
+		}
 		for _, r := range places {
 			r.where = strings.Join(append([]string{deleted}, append(conditions, r.where)...), " and ")
 			ranges = append(ranges, r)
@@ -86,6 +89,9 @@ func (p Page) Select(a *Args, columns, from string, limit int) string {
 	for _, r := range p.ranges(a) {
 		parts = append(parts, "select "+columns+" from "+from+" and "+r.where+" order by "+r.orderBy+most)
 	}
+	if p.looksAtBin() {
+		parts = append(parts, p.selectAmong(a, gone, deletedIDs(from), columns, from)+most)
+	}
 	if len(parts) == 1 {
 		return parts[0]
 	}
@@ -95,13 +101,25 @@ func (p Page) Select(a *Args, columns, from string, limit int) string {
 // SelectAmong is [Page.Select] for records of which it is known that no others are in
 // the list.
 func (p Page) SelectAmong(a *Args, columns, from string, ids []uuid.UUID, limit int) string {
-	columns += p.sortColumns()
-	condition := p.query.Where(a)
-	if p.after != nil {
-		condition += " and " + beyond(p.keys, p.after, a)
+	all := "true"
+	if conditions := p.query.Deleted.conditions(); len(conditions) == 1 {
+		all = conditions[0]
 	}
-	return "select page.* from " + among("unnest("+a.add(ids, "uuid[]")+")", columns, from, condition) + " order by " + p.order(key) + " limit " + strconv.Itoa(limit)
+	columns += p.sortColumns()
+	return p.selectAmong(a, all, "unnest("+a.add(ids, "uuid[]")+")", columns, from) + " limit " + strconv.Itoa(limit)
 }
+
+// selectAmong selects those of some records that come after the cursor.
+func (p Page) selectAmong(a *Args, deleted, ids, columns, from string) string {
+	conditions := append([]string{deleted}, p.query.conditions(a)...)
+	if p.after != nil {
+		conditions = append(conditions, beyond(p.keys, p.after, a))
+	}
+	return "select page.* from " + among(ids, columns, from, strings.Join(conditions, " and ")) + " order by " + p.order(key)
+}
+
+// looksAtBin reports whether deleted records are looked at one by one, beside others.
+func (p Page) looksAtBin() bool { return p.query.few && p.query.Deleted == DeletedInclude }
 
 // among returns what to select from to get columns of those of some records that meet a
 // condition, each by a look of its own into the primary key, whatever the planner

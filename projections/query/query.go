@@ -38,6 +38,7 @@ type Query struct {
 	search   search // what is looked for by q
 	searched bool   // all records have it: see [Query.Searched]
 	past     bool   // see [Query.OfPast]
+	few      bool   // records are deleted: see [Query.FewDeleted]
 	tenant   domain.TenantID
 	rows     Filter // beside the one that was asked for: see [Query.Within]
 	cursorAt string // what refusals of the cursor point at
@@ -59,6 +60,13 @@ func (q Query) Within(tenant domain.TenantID, rows Filter) Query {
 // Searched returns the query for records that are known to have what is looked for.
 func (q Query) Searched() Query {
 	q.searched = true
+	return q
+}
+
+// FewDeleted returns the query for a tenant few of whose records are deleted. Beside
+// others, they are looked at one by one: no index has them in the order of the list.
+func (q Query) FewDeleted() Query {
+	q.few = true
 	return q
 }
 
@@ -363,7 +371,12 @@ func (q Query) SelectCount(a *Args, from, ids string, limit int) string {
 	var parts []string
 	conditions := q.conditions(a)
 	for _, d := range q.Deleted.conditions() {
-		parts = append(parts, "(select from "+from+" and "+strings.Join(append([]string{d}, conditions...), " and ")+most+")")
+		where := strings.Join(append([]string{d}, conditions...), " and ")
+		if part := "(select from " + from + " and " + where + most + ")"; d == live || !q.few {
+			parts = append(parts, part)
+			continue
+		}
+		parts = append(parts, "(select from "+among(deletedIDs(from), "id", from, where)+most+")")
 	}
 	return "select count(*) from (select from (" + strings.Join(parts, " union all ") + ") as all_found" + most + ") as found"
 }
@@ -381,10 +394,17 @@ func (q Query) conditions(a *Args) (all []string) {
 	return all
 }
 
+// What tells live records from deleted ones. Each has indexes of its own.
+const live, gone = deletedAt + " is null", deletedAt + " is not null"
+
+// deletedIDs returns the IDs of all deleted records, to be looked at one by one.
+func deletedIDs(from string) string {
+	return "unnest(array(select id from " + from + " and " + gone + inOrder(deletedAt) + "))"
+}
+
 // conditions returns the conditions of the records to look at. Live records and
 // deleted ones have indexes of their own, so there are two if it is about both.
 func (d Deleted) conditions() []string {
-	const live, gone = deletedAt + " is null", deletedAt + " is not null"
 	switch d {
 	case DeletedOnly:
 		return []string{gone}

@@ -209,6 +209,11 @@ func (f Leaf) terms(v Vocabulary) string {
 			all[i] = lexeme(v.value(f.Column.Name, text))
 		}
 		return either(all)
+	case IsNull:
+		if f.Column.Type.isArray() && f.Values[0] == true {
+			return lexeme(v.none(f.Column.Name))
+		}
+		return ""
 	case Contains, StartsWith:
 		front := ""
 		if f.Op == StartsWith {
@@ -264,8 +269,12 @@ type Probe struct {
 	Terms string // a tsquery for the terms of records; if empty, Where says what to ask
 	Exact bool   // the terms are those that the parameter q asks for, and perhaps more
 
-	Where []string // the conditions that indexes of the table answer, of which records meet one
+	Where []string // the conditions that indexes of the table answer, of which records meet one; each with an order
 	Args  Args     // their arguments, from $2 on
+
+	// Bin says that it is asked for the deleted records, and that there are others in the
+	// list. If they are few, see [Query.FewDeleted].
+	Bin bool
 
 	IDs []uuid.UUID // the answer, if it is known
 }
@@ -287,32 +296,98 @@ func (q Query) Probes() (probes []Probe) {
 		probes = append(probes, Probe{Terms: both(terms), Exact: len(q.search.parts) > 0})
 	}
 	for _, f := range conditions {
-		if leaf, ok := f.(Leaf); ok && leaf.indexed() && len(probes) < maxProbes {
-			probes = append(probes, leaf.probe(q))
+		if leaves := indexedIn(f); len(leaves) > 0 && len(probes) < maxProbes {
+			probes = append(probes, q.probe(leaves))
 		}
+	}
+	if q.Deleted != DeletedExclude {
+		probes = append(probes, Probe{Where: []string{gone + inOrder(deletedAt)}, Bin: q.Deleted == DeletedInclude})
 	}
 	return probes
 }
 
-// probe returns the question for the records that meet the condition.
-func (f Leaf) probe(q Query) (p Probe) {
-	if f.Column == q.columns.id {
+// probe returns the question for the records that meet one of some conditions.
+func (q Query) probe(leaves []Leaf) (p Probe) {
+	if f := leaves[0]; len(leaves) == 1 && f.Column == q.columns.id && (f.Op == Eq || f.Op == In) {
 		for _, v := range f.Values {
 			p.IDs = append(p.IDs, v.(uuid.UUID)) //nolint:forcetypeassert // the type has read it
 		}
 		return p
 	}
 	args := Args{nil} // the tenant
-	sql := f.SQL(&args)
-	for _, d := range q.Deleted.conditions() {
-		p.Where = append(p.Where, sql+" and "+d)
+	for _, f := range leaves {
+		sql := f.SQL(&args)
+		for _, d := range q.Deleted.conditions() {
+			order := inOrder(deletedAt)
+			if d == live {
+				order = f.order()
+			}
+			p.Where = append(p.Where, sql+" and "+d+order)
+		}
 	}
 	p.Args = args[1:]
 	return p
 }
 
-// maxProbes is how many questions are asked for one list.
+// inOrder asks for the order of a column, so that the index that has it is the one that is
+// read, whatever the planner believes to know.
+func inOrder(column string) string { return " order by " + column }
+
+// order is that of the index that answers the condition. An index does not give the
+// records with one of several values in its order.
+func (f Leaf) order() string {
+	if f.Op == In {
+		return ""
+	}
+	return inOrder(f.Column.SQL)
+}
+
+// maxProbes is how many questions are asked for the conditions of one list.
 const maxProbes = 6
+
+// indexedIn returns conditions that indexes answer, of which every record meets one that
+// meets a filter, or none if there are no such conditions.
+func indexedIn(f Filter) (leaves []Leaf) {
+	switch f := f.(type) {
+	case Leaf:
+		if f.indexed() {
+			return []Leaf{f}
+		}
+	case And:
+		for _, f := range f {
+			if some := indexedIn(f); len(some) > 0 && (leaves == nil || breadth(some) < breadth(leaves)) {
+				leaves = some
+			}
+		}
+		return leaves
+	case Or:
+		for _, f := range f {
+			some := indexedIn(f)
+			if len(some) == 0 {
+				return nil
+			}
+			leaves = append(leaves, some...)
+		}
+		return leaves
+	}
+	return nil
+}
+
+// breadth guesses how many records meet one of some conditions, to compare it with
+// others: of one value there are few, as a rule.
+func breadth(leaves []Leaf) (n int) {
+	for _, f := range leaves {
+		switch f.Op {
+		case Eq:
+			n++
+		case In:
+			n += len(f.Values)
+		default:
+			n += 1000
+		}
+	}
+	return n
+}
 
 // indexed reports whether the index of the column answers the condition.
 func (f Leaf) indexed() bool {
@@ -320,10 +395,8 @@ func (f Leaf) indexed() bool {
 		return false
 	}
 	switch f.Op {
-	case Eq, In, Lt, Lte, Gt, Gte:
+	case Eq, In, Lt, Lte, Gt, Gte, IsNull:
 		return true
-	case IsNull:
-		return f.Values[0] == true
 	}
 	return false
 }

@@ -27,6 +27,7 @@ const (
 	aBeginning = 'b' // one or two characters that a word begins with: too many words do
 	aPiece     = 'p' // three characters that follow one another in a folded text
 	aValue     = 'v' // the digest of a value of an array
+	aNone      = 'n' // an array that has no values
 )
 
 const (
@@ -107,6 +108,11 @@ func (v Vocabulary) Value(terms Terms, member, value string) Terms {
 func (v Vocabulary) value(member, value string) string {
 	return v.term(member, aValue, short(value, 8))
 }
+
+// None adds the term by which is_null finds a member that is an array and has no values.
+func (v Vocabulary) None(terms Terms, member string) Terms { return append(terms, v.none(member)) }
+
+func (v Vocabulary) none(member string) string { return v.term(member, aNone, "") }
 
 // Sorted returns the terms as they are kept.
 func (t Terms) Sorted() Terms {
