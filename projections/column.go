@@ -318,12 +318,9 @@ func (t *Table[R]) searched() (members []string) {
 
 // terms returns the terms by which a row is found: the words of what q looks into, the
 // pieces of texts of which a part can be asked for, and the values of arrays.
-func (t *Table[R]) terms(v query.Vocabulary, r *R) (terms query.Terms) {
-	for _, w := range t.words {
-		for _, text := range w.texts(r) {
-			terms = v.Words(terms, w.member, text)
-		}
-	}
+func (t *Table[R]) terms(v query.Vocabulary, r *R) query.Terms {
+	terms := t.searchTerms(v, r)
+	var taken []string // whose pieces are there already; a telephone number has none
 	for _, c := range t.columns {
 		parts, array := c.query.Type.HasParts(), c.query.Type.IsArray()
 		values := c.texts(r)
@@ -334,13 +331,30 @@ func (t *Table[R]) terms(v query.Vocabulary, r *R) (terms query.Terms) {
 			if array {
 				terms = v.Value(terms, c.query.Name, text)
 			}
-			if parts {
-				terms = v.Pieces(terms, text)
+			if parts && (c.query.Type.IsNumber() || !slices.Contains(taken, text)) {
+				terms = v.Parts(terms, c.query.Type, c.query.Members()[0], text)
+				if !c.query.Type.IsNumber() {
+					taken = append(taken, text)
+				}
 			}
 		}
 	}
 	return terms.Sorted()
 }
+
+// searchTerms returns those of the terms of a row that are of what q looks into.
+func (t *Table[R]) searchTerms(v query.Vocabulary, r *R) query.Terms {
+	terms := make(query.Terms, 0, usualTerms)
+	for _, w := range t.words {
+		for _, text := range w.texts(r) {
+			terms = v.Words(terms, w.member, text)
+		}
+	}
+	return terms
+}
+
+// usualTerms is how many terms most rows have no more than.
+const usualTerms = 128
 
 // sameTerms reports whether two rows have the same terms because they have the same
 // texts, which is quicker to tell.

@@ -21,6 +21,12 @@ func (t Type) inForms(forms func(string) []form) Type {
 	return t
 }
 
+// ofDigits returns the type with values that are telephone numbers.
+func (t Type) ofDigits() Type {
+	t.number = true
+	return t
+}
+
 // formsOf returns what columns of the type may hold of a part of a value.
 func (t Type) formsOf(part string) []form {
 	if t.forms == nil {
@@ -93,6 +99,9 @@ func (f form) expression(inFront bool) string {
 
 // fewestDigits is how many digits make text that is looked for a telephone number.
 const fewestDigits = 4
+
+// fewestInPart is how many digits of a part of a telephone number an index finds.
+const fewestInPart = 3
 
 // numbersIn returns the digits of text to look for that is a telephone number or a
 // part of one, without what is dialled within a country only, in each form that they

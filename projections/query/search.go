@@ -222,6 +222,9 @@ func (f Leaf) terms(v Vocabulary) string {
 		var all []string
 		for _, form := range f.Column.Type.formsOf(f.Values[0].(string)) { //nolint:forcetypeassert // the type has read it
 			q := v.pieces(front + fold(form.text))
+			if f.Column.Type.number {
+				q = v.digits(f.Column.Members()[0], form.text)
+			}
 			if q == "" {
 				return ""
 			}
@@ -247,6 +250,15 @@ func (v Vocabulary) pieces(part string) string {
 	}
 	slices.Sort(all)
 	return both(slices.Compact(all))
+}
+
+// digits returns a tsquery for the records that have a part of a telephone number in a
+// member, or nothing if too many have.
+func (v Vocabulary) digits(member, part string) string {
+	if part = shortened(strings.TrimPrefix(part, "+")); len(part) < fewestInPart {
+		return ""
+	}
+	return lexeme(v.term(member, aWord, part)) + ":*"
 }
 
 func lexeme(term string) string { return "'" + lexemeEscapes.Replace(term) + "'" }

@@ -60,6 +60,34 @@ func TestFinds(t *testing.T) {
 	}
 }
 
+// A part of a telephone number is found wherever it is, by contains and starts_with, and
+// takes no more terms than there are digits.
+func TestPartsOfNumbers(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.Open(t).Superuser(t)
+	v := query.NewVocabulary(tenant, "thing")
+	terms := v.Parts(nil, query.Phone, "phone", "+43664123456").Sorted()
+	if len(terms) > len("43664123456") {
+		t.Errorf("%d terms: %q", len(terms), terms)
+	}
+	columns := query.NewColumns("things", query.Column{Name: "id", SQL: "id", Type: query.ID("thing"), Sortable: true},
+		query.Column{Name: "phone", SQL: "phone", Type: query.Phone, Nullable: true})
+	for part, want := range map[string]bool{"contains 456": true, "contains '0664'": false, "contains 366412": true, "starts_with '+43664'": true, "starts_with '+43 664 123456'": true, "contains 999": false, "contains '664124'": false} {
+		asked, err := query.Parse(url.Values{"filter": {"phone " + part}}, columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		probes := asked.Within(tenant, nil).Probes()
+		if len(probes) != 1 {
+			t.Fatalf("%s asks no index", part)
+		}
+		var found bool
+		if err := conn.QueryRow(t.Context(), `select array_to_tsvector($1::text[]) @@ $2::text::tsquery`, []string(terms), probes[0].Terms).Scan(&found); err != nil || found != want {
+			t.Errorf("%s: %t, %v", part, found, err)
+		}
+	}
+}
+
 // TestTermsAreOfOne checks that nobody's terms are those of another tenant, kind or
 // member.
 func TestTermsAreOfOne(t *testing.T) {

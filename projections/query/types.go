@@ -22,6 +22,7 @@ type Type struct {
 	read    func(string) (any, bool)
 	part    func(string) (string, bool) // reads a part of a value, for contains and starts_with
 	forms   func(string) []form         // what columns may hold of such a part, if that is more than one thing
+	number  bool                        // values are telephone numbers, whose parts are found by the digits from each one on
 	write   func(any) string
 	slice   func([]any) any
 	target  func() any    // a new **T to scan into; nil for arrays, which have no order
@@ -117,6 +118,9 @@ func (t Type) isArray() bool { return t.target == nil }
 
 // HasParts reports whether a part of a value can be asked for.
 func (t Type) HasParts() bool { return t.part != nil && slices.Contains(t.ops, Contains) }
+
+// IsNumber reports whether the values are telephone numbers.
+func (t Type) IsNumber() bool { return t.number }
 
 // IsArray reports whether a column of the type has several values, or none.
 func (t Type) IsArray() bool { return t.read != nil && t.isArray() }

@@ -31,7 +31,7 @@ var (
 	Phone = textual("a telephone number in the form of E.164", func(s string) (string, bool) {
 		p, err := domain.ParsePhone(s)
 		return string(p), err == nil
-	}, domain.PhonePart).inForms(phoneForms)
+	}, domain.PhonePart).inForms(phoneForms).ofDigits()
 
 	// Language is a language of BCP 47, in canonical form.
 	Language = textual("a language tag of BCP 47", func(s string) (string, bool) {

@@ -40,12 +40,16 @@ const (
 	run         = 4         // characters at a time of what is written without blanks
 )
 
-// Vocabulary makes the terms of the records of one table in one tenant.
-type Vocabulary struct{ prefix string }
+// Vocabulary makes the terms of the records of one table in one tenant. It may be used by
+// one goroutine at a time.
+type Vocabulary struct {
+	prefix  string
+	members map[string]string // what stands for each
+}
 
 // NewVocabulary returns that of a table, whose records' IDs have a prefix.
 func NewVocabulary(tenant domain.TenantID, prefix string) Vocabulary {
-	return Vocabulary{short(tenant.String()+" "+prefix, 5)}
+	return Vocabulary{short(tenant.String()+" "+prefix, 5), make(map[string]string)}
 }
 
 // short returns so many characters that stand for a text. Others may have the same, so
@@ -56,7 +60,12 @@ func short(text string, n int) string {
 }
 
 func (v Vocabulary) term(member string, what rune, text string) string {
-	return v.prefix + string(what) + short(member, 3) + text
+	of, ok := v.members[member]
+	if !ok {
+		of = short(member, 3)
+		v.members[member] = of
+	}
+	return v.prefix + string(what) + of + text
 }
 
 // Words adds the terms by which q finds a text of a member.
@@ -64,7 +73,11 @@ func (v Vocabulary) Words(terms Terms, member, text string) Terms {
 	prefix := v.term(member, aWord, "")
 	beginning := v.term(member, aBeginning, "")
 	size := 0
-	for i, w := range wordsOf(text) {
+	words, numbers := partsOf(text)
+	for _, n := range numbers {
+		terms = append(terms, prefix+n) // nobody looks for one digit of them, or for two
+	}
+	for i, w := range words {
 		if size += len(w); i == mostWords || size > mostBytes {
 			break
 		}
@@ -78,15 +91,23 @@ func (v Vocabulary) Words(terms Terms, member, text string) Terms {
 	return terms
 }
 
-// Pieces adds the terms by which contains and starts_with find a text, whichever
-// member it is of.
-func (v Vocabulary) Pieces(terms Terms, text string) Terms {
+// Parts adds the terms by which contains and starts_with find a value of a type. Those of
+// texts are the same whichever member they are of.
+func (v Vocabulary) Parts(terms Terms, of Type, member, text string) Terms {
+	if of.number {
+		_, numbers := partsOf(text)
+		for _, n := range numbers {
+			terms = append(terms, v.term(member, aWord, n))
+		}
+		return terms
+	}
 	text = fold(text)
 	if text == "" {
 		return terms
 	}
+	prefix := v.piece("")
 	for _, p := range piecesOf(begin + text + theEnd) {
-		terms = append(terms, v.piece(p))
+		terms = append(terms, prefix+p)
 	}
 	return terms
 }
@@ -135,6 +156,13 @@ func front(word string, n int) (string, bool) {
 
 // piecesOf returns what of three characters follow one another in a text.
 func piecesOf(text string) (pieces []string) {
+	if isASCII(text) {
+		pieces = make([]string, 0, len(text))
+		for i := 0; i+pieceLength <= len(text); i++ {
+			pieces = append(pieces, text[i:i+pieceLength])
+		}
+		return pieces
+	}
 	runes := []rune(text)
 	for i := 0; i+pieceLength <= len(runes); i++ {
 		pieces = append(pieces, string(runes[i:i+pieceLength]))
@@ -145,6 +173,9 @@ func piecesOf(text string) (pieces []string) {
 // fold returns a text as words are compared: whatever the case and the accents, with one
 // i, and letters that are written in two ways (ß and ss, ø and o) in one of them.
 func fold(text string) string {
+	if isASCII(text) {
+		return domain.Folded(text)
+	}
 	text = domain.Folded(norm.NFKC.String(text))
 	if isASCII(text) {
 		return text
@@ -166,10 +197,17 @@ func isASCII(s string) bool {
 // written where there are none.
 var otherLetters = strings.NewReplacer("ı", "i", "ß", "ss", "ø", "o", "đ", "d", "ð", "d", "ł", "l", "ħ", "h", "ŧ", "t", "æ", "ae", "œ", "oe", "þ", "th")
 
-// wordsOf returns the words of a text, folded: runs of letters and digits; what is
+// wordsOf returns the words of a text and its telephone numbers. See [partsOf].
+func wordsOf(text string) []string {
+	words, numbers := partsOf(text)
+	return append(words, numbers...)
+}
+
+// partsOf returns the words of a text, folded: runs of letters and digits; what is
 // written without blanks in runs of four characters, one for each place; addresses and
-// names of hosts from each of their parts on; telephone numbers from each digit on.
-func wordsOf(text string) (words []string) {
+// names of hosts from each of their parts on. Numbers are telephone numbers, from each
+// digit on.
+func partsOf(text string) (words, numbers []string) {
 	seen := make(map[string]bool)
 	add := func(w string) {
 		if w = shortened(w); w != "" && !seen[w] {
@@ -178,15 +216,18 @@ func wordsOf(text string) (words []string) {
 		}
 	}
 	for _, part := range append(strings.Fields(fold(text)), inASCII(text)...) {
-		for _, w := range split(part) {
-			add(w)
-		}
 		trimmed := strings.TrimFunc(part, func(r rune) bool { return !isLetter(r) && r != '+' })
 		if digits, ok := strings.CutPrefix(trimmed, "+"); ok && !strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {
-			for i := 0; i+fewestDigits <= len(digits); i++ {
-				add(digits[i:])
+			digits = shortened(digits)
+			for i := 0; i+fewestInPart <= len(digits); i++ {
+				if !slices.Contains(numbers, digits[i:]) {
+					numbers = append(numbers, digits[i:])
+				}
 			}
 			continue
+		}
+		for _, w := range split(part) {
+			add(w)
 		}
 		if !strings.ContainsAny(trimmed, "@.-_'’") {
 			continue
@@ -202,7 +243,7 @@ func wordsOf(text string) (words []string) {
 		add(trimmed)
 		add(joined.Replace(trimmed)) // O'Brien is found as obrien
 	}
-	return words
+	return words, numbers
 }
 
 // inASCII returns the addresses and hosts in a text that have other letters than those of
