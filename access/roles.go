@@ -28,15 +28,16 @@ type grant map[Role][]string
 // owners and for what comes later. A server whose commands take a permission that
 // is missing does not start.
 var grants = map[string]grant{
-	"company":  records(),
-	"contact":  records(),
-	"deal":     records("close"),
-	"list":     records(),
-	"lead":     records("convert"),
-	"note":     records(),
-	"task":     records(),
-	"pipeline": settings(),
-	"product":  settings(),
+	"company":     records(),
+	"contact":     records(),
+	"deal":        records("close"),
+	"list":        records(),
+	"lead":        records("convert"),
+	"note":        records(),
+	"task":        records(),
+	"pipeline":    settings(),
+	"object_type": settings(),
+	"product":     settings(),
 
 	"event":   everyone("read"),
 	"usage":   everyone("read"),

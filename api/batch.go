@@ -150,7 +150,7 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 				upserts = append(upserts, it)
 			}
 		default:
-			it.order = r.order(it)
+			it.order = r.order(x, it)
 		}
 		if it.err != nil {
 			wrong := len(domain.Refusals(it.err))
@@ -163,7 +163,7 @@ func (r *resource) prepareAll(x *exchange, items []*item) {
 }
 
 // order makes a command of an item of a batch that is no upsert.
-func (r *resource) order(it *item) (o order) {
+func (r *resource) order(x *exchange, it *item) (o order) {
 	v := r.verb(it.Op)
 	if v == nil {
 		o.err, o.beside = domain.Check(false, "/op", "unknown_value", "must be the name of a command"), true
@@ -175,11 +175,11 @@ func (r *resource) order(it *item) (o order) {
 	}
 	if v.Name == commands.Create {
 		o.status = http.StatusCreated
-		o.op, o.err = r.prepareNew(v, it.name, data)
+		o.op, o.err = r.prepareNew(x, v, it.name, data)
 		return o
 	}
-	id, err := domain.ParseID(it.ID)
-	if err != nil || id.Prefix != r.view.Prefix() {
+	id, ok := r.idOf(x, it.ID)
+	if !ok {
 		o.err = errNothing
 		return o
 	}

@@ -24,7 +24,7 @@ func (r *resource) create(x *exchange, v *verb) error {
 	if err != nil {
 		return err
 	}
-	op, err := r.prepareNew(v, name, in)
+	op, err := r.prepareNew(x, v, name, in)
 	if err != nil {
 		return err
 	}
@@ -32,19 +32,49 @@ func (r *resource) create(x *exchange, v *verb) error {
 }
 
 // prepareNew returns a command that makes a record.
-func (r *resource) prepareNew(v *verb, name commandName, in input) (commands.Operation, error) {
+func (r *resource) prepareNew(x *exchange, v *verb, name commandName, in input) (commands.Operation, error) {
 	id, in, err := r.takeID(in)
 	to := commands.Target{ID: id.UUID, Fresh: true, Command: name.id, Hash: name.hash}
-	if id.IsZero() {
+	if name := r.nameIn(x, in); id.IsZero() && !name.IsZero() {
+		to.ID, to.Fresh = name.UUID, false
+	} else if id.IsZero() {
 		to.ID, to.New, to.Fresh = r.s.NewID(), true, false
 	}
 	op, wrong := v.prepare(to, in)
 	return op, errors.Join(err, wrong)
 }
 
+// nameIn returns the ID that follows from the name in the data of create, if the kind has
+// such names.
+func (r *resource) nameIn(x *exchange, in input) domain.ID {
+	members, _ := in.tree.(map[string]any)
+	text, _ := members[r.kind.NamedBy()].(string)
+	id, _ := r.kind.Named(x.caller.Tenant(), text)
+	return id
+}
+
+// pathID returns the ID of the record in the path, which is named by that or, in some
+// kinds, by a name.
+func (r *resource) pathID(x *exchange) (domain.ID, error) {
+	id, ok := r.idOf(x, x.path("id"))
+	if !ok {
+		return domain.ID{}, errNothing
+	}
+	return id, nil
+}
+
+// idOf returns the ID of a record that is named by a text, if it can be one.
+func (r *resource) idOf(x *exchange, text string) (domain.ID, bool) {
+	if id, ok := r.kind.Named(x.caller.Tenant(), text); ok {
+		return id, true
+	}
+	id, err := domain.ParseID(text)
+	return id, err == nil && id.Prefix == r.view.Prefix()
+}
+
 // change gives a command to the record in the path.
 func (r *resource) change(x *exchange, v *verb) error {
-	id, err := x.pathID("id", r.view.Prefix())
+	id, err := r.pathID(x)
 	if err != nil {
 		return err
 	}

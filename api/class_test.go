@@ -167,7 +167,7 @@ func TestForgottenValuesCanBeDecoded(t *testing.T) {
 	t.Parallel()
 	tried := 0
 	for _, k := range commands.All {
-		text, err := os.ReadFile("../domain/" + k.Kind() + "/testdata/events.json")
+		text, err := os.ReadFile("../domain/" + strings.ReplaceAll(k.Kind(), "_", "") + "/testdata/events.json")
 		if err != nil {
 			t.Fatal(err)
 		}

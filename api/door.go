@@ -62,7 +62,7 @@ func throughDoor(x *exchange, resources []*resource) error {
 		if verb == commands.Create && m.versions != nil {
 			return errNoVersion
 		}
-		o := r.order(it)
+		o := r.order(x, it)
 		if o.beside {
 			return o.err
 		}

@@ -48,7 +48,10 @@ func everyCommand(t *testing.T, s *apitest.Server) []string {
 		}
 		kind := slices.IndexFunc(commands.All, func(k commands.AnyPolicy) bool { return k.Prefix() == prefixOf(op) })
 		path := "/" + collections[prefixOf(op)]
-		id := c.Post(path, filled(recipe(t, commands.All[kind]), fmt.Sprintf("given%d", i), m.mine.ids)).Want(http.StatusCreated).ID()
+		id := m.mine.ids[prefixOf(op)]
+		if commands.All[kind].NamedBy() == "" {
+			id = c.Post(path, filled(recipe(t, commands.All[kind]), fmt.Sprintf("given%d", i), m.mine.ids)).Want(http.StatusCreated).ID()
+		}
 		path += "/" + id
 		if _, action, _ := strings.Cut(op.ID, "."); action == "restore" || action == "purge" {
 			c.Delete(path).Want(http.StatusOK)

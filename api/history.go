@@ -102,7 +102,7 @@ type versions struct{ from, to, last eventstore.Version }
 // versions reads which versions of the record in the path are asked for. The
 // cursor has the last version of the page before.
 func (r *resource) versions(x *exchange) (s eventstore.StreamID, v versions, err error) {
-	id, err := x.pathID("id", r.view.Prefix())
+	id, err := r.pathID(x)
 	if err != nil {
 		return s, v, err
 	}

@@ -102,6 +102,9 @@ func (x *exchange) do() error {
 	if err := x.waitForPosition(); err != nil {
 		return err
 	}
+	if err := x.learnClasses(); err != nil {
+		return err
+	}
 	return x.op.serve(x)
 }
 
@@ -196,6 +199,21 @@ func (x *exchange) authenticate() (err error) {
 	if x.op.may != "" && !x.viewer().May(x.op.may) {
 		return domain.Forbidden.Refusef("forbidden", "this takes the permission %s", x.op.may)
 	}
+	return nil
+}
+
+// learnClasses tells the viewer of which class fields of the tenant's own are, if it makes a
+// difference to it.
+func (x *exchange) learnClasses() error {
+	if x.op.who != tenant || !x.viewer().AsksOwnClasses() {
+		return nil
+	}
+	fields, err := x.s.Models.OwnFields(x.ctx(), x.caller.Tenant())
+	if err != nil {
+		return err
+	}
+	x.caller.Viewer = x.caller.Knowing(fields.Classes())
+	x.origin = x.viewer().As(x.origin.Origin)
 	return nil
 }
 

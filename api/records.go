@@ -96,7 +96,7 @@ func (*resource) foundOf(row *huma.Schema) *huma.Schema {
 
 // get shows a record as it is, or as it was.
 func (r *resource) get(x *exchange) error {
-	id, err := x.pathID("id", r.view.Prefix())
+	id, err := r.pathID(x)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,10 @@ func newRacer(m matrix, ops map[string]operation, op operation, word string) *ra
 	r := &racer{matrix: m, prefix: prefixOf(op), ops: ops}
 	r.id = domain.ID{Prefix: r.prefix, UUID: uuid.Must(uuid.NewV7())}.String()
 	i := slices.IndexFunc(commands.All, func(k commands.AnyPolicy) bool { return k.Prefix() == r.prefix })
+	if commands.All[i].NamedBy() != "" { // there is one of each
+		r.id = m.mine.ids[r.prefix]
+		return r
+	}
 	unique := word + strings.ReplaceAll(r.id, "_", "") // others have the word as well
 	body := filled(recipe(m.t, commands.All[i]), unique, m.mine.ids)
 	m.mine.Post("/"+collections[r.prefix], `{"id":"`+r.id+`",`+body[1:]).Want(http.StatusCreated)

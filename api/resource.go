@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"reflect"
@@ -196,6 +197,9 @@ func (r *resource) writeOperation(v *verb) *operation {
 		parts = append(parts, givesNothing("The record is gone.", headerCommandID, headerReplayed, headerPosition))
 	} else {
 		parts = append(parts, givesSchema(http.StatusOK, "The record as it is then.", r.row, changed...))
+		if v.Under != "" {
+			parts = append(parts, givesSchema(http.StatusCreated, "The record, which has come to be by this.", r.row, append(changed, "Location")...))
+		}
 	}
 	if v.Name == commands.Update {
 		about += " The body is a merge patch (RFC 7396): what it does not mention stays, null removes."
@@ -207,7 +211,7 @@ func (r *resource) writeOperation(v *verb) *operation {
 	if v.Name == commands.Delete {
 		return remove(r.path("/{id}"), tenant, r.tag(), r.id(v.Name), v.Summary, about+" It can be restored.", parts...)
 	}
-	return post(r.path("/{id}/"+v.Name), tenant, r.tag(), r.id(v.Name), v.Summary, about, parts...)
+	return post(r.path("/{id}/"+cmp.Or(v.Under, v.Name)), tenant, r.tag(), r.id(v.Name), v.Summary, about, parts...)
 }
 
 // withID returns a schema with one more member: an ID that the client chooses.

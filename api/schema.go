@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 const schemaPrefix = "#/components/schemas/"
@@ -102,11 +103,32 @@ func refine(s *huma.Schema, t reflect.Type) {
 		if c, ok := domain.ClassOf(t, name); classed && ok && c.Class != "" && s.Properties[name] != nil {
 			s.Properties[name].Extensions = map[string]any{classExtension: string(c.Class)}
 		}
+		if f.Type == reflect.TypeFor[own.Values]() && s.Properties[name] != nil {
+			s.Properties[name] = ownSchema(s.Properties[name], t)
+		}
 		if prefix := f.Tag.Get("prefix"); prefix != "" && s.Properties[name] != nil {
 			s.Properties[name].Pattern = "^" + prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}$"
 		}
 	}
 }
+
+// ownSchema returns the schema of the fields of the tenant's own, which are not the same in
+// all tenants: [document.of] describes them.
+func ownSchema(s *huma.Schema, of reflect.Type) *huma.Schema {
+	open := *s
+	open.AdditionalProperties = true
+	open.Extensions = maps.Clone(s.Extensions)
+	if k, ok := reflect.TypeAssert[interface{ KindName() string }](reflect.Zero(of)); ok {
+		if open.Extensions == nil {
+			open.Extensions = map[string]any{}
+		}
+		open.Extensions[ownExtension] = k.KindName()
+	}
+	return &open
+}
+
+// ownExtension says of which kind of record the fields of the tenant's own are.
+const ownExtension = "x-own-fields"
 
 // classExtension says in the document of which class the data in a member is.
 const classExtension = "x-data-class"

@@ -114,14 +114,14 @@ func (r *resource) upserts(x *exchange, items []*item) {
 	r.holders(x, items)
 	for _, it := range items {
 		if it.err == nil {
-			it.order = r.upsertOrder(it)
+			it.order = r.upsertOrder(x, it)
 		}
 	}
 }
 
 // upsertOrder returns the command that an upsert comes to, of which the records
 // were found that it may be about.
-func (r *resource) upsertOrder(it *item) order {
+func (r *resource) upsertOrder(x *exchange, it *item) order {
 	switch {
 	case len(it.found) > 1:
 		return order{err: &domain.Error{
@@ -144,7 +144,7 @@ func (r *resource) upsertOrder(it *item) order {
 	if it.match.there {
 		return order{err: errNoVersion, beside: true}
 	}
-	op, err := r.prepareNew(r.verb(commands.Create), it.name, it.data)
+	op, err := r.prepareNew(x, r.verb(commands.Create), it.name, it.data)
 	return order{op: op, err: err}
 }
 

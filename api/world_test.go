@@ -43,6 +43,7 @@ var recipes = map[string]string{
 	"con":  `{"first_name":"%s","last_name":"%s","emails":[{"address":"%s@example.org"}],"job_title":"%s","tags":["%s"],"company_id":"{cmp}"}`,
 	"pip":  `{"name":"%s","stages":[{"key":"lead","name":"%s","kind":"open","probability":10},{"key":"offer","name":"Offer","kind":"open"},{"key":"won","name":"Won","kind":"won"},{"key":"lost","name":"Lost","kind":"lost"}]}`,
 	"list": `{"name":"%s","object":"contact","kind":"static"}`,
+	"objt": `{"key":"contact"}`,
 	"deal": `{"name":"%s","source":"%s","pipeline_id":"{pip}","company_id":"{cmp}","primary_contact_id":"{con}","amount":{"amount":"10","currency":"EUR"}}`,
 }
 
@@ -111,6 +112,10 @@ func furnish(t *testing.T, c apitest.Client, word string) world {
 				continue
 			}
 			path := "/" + collections[kind.Prefix()]
+			if kind.NamedBy() != "" {
+				w.ids[kind.Prefix()] = defined(c, path)
+				continue
+			}
 			made := c.Post(path, filled(body, word, w.ids)).Want(http.StatusCreated).ID()
 			c.Post(path, filled(body, word+"2", w.ids)).Want(http.StatusCreated)
 			w.ids[kind.Prefix()] = made
@@ -128,6 +133,20 @@ func furnish(t *testing.T, c apitest.Client, word string) world {
 	w.ids["key"] = c.Post("/api_keys", `{"name":"`+word+`"}`).Want(http.StatusCreated).ID()
 	w.ids["ten"] = c.Tenant.String()
 	return w
+}
+
+// defined returns the ID of an object type with fields of which the examples of its
+// commands are. There is one of each in a tenant, so it may be there already.
+func defined(c apitest.Client, path string) string {
+	if r := c.Get(path + "/contact"); r.Status == http.StatusOK {
+		return r.ID()
+	}
+	for _, key := range []string{"deal", "contact"} {
+		c.Post(path, `{"key":"`+key+`"}`).Want(http.StatusCreated)
+		c.Post(path+"/"+key+"/fields", `{"key":"tier","type":"select","options":[{"key":"gold"}]}`).Want(http.StatusOK)
+		c.Post(path+"/"+key+"/fields", `{"key":"number","type":"text"}`).Want(http.StatusOK)
+	}
+	return c.Get(path + "/contact").Want(http.StatusOK).ID()
 }
 
 // triedElsewhere reports whether an operation is a command that every record takes,

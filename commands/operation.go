@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -207,11 +208,20 @@ func (op *operation[S]) match(ctx context.Context, v *view, d *decision, before 
 	if known {
 		stale.Data["changed_fields"] = changed
 	}
-	if mine := touched(op.data); known && disjoint && len(mine) > 0 &&
-		!slices.ContainsFunc(mine, func(f string) bool { return slices.Contains(changed, f) }) {
+	if mine := touched(op.data); known && disjoint && len(mine) > 0 && !overlap(mine, changed) {
 		return nil
 	}
 	return stale
+}
+
+// overlap reports whether there is a member in both lists, or one that is a part of one in
+// the other, as custom.policy_no is of custom.
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool {
+		return slices.ContainsFunc(b, func(y string) bool {
+			return x == y || strings.HasPrefix(x, y+".") || strings.HasPrefix(y, x+".")
+		})
+	})
 }
 
 // ended reports whether a record is gone for good. It takes a pointer to its state.
@@ -285,7 +295,7 @@ func (op *operation[S]) find(ctx context.Context, v *view, o viewer.Caller, d *d
 	if err != nil || state == nil {
 		return nil, err
 	}
-	if s != d.stream {
+	if s != d.stream && !ref.Setting {
 		rules, err := rulesOf(o, s)
 		if err != nil || !rules.Sees(s.ID, state) {
 			return nil, err

@@ -19,6 +19,7 @@ var All = []AnyPolicy{
 	Leads,
 	Lists,
 	Notes,
+	ObjectTypes,
 	Pipelines,
 	Products,
 	Tasks,
@@ -42,6 +43,12 @@ type AnyPolicy interface {
 	Matches() []string            // the members that a record can be found by, see Claims
 	Claims([]byte) []domain.Claim // of a record with this data
 
+	// Named returns the ID of the record that has a name, in kinds whose records are
+	// known by names, and NamedBy the member of the data of create that has the name; ""
+	// in all other kinds.
+	Named(tenant domain.TenantID, name string) (domain.ID, bool)
+	NamedBy() string
+
 	// EventTypes returns the type of each event that is recorded of the kind, by its name.
 	EventTypes() map[string]reflect.Type
 
@@ -61,6 +68,8 @@ type Policy[S any] struct {
 	update      string // the example of an update
 	matches     []string
 	claims      func(data []byte) []domain.Claim
+	named       func(tenant domain.TenantID, name string) (domain.ID, bool)
+	namedBy     string
 }
 
 // An Offer is a command that clients can give.
@@ -70,6 +79,7 @@ type Offer struct {
 	Summary    string            // for people: "Move a deal to another stage"
 	Example    string            // of its data; empty if it has none
 	Type       reflect.Type      // of the command
+	Under      string            // what is made by it, if it is served as a part of the record: "fields"
 
 	// Prepare returns a command of Type as an operation.
 	Prepare func(to Target, cmd any) Operation
@@ -112,6 +122,24 @@ func create[C domain.Command[S], S any](example string) clause[S] {
 // updateExample says what an update may look like.
 func updateExample[S any](example string) clause[S] {
 	return func(policy *Policy[S]) { policy.update = example }
+}
+
+// namedBy says that the IDs of records follow from names, which are in a member of the
+// data of create.
+func namedBy[S any](member string, named func(tenant domain.TenantID, name string) (domain.ID, bool)) clause[S] {
+	return func(policy *Policy[S]) { policy.named, policy.namedBy = named, member }
+}
+
+// under says that a command of the policy makes a part of a record, such as a field. It
+// is served where such parts would be listed.
+func under[S any](name, parts string) clause[S] {
+	return func(policy *Policy[S]) {
+		for i := range policy.offers {
+			if policy.offers[i].Name == name {
+				policy.offers[i].Under = parts
+			}
+		}
+	}
 }
 
 // findBy names members that a record can be found by, because no other record
@@ -199,6 +227,17 @@ func (p *Policy[S]) Matches() []string { return p.matches }
 
 // Claims returns what a record with this data claims.
 func (p *Policy[S]) Claims(data []byte) []domain.Claim { return p.claims(data) }
+
+// Named returns the ID of the record that has a name.
+func (p *Policy[S]) Named(tenant domain.TenantID, name string) (domain.ID, bool) {
+	if p.named == nil {
+		return domain.ID{}, false
+	}
+	return p.named(tenant, name)
+}
+
+// NamedBy returns the member of the data of create that has the name of the record.
+func (p *Policy[S]) NamedBy() string { return p.namedBy }
 
 // Permission returns what it takes to give a command, or false if nobody may.
 func (p *Policy[S]) Permission(cmd domain.Command[S]) (domain.Permission, bool) {

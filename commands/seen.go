@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/viewer"
@@ -120,9 +121,12 @@ func given(cmd any) (names []string) {
 		return nil
 	}
 	for _, m := range domain.Members(v.Type()) {
-		if !v.FieldByIndex(m.Index).IsZero() {
+		if !v.FieldByIndex(m.Index).IsZero() && m.Name != own.Member {
 			names = append(names, m.Name)
 		}
+	}
+	if c, ok := cmd.(interface{ GivenNames() []string }); ok {
+		names = append(names, c.GivenNames()...)
 	}
 	return names
 }

@@ -25,6 +25,7 @@ type Ref struct {
 	Pointer string // the input that names it, as a JSON pointer
 	Version int    // if not 0, the record as it was at that version
 	Dead    bool   // a record that is not live any more will do
+	Setting bool   // it says how records of a kind are to be: it need not be there, nor be seen by the caller
 }
 
 // Live is implemented by states that can come to an end: only while they are
@@ -75,7 +76,7 @@ func Resolve[S any](asker any, s S, o Origin, find func(Ref) (any, error)) (Orig
 			if err != nil {
 				return o, err
 			}
-			if l, ends := state.(Live); state == nil || ends && !ref.Dead && !l.Live() {
+			if l, ends := state.(Live); state == nil && !ref.Setting || ends && !ref.Dead && !l.Live() {
 				missing = append(missing, NoSuchReference(ref.Pointer))
 				continue
 			}

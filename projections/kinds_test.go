@@ -20,6 +20,8 @@ import (
 	"github.com/rowhouse/rowhouse/domain/company"
 	"github.com/rowhouse/rowhouse/domain/contact"
 	"github.com/rowhouse/rowhouse/domain/deal"
+	"github.com/rowhouse/rowhouse/domain/objecttype"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/domain/pipeline"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/domain/task"
@@ -68,6 +70,9 @@ var lives = map[string][]any{
 			AnnualRevenue: euros, Phone: "+4930123456", Kind: company.Customer, Common: shared,
 		}},
 		company.Updated{Changes: changes1("employee_count", `250`)},
+		company.Updated{Changes: changes1("custom.policy_no", `"A-1"`)},
+		company.Updated{Changes: changes1("custom.price", `{"amount":"5.00","currency":"EUR"}`)},
+		company.Updated{Changes: changes1("custom.policy_no", `null`)},
 		company.OwnerAssigned{To: id("usr", 2)},
 		company.TagsChanged{Removed: []string{"vip"}},
 		company.ParentSet{To: id("cmp", 9)},
@@ -109,6 +114,16 @@ var lives = map[string][]any{
 		deal.Restored{},
 		deal.StageChanged{From: "offer", To: "won", Probability: 100, At: noon.Add(5 * time.Hour)},
 		deal.Won{At: noon.Add(5 * time.Hour)},
+	},
+	"object_type": {
+		objecttype.Defined{Key: "contact"},
+		objecttype.FieldAdded{Field: own.Field{Key: "policy_no", Type: own.Text, Class: domain.Personal}},
+		objecttype.FieldAdded{Field: own.Field{Key: "tier", Type: own.Select, Class: domain.Internal, Options: []own.Option{{Key: "gold", Label: "Gold"}}}},
+		objecttype.FieldUpdated{Field: own.Field{Key: "policy_no", Type: own.Text, Label: "Policy", Class: domain.Personal, Searchable: true}},
+		objecttype.FieldArchived{Key: "policy_no"},
+		objecttype.OptionAdded{Key: "tier", Option: own.Option{Key: "tin"}},
+		objecttype.OptionArchived{Key: "tier", Option: "gold"},
+		objecttype.FieldRestored{Key: "policy_no"},
 	},
 	"task": {
 		task.Created{Fields: task.Fields{Title: "Call Ada", Kind: "call", Priority: "high", DueAt: &noon, Related: record.RelatedTo{{Type: "deal", ID: id("deal", 7)}}, Common: shared}},
@@ -182,7 +197,7 @@ func lifeOf(t *testing.T, kind string) []any {
 	if life, ok := lives[kind]; ok {
 		return life
 	}
-	data, err := os.ReadFile(filepath.Join("..", "domain", kind, "testdata", "events.json"))
+	data, err := os.ReadFile(filepath.Join("..", "domain", strings.ReplaceAll(kind, "_", ""), "testdata", "events.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ var All = []Projection{
 	Leads,
 	Lists,
 	Notes,
+	ObjectTypes,
 	Pipelines,
 	Products,
 	Tasks,

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections/query"
@@ -292,9 +293,20 @@ func differences(was, is map[string]json.RawMessage) []Difference {
 	return list
 }
 
+// membersOf returns the members of a representation, each field of the tenant's own as one
+// by itself.
 func membersOf(doc []byte) (members map[string]json.RawMessage, err error) {
-	if doc != nil {
-		err = json.Unmarshal(doc, &members)
+	if doc == nil {
+		return nil, nil
+	}
+	if err = json.Unmarshal(doc, &members); err != nil || members[own.Member] == nil {
+		return members, err
+	}
+	var values map[string]json.RawMessage
+	err = json.Unmarshal(members[own.Member], &values)
+	delete(members, own.Member)
+	for key, v := range values {
+		members[own.Name(key)] = v
 	}
 	return members, err
 }

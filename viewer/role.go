@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/projections/query"
 )
 
@@ -86,7 +87,7 @@ func (r Role) Check(kinds Kinds) error {
 			}
 		}
 		for _, m := range slices.Sorted(maps.Keys(g.Members)) {
-			if !known || !slices.Contains(kind.Members(), m) {
+			if !known || !slices.Contains(kind.Members(), m) && !own.IsName(m) {
 				errs = append(errs, fmt.Errorf("%s has no member %q", object, m))
 			}
 		}

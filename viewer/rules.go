@@ -3,10 +3,12 @@ package viewer
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/projections/query"
 )
 
@@ -19,6 +21,9 @@ type Rules struct {
 	rows    map[string]query.Filter // the records that an action may be taken on, nil for all; only actions that may be
 	members map[string]Access       // what is less than Full
 	classes map[domain.Class]Access // of all classes
+
+	// What may be done with a field of the tenant's own; nil if that is everything.
+	own func(key string) Access
 }
 
 // Read is the action of those who see a record.
@@ -49,7 +54,12 @@ func (v *Viewer) compile(kind Kind) (*Rules, error) {
 		}
 	}
 	for _, m := range kind.Members() {
-		if a := v.access(kind, m); a < Full {
+		a := v.access(kind, m)
+		if m == own.Member {
+			a = v.ownAll(kind)
+			r.own = func(key string) Access { return v.ownAccess(kind, own.Name(key), v.classes[kind.Kind()][key]) }
+		}
+		if a < Full {
 			r.members[m] = a
 		}
 	}
@@ -182,9 +192,9 @@ func (r *Rules) Restricted() bool {
 	if !r.all && r.kind == nil {
 		return true // there are none that are
 	}
-	for _, a := range r.members {
-		if a < ReadOnly {
-			return true
+	for m, a := range r.members {
+		if a < ReadOnly || m == own.Member {
+			return true // or some of them are
 		}
 	}
 	return false
@@ -202,6 +212,9 @@ func (r *Rules) of(member string) Access {
 	}
 	if a, ok := r.members[member]; ok {
 		return a
+	}
+	if key, ok := strings.CutPrefix(member, own.Name("")); ok && r.own != nil {
+		return r.own(key)
 	}
 	if r.kind == nil || !slices.Contains(r.kind.Members(), member) {
 		return Hidden
@@ -231,9 +244,15 @@ func (r *Rules) ChangesAll() bool { return r.all || r.kind != nil && len(r.membe
 func (r *Rules) Change(members ...string) error {
 	nothing := !r.all && r.kind == nil
 	for _, m := range members {
-		if _, less := r.members[m]; nothing || less && !r.Changes(m) && !slices.Contains(r.kind.Always(), m) {
+		_, less := r.members[m]
+		key, isOwn := strings.CutPrefix(m, own.Name(""))
+		if nothing || (less || isOwn) && !r.Changes(m) && !slices.Contains(r.kind.Always(), m) {
+			at := "/" + domain.EscapePointer(m)
+			if isOwn {
+				at = "/" + own.Member + "/" + domain.EscapePointer(key)
+			}
 			return &domain.Error{
-				Reason: domain.Forbidden, Code: "field_forbidden", Pointer: "/" + domain.EscapePointer(m),
+				Reason: domain.Forbidden, Code: "field_forbidden", Pointer: at,
 				Detail: "is a field that you may not change",
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 // masked is the member that says which others are not shown, although they are
@@ -21,6 +22,9 @@ func (r *Rules) Show(doc []byte) ([]byte, error) {
 	}
 	var names []string
 	out, err := members(doc, func(name string, value json.RawMessage) (json.RawMessage, error) {
+		if name == own.Member {
+			return r.showOwn(value, func(name string) { names = append(names, name) })
+		}
 		switch r.of(name) {
 		case Hidden:
 			return nil, nil
@@ -101,7 +105,10 @@ func (r *Rules) Data(data []byte, e Event) ([]byte, bool, error) {
 		case (name == "fields" || name == "changes") && bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")):
 			some = true
 			return members(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
-				if !r.Shows(name) {
+				switch {
+				case name == own.Member:
+					return r.showOwn(value, nil)
+				case !r.Shows(name):
 					return nil, nil
 				}
 				return value, nil

@@ -52,6 +52,7 @@ type Viewer struct {
 
 	server      bool // sees everything, and may do what is in permissions
 	permissions []domain.Permission
+	classes     OwnClasses
 
 	rules sync.Map // *Rules by kind
 }
@@ -71,7 +72,7 @@ func New(kinds Kinds, tenant domain.TenantID, actor domain.Actor, roles ...Role)
 // allows as well, such as those of the member who made a key.
 func (v *Viewer) Limited(by domain.ID, roles ...Role) *Viewer {
 	layers := append(slices.Clip(v.layers), layer{roles, meOf(by)})
-	return &Viewer{tenant: v.tenant, actor: v.actor, kinds: v.kinds, layers: layers, server: v.server, permissions: v.permissions}
+	return &Viewer{tenant: v.tenant, actor: v.actor, kinds: v.kinds, layers: layers, server: v.server, permissions: v.permissions, classes: v.classes}
 }
 
 // Server returns the viewer that the server itself is in a tenant: it sees

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 // changes checks that each event changes the state in some case, and no member that
@@ -91,6 +92,23 @@ func seen(t *testing.T, state any) map[string]json.RawMessage {
 	}
 	if !embeds {
 		add(state)
+	}
+	return withOwn(t, all)
+}
+
+// withOwn returns members with each field of the tenant's own as one by itself.
+func withOwn(t *testing.T, all map[string]json.RawMessage) map[string]json.RawMessage {
+	t.Helper()
+	var keys map[string]json.RawMessage
+	if all[own.Member] == nil {
+		return all
+	}
+	if err := json.Unmarshal(all[own.Member], &keys); err != nil {
+		t.Fatal(err)
+	}
+	delete(all, own.Member)
+	for key, v := range keys {
+		all[own.Name(key)] = v
 	}
 	return all
 }

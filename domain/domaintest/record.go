@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/domain/record"
 )
 
@@ -31,10 +32,17 @@ func common[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S]
 	in := func(more ...domain.Event[S]) events { return append(events{made}, more...) }
 	somebody := domain.ID{Prefix: "usr", UUID: uuid.UUID{15: 200}}
 	deleted := record.Deleted[S, F, K]{}
+	var f F
+	defined := map[domain.ID]any{own.IDOf(domain.TenantID{}, f.KindName()): definitions{}}
+	owned := record.Updated[S, F, K]{Changes: map[string]change{"custom.every_record": {Old: json.RawMessage("null"), New: json.RawMessage(`"1"`)}}}
 	return []Case[S]{
 		{Name: "every record has an owner", Given: in(), When: record.AssignOwner[S, F, K]{OwnerID: somebody}, Then: events{record.OwnerAssigned[S, F, K]{From: ownerOf[S, F, K](made), To: somebody}}},
 		{Name: "every record has tags", Given: in(), When: record.AddTags[S, F, K]{Tags: []string{"every record"}}, Then: events{record.TagsChanged[S, F, K]{Added: []string{"every record"}}}},
 		{Name: "every record is called something elsewhere", Given: in(), When: patch("external_ids", `{"every_record":"1"}`), Then: events{record.Updated[S, F, K]{Changes: map[string]change{"external_ids": {Old: externalIDsOf[S, F, K](made, false), New: externalIDsOf[S, F, K](made, true)}}}}},
+		{Name: "every record has fields of the tenant's own", Given: in(), When: patch("custom", `{"every_record":" 1 "}`), Found: defined, Then: events{owned}},
+		{Name: "what is in a field of the tenant's own can go", Given: in(owned), When: patch("custom", `{"every_record":null}`), Found: defined, Then: events{record.Updated[S, F, K]{Changes: map[string]change{"custom.every_record": {Old: json.RawMessage(`"1"`), New: json.RawMessage("null")}}}}},
+		{Name: "no record has a field of the tenant's own that is not defined", Given: in(), When: patch("custom", `{"no_record":"1"}`), Found: defined, Err: domain.Invalid, Code: "unknown_field", At: "/custom/no_record"},
+		{Name: "no record has a field where none is defined", Given: in(), When: patch("custom", `{"every_record":"1"}`), Err: domain.Invalid, Code: "unknown_field", At: "/custom/every_record"},
 		{Name: "every record goes into the bin", Given: in(), When: record.Delete[S, F, K]{}, Then: events{deleted}},
 		{Name: "every record comes out of the bin", Given: in(deleted), When: record.Restore[S, F, K]{}, Then: events{record.Restored[S, F, K]{}}},
 		{Name: "every record in the bin stays as it is", Given: in(deleted), When: record.AddTags[S, F, K]{Tags: []string{"x"}}, Err: domain.Conflict, Code: "deleted"},
@@ -44,6 +52,13 @@ func common[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S]
 		{Name: "no record is changed that is not there", When: patch("tags", `["x"]`), Err: domain.NotFound},
 		{Name: "every record has only the fields of its kind", Given: in(), When: patch("no_such_field", `1`), Err: domain.Malformed, At: "/no_such_field"},
 	}
+}
+
+// definitions is one field of the tenant's own.
+type definitions struct{}
+
+func (definitions) Field(key string) (own.Field, bool) {
+	return own.Field{Key: "every_record", Type: own.Text}, key == "every_record"
 }
 
 func fieldsOf[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S]) F {

@@ -32,7 +32,9 @@ func New[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) (F, error)
 		c.OwnerID = o.Actor.ID
 	}
 	f = Normal(f)
-	if err := domain.CheckShape(f); err != nil {
+	var none F
+	f, err := takeOwn(o, none, f, false)
+	if err := errors.Join(domain.CheckShape(f), err); err != nil {
 		return f, err
 	}
 	return f, referable[S](s, o, f)
@@ -58,11 +60,12 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 		return nil, err
 	}
 	from := s.base().Fields
-	to = normal(from, to)
+	to, wrong := takeOwn(o, from, normal(from, to), restoredFrom != 0)
 	if err := domain.CheckShape(to); err != nil && restoredFrom == 0 { // what goes back to how it was is not asked anew
-		if err := news(from, to, err); err != nil {
-			return nil, err
-		}
+		wrong = errors.Join(news(from, to, err), wrong)
+	}
+	if wrong != nil {
+		return nil, wrong
 	}
 	changes := diff(from, to)
 	if len(changes) == 0 {
@@ -118,7 +121,7 @@ func news[F Fields[F]](from, to F, wrong error) error {
 // referable refuses fields that refer to what is not there.
 func referable[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F) error {
 	for _, ref := range s.Needs(to, o) {
-		if _, err := domain.Find[any](o, ref); err != nil {
+		if _, err := domain.Find[any](o, ref); err != nil && !ref.Setting {
 			return err
 		}
 	}
@@ -185,7 +188,7 @@ func (c Update[S, F, K]) AllowDuplicate() bool {
 }
 
 // Touches implements [domain.Toucher].
-func (c Update[S, F, K]) Touches() []string { return names(c.fields()) }
+func (c Update[S, F, K]) Touches() []string { return patchNames(c.fields()) }
 
 // Expects returns the members that the record is said to have something in.
 func (c Update[S, F, K]) Expects() []string { return names(c.Expected) }

@@ -56,6 +56,10 @@ func (e Updated[S, F, K]) Set(f *F) {
 	if e.read != nil {
 		from := reflect.ValueOf(e.read).Elem()
 		for name := range e.Changes {
+			if key, ok := ownKey(name); ok {
+				setOwn(v, key, ownValue(from, key))
+				continue
+			}
 			to, _ := member(v, name)
 			value, _ := member(from, name)
 			to.Set(value)

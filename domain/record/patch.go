@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 var null = json.RawMessage("null")
@@ -27,7 +28,9 @@ func patched[F Fields[F]](f F, patch map[string]json.RawMessage, add bool) (F, e
 			continue
 		}
 		by, err := patch[name], error(nil)
-		if add {
+		if vs, is := reflect.TypeAssert[own.Values](old); add && is {
+			by, err = joinedOwn(vs, by)
+		} else if add {
 			by, err = joined(old, by)
 		}
 		merged := by
@@ -128,6 +131,10 @@ func diff[F Fields[F]](from, to F) map[string]Change {
 		if equal(x, y) {
 			continue
 		}
+		if vs, is := reflect.TypeAssert[own.Values](x); is {
+			diffOwn(changes, vs, y.Interface().(own.Values)) //nolint:forcetypeassert // they are of one type
+			continue
+		}
 		if c := (Change{valueOf(x), valueOf(y)}); !bytes.Equal(c.Old, c.New) {
 			changes[m.Name] = c
 		}
@@ -153,11 +160,30 @@ func valueOf(v reflect.Value) json.RawMessage {
 // what is there, which others may share. A field that the kind does not have is one
 // of a newer build.
 func set(fields reflect.Value, name string, value json.RawMessage) error {
+	if key, ok := ownKey(name); ok {
+		var v own.Value
+		err := domain.UnmarshalStored(value, &v)
+		setOwn(fields, key, v)
+		return err
+	}
 	v, ok := member(fields, name)
 	if !ok {
 		return domain.ErrNewerSchema
 	}
 	return domain.UnmarshalStored(value, cleared(v))
+}
+
+// setOwn puts a value into a field of the tenant's own.
+func setOwn(fields reflect.Value, key string, v own.Value) {
+	if to, ok := member(fields, own.Member); ok {
+		to.Set(reflect.ValueOf(to.Interface().(own.Values).With(key, v))) //nolint:forcetypeassert // it is of this type
+	}
+}
+
+// ownValue returns the value of a field of the tenant's own.
+func ownValue(fields reflect.Value, key string) own.Value {
+	v, _ := member(fields, own.Member)
+	return v.Interface().(own.Values)[key] //nolint:forcetypeassert // it is of this type
 }
 
 func member(fields reflect.Value, name string) (reflect.Value, bool) {

@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 // Common is the fields that every record has. Embed it in those of a kind.
 type Common struct {
 	OwnerID     domain.ID   `json:"owner_id,omitzero" prefix:"usr" doc:"The member who is responsible for the record. Who makes it, if nobody is named." example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
 	Tags        []string    `json:"tags,omitzero" class:"internal" maxItems:"50" maxLength:"50" doc:"Words to find the record by, in alphabetical order. The same word in another case is the same tag." example:"[\"vip\"]"`
+	Custom      own.Values  `json:"custom,omitzero" class:"personal" of:"self" maxProperties:"500" doc:"The values of fields of the tenant's own, by their keys; see object_types. Null takes one away." example:"{\"policy_no\":\"A-1\"}"`
 	ExternalIDs ExternalIDs `json:"external_ids,omitzero" class:"personal" of:"self" maxProperties:"20" doc:"What the record is called in other systems, by the name of the system. No two records of a kind have the same." example:"{\"hubspot\":\"501\"}"`
 }
 
@@ -37,6 +39,9 @@ func (c Common) normal() Common {
 	c.Tags = tagSet(distinct(c.Tags))
 	if len(c.ExternalIDs) == 0 {
 		c.ExternalIDs = nil
+	}
+	if len(c.Custom) == 0 {
+		c.Custom = nil
 	}
 	return c
 }
@@ -200,11 +205,11 @@ func (*Base[F]) Guard(cmd any, to F, o domain.Origin) error { return nil }
 
 // Needs returns the references among new fields that the record does not have
 // yet. Those that it has stay, even if what they name is deleted meanwhile.
-func (b *Base[F]) Needs(to F, _ domain.Origin) []domain.Ref {
+func (b *Base[F]) Needs(to F, o domain.Origin) []domain.Ref {
 	has := referencesOf(b.Fields)
-	return slices.DeleteFunc(referencesOf(to), func(r domain.Ref) bool {
+	return append(slices.DeleteFunc(referencesOf(to), func(r domain.Ref) bool {
 		return slices.ContainsFunc(has, func(h domain.Ref) bool { return h.Kind == r.Kind && h.ID == r.ID })
-	})
+	}), ownReferences(o, b.Fields, to)...)
 }
 
 func (b *Base[F]) base() *Base[F] { return b } //nolint:unused // it makes a state that embeds it a [Kind]

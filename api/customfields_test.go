@@ -1,0 +1,239 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rowhouse/rowhouse/access"
+	"github.com/rowhouse/rowhouse/api/apitest"
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/viewer"
+)
+
+// ownFields defines a field of each type for contacts: its key is its type.
+func ownFields(c apitest.Client) {
+	c.Post("/object_types", `{"key":"contact"}`).Want(http.StatusCreated)
+	for _, f := range []string{
+		`"key":"text","type":"text"`, `"key":"long_text","type":"long_text"`, `"key":"number","type":"number"`, `"key":"decimal","type":"decimal"`,
+		`"key":"money","type":"money"`, `"key":"bool","type":"bool"`, `"key":"date","type":"date"`, `"key":"datetime","type":"datetime"`,
+		`"key":"select","type":"select","options":[{"key":"gold"},{"key":"silver"},{"key":"tin"}]`,
+		`"key":"multi_select","type":"multi_select","options":[{"key":"gold"},{"key":"silver"},{"key":"tin"}]`,
+		`"key":"email","type":"email"`, `"key":"phone","type":"phone"`, `"key":"url","type":"url"`,
+		`"key":"reference","type":"reference","object":"company"`, `"key":"user","type":"user"`,
+	} {
+		c.Post("/object_types/contact/fields", `{`+f+`}`).Want(http.StatusOK)
+	}
+}
+
+// Who is an admin defines fields, under paths that name the kind of record, and nobody of
+// another tenant has them.
+func TestObjectTypes(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	ann.Get("/object_types/contact").WantProblem(http.StatusNotFound, "not_found")
+	made := ann.Post("/object_types/contact/fields", `{"key":"policy_no","type":"text","label":"Policy"}`).
+		Want(http.StatusCreated, `"key":"contact"`, `"policy_no"`, `"class":"personal"`).WantHeader("ETag", `"2"`)
+	ann.Post("/object_types/contact/fields", `{"key":"policy_no","type":"text"}`).WantProblem(http.StatusUnprocessableEntity, "duplicate_key", "/key duplicate_key")
+	ann.Post("/object_types/spaceship/fields", `{"key":"x","type":"text"}`).WantProblem(http.StatusNotFound, "not_found")
+	ann.Post("/object_types/pipeline/fields", `{"key":"x","type":"text"}`).WantProblem(http.StatusNotFound, "not_found")
+	ann.Post("/object_types/contact/fields", `{"key":"Policy","type":"formula"}`).Want(http.StatusUnprocessableEntity, `"/type"`)
+	ann.Key(access.Member).Post("/object_types/contact/fields", `{"key":"x","type":"text"}`).WantProblem(http.StatusForbidden, "forbidden")
+	ann.Key(access.Member).Get("/object_types/contact").Want(http.StatusOK, "policy_no")
+	ann.Get("/object_types/"+made.ID()+"/history").Want(http.StatusOK, "object_type.field_added")
+	ann.Get("/object_types/contact/history").Want(http.StatusOK, "object_type.field_added")
+	ann.Post("/object_types", `{"key":"contact"}`).WantProblem(http.StatusConflict, "already_exists")
+	ann.Post("/object_types", `{"key":"deal"}`).Want(http.StatusCreated, `"fields":[]`)
+	ann.Post("/commands", `{"type":"object_type.add_field","id":"deal","data":{"key":"floor","type":"number"}}`).Want(http.StatusOK, "floor")
+	ann.Get("/object_types?key=contact").Want(http.StatusOK, "policy_no")
+	ann.Get("/events?limit=100").Want(http.StatusOK, "object_type.defined")
+
+	bob.Get("/object_types").Want(http.StatusOK, `"data":[]`)
+	bob.Get("/object_types/"+made.ID()).WantProblem(http.StatusNotFound, "not_found")
+	bob.Post("/object_types/"+made.ID()+"/fields", `{"key":"x","type":"text"}`).WantProblem(http.StatusNotFound, "not_found")
+	bob.Post("/object_types/contact/archive_field", `{"key":"policy_no"}`).WantProblem(http.StatusNotFound, "not_found")
+	bob.Post("/contacts", `{"first_name":"Bea","custom":{"policy_no":"A-1"}}`).WantProblem(http.StatusUnprocessableEntity, "unknown_field", "/custom/policy_no unknown_field")
+	bob.Post("/object_types/contact/fields", `{"key":"policy_no","type":"number"}`).Want(http.StatusCreated)
+	bob.Post("/contacts", `{"first_name":"Bea","custom":{"policy_no":"A-1"}}`).WantProblem(http.StatusUnprocessableEntity, "wrong_type", "/custom/policy_no wrong_type")
+	bob.Post("/contacts", `{"first_name":"Bea","custom":{"policy_no":7}}`).Want(http.StatusCreated, `"custom":{"policy_no":7}`)
+	ann.Post("/contacts", `{"first_name":"Ada","custom":{"policy_no":"A-1"}}`).Want(http.StatusCreated, `"custom":{"policy_no":"A-1"}`)
+}
+
+// Fields of the tenant's own are changed, told and restored one by one, in every way in
+// which records are changed.
+func TestOwnFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	ownFields(ann)
+	ada := ann.Post("/contacts", `{"first_name":"Ada","custom":{"text":"A-1","number":7,"select":"gold","bool":false,"money":{"amount":"5","currency":"eur"}}}`).
+		Want(http.StatusCreated, `"custom":{"bool":false,"money":{"amount":"5.00","currency":"EUR"},"number":7,"select":"gold","text":"A-1"}`)
+	path := ada.Path()
+
+	// Two who have seen the same change different ones.
+	ann.With("If-Match", `"1"`).Patch(path, `{"custom":{"text":"A-2"}}`).Want(http.StatusOK, `"text":"A-2"`, `"number":7`)
+	disjoint := ann.With("If-Match", `"1"`).With("Prefer", "merge=disjoint")
+	disjoint.Patch(path, `{"custom":{"number":8}}`).Want(http.StatusOK, `"text":"A-2"`, `"number":8`)
+	disjoint.Patch(path, `{"custom":{"text":"A-3"}}`).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+	disjoint.Patch(path, `{"custom":null}`).WantProblem(http.StatusPreconditionFailed, "version_conflict")
+	ann.Get(path+"/events").Want(http.StatusOK, `{"changes":{"custom.text":{"old":"A-1","new":"A-2"}}}`, `{"changes":{"custom.number":{"old":7,"new":8}}}`)
+	ann.Get(path+"/history").Want(http.StatusOK, `{"field":"custom.text","old":"A-1","new":"A-2"}`, `{"field":"custom.text","old":null,"new":"A-1"}`)
+
+	// Nothing happens if nothing is different.
+	ann.Patch(path, `{"custom":{"text":" A-2 ","money":{"amount":"5.0","currency":"EUR"}}}`).Want(http.StatusOK).WantHeader("ETag", `"3"`)
+	ann.Patch(path, `{"custom":{"text":"","bool":null,"money":{"amount":"6"}}}`).Want(http.StatusOK, `"custom":{"money":{"amount":"6.00","currency":"EUR"},"number":8,"select":"gold"}`)
+	ann.Patch(path, `{"custom":null}`).Want(http.StatusOK)
+	if body := ann.Get(path).Want(http.StatusOK).Body; strings.Contains(body, `"custom"`) {
+		t.Errorf("something is left: %s", body)
+	}
+	ann.Get(path + "?as_of=3").Want(http.StatusNotFound) // before it was made
+	ann.Post(path+"/restore_version", `{"version":3}`).Want(http.StatusOK, `"text":"A-2"`, `"number":8`)
+
+	// A field that is archived takes nothing, and keeps what there is.
+	ann.Post("/object_types/contact/archive_field", `{"key":"text"}`).Want(http.StatusOK, `"archived":true`)
+	ann.Patch(path, `{"custom":{"text":"A-9"}}`).WantProblem(http.StatusUnprocessableEntity, "archived_field", "/custom/text archived_field")
+	ann.Patch(path, `{"custom":{"number":9}}`).Want(http.StatusOK, `"text":"A-2"`, `"number":9`)
+	ann.Post(path+"/restore_version", `{"version":1}`).Want(http.StatusOK, `"text":"A-2"`, `"number":7`)
+	ann.Post("/object_types/contact/archive_option", `{"key":"select","option":"gold"}`).Want(http.StatusOK)
+	ann.Patch(path, `{"custom":{"select":"gold","number":1}}`).Want(http.StatusOK, `"select":"gold"`)
+	ann.Patch(path, `{"custom":{"select":"silver"}}`).Want(http.StatusOK, `"select":"silver"`)
+	ann.Patch(path, `{"custom":{"select":"gold"}}`).WantProblem(http.StatusUnprocessableEntity, "archived_option", "/custom/select archived_option")
+	ann.Post("/object_types/contact/restore_field", `{"key":"text"}`).Want(http.StatusOK)
+	ann.Patch(path, `{"custom":{"text":"A-9"}}`).Want(http.StatusOK, `"text":"A-9"`)
+
+	// In batches, by upserts, and by the door of all commands.
+	ann.Post("/contacts/batch", `{"operations":[
+		{"op":"create","data":{"first_name":"Bea","custom":{"text":"B-1","nothing":1}}},
+		{"op":"create","data":{"first_name":"Bea","external_ids":{"erp":"1"},"custom":{"text":"B-1","multi_select":["gold"]}}},
+		{"op":"update","id":"`+ada.ID()+`","data":{"custom":{"date":"2026-02-30"}}}]}`).
+		Want(http.StatusMultiStatus, `"/custom/nothing"`, `"status":201`, `"/custom/date"`)
+	ann.Post("/contacts/upsert", `{"match_on":["external_ids"],"lists":"add","data":{"external_ids":{"erp":"1"},"custom":{"multi_select":["tin"]}}}`).
+		Want(http.StatusOK, `"multi_select":["gold","tin"]`, `"text":"B-1"`)
+	ann.Post("/commands", `{"type":"contact.update","id":"`+ada.ID()+`","data":{"custom":{"url":"https://example.org"}}}`).Want(http.StatusOK, `"url":"https://example.org"`)
+
+	// References are to records that are there.
+	cmp := ann.Post("/companies", `{"name":"Acme"}`).Want(http.StatusCreated)
+	ann.Patch(path, `{"custom":{"reference":"`+ada.ID()+`"}}`).WantProblem(http.StatusUnprocessableEntity, "reference_not_found", "/custom/reference reference_not_found")
+	ann.Patch(path, `{"custom":{"reference":"cmp_01jh2xk3v8e4t9p5w7y0z2b4d6"}}`).WantProblem(http.StatusUnprocessableEntity, "reference_not_found", "/custom/reference reference_not_found")
+	ann.Patch(path, `{"custom":{"reference":"`+cmp.ID()+`"}}`).Want(http.StatusOK, cmp.ID())
+	ann.Delete(cmp.Path()).Want(http.StatusOK)
+	ann.Patch(path, `{"custom":{"number":3}}`).Want(http.StatusOK, cmp.ID())
+	ann.Post("/contacts", `{"first_name":"Cid","custom":{"reference":"`+cmp.ID()+`"}}`).WantProblem(http.StatusUnprocessableEntity, "reference_not_found", "/custom/reference reference_not_found")
+
+	for _, bad := range []string{`[]`, `"x"`, `7`, `{"text":{"a":1}}`, `{"text":[1]}`, `{"text":{"deep":{}}}`, `{"":1}`, `{"a/b":1}`, `{"__proto__":1}`} {
+		if r := ann.Patch(path, `{"custom":`+bad+`}`); r.Status != http.StatusUnprocessableEntity || !strings.Contains(r.Body, `"/custom`) {
+			t.Errorf("%s: %d %s", bad, r.Status, r.Body)
+		}
+	}
+}
+
+// Each kind of record has fields of the tenant's own.
+func TestOwnFieldsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	w := furnish(t, ann, "word")
+	for prefix, path := range collections {
+		if prefix == "pip" || prefix == "objt" {
+			continue
+		}
+		var doc struct{ Type string }
+		ann.Get("/" + path + "/" + w.ids[prefix]).Want(http.StatusOK).Into(&doc)
+		ann.Post("/object_types/"+doc.Type+"/fields", `{"key":"size","type":"decimal"}`)
+		ann.Patch("/"+path+"/"+w.ids[prefix], `{"custom":{"size":"1.50"}}`).Want(http.StatusOK, `"custom":{"size":"1.5"}`)
+		ann.Get("/"+path+"/"+w.ids[prefix]+"/history?limit=500").Want(http.StatusOK, `{"field":"custom.size","old":null,"new":"1.5"}`)
+	}
+}
+
+// While a field is archived, values are set or not, and none after that.
+func TestRaceWithArchiving(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	ann.Post("/object_types/contact/fields", `{"key":"score","type":"number"}`).Want(http.StatusCreated)
+	ada := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).Path()
+	for range 5 {
+		var g sync.WaitGroup
+		start := make(chan struct{})
+		set := make([]apitest.Response, 8)
+		for i := range set {
+			g.Go(func() {
+				<-start
+				set[i] = ann.Forgetful().Post("/contacts", fmt.Sprintf(`{"first_name":"Bea","custom":{"score":%d}}`, i))
+			})
+		}
+		var archived apitest.Response
+		g.Go(func() {
+			<-start
+			archived = ann.Forgetful().Post("/object_types/contact/archive_field", `{"key":"score"}`)
+		})
+		close(start)
+		g.Wait()
+		archived.Want(http.StatusOK)
+		at := archived.Header.Get("Event-Position")
+		for _, r := range set {
+			var doc struct{ Position json.Number }
+			switch r.Status {
+			case http.StatusCreated:
+				if r.Into(&doc); len(doc.Position.String()) > len(at) || len(doc.Position.String()) == len(at) && doc.Position.String() > at {
+					t.Errorf("a value was recorded at %s, after the field was archived at %s", doc.Position, at)
+				}
+			case http.StatusUnprocessableEntity:
+			default:
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+		}
+		ann.Patch(ada, `{"custom":{"score":1}}`).WantProblem(http.StatusUnprocessableEntity, "archived_field", "/custom/score archived_field")
+		ann.Post("/object_types/contact/restore_field", `{"key":"score"}`).Want(http.StatusOK)
+	}
+}
+
+// Each field is shown and changed as its class allows, whatever way it comes.
+func TestOwnFieldsOfClasses(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]viewer.Access{"hidden": viewer.Hidden, "masked": viewer.Masked} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := apitest.New(t)
+			ann := s.Tenant()
+			ann.Post("/object_types/contact/fields", `{"key":"region","type":"text","class":"internal"}`)
+			ann.Post("/object_types/contact/fields", `{"key":"hobby","type":"text"}`)
+			ann.Post("/object_types/contact/fields", `{"key":"iban","type":"text","class":"sensitive"}`)
+			path := ann.Post("/contacts", `{"first_name":"Ada","custom":{"region":"north","hobby":"whist","iban":"DE02"}}`).Want(http.StatusCreated).Path()
+			changed := ann.Patch(path, `{"custom":{"region":"south","hobby":"chess","iban":"DE03"}}`).Want(http.StatusOK)
+			role := everyRight()
+			role["contact"].Classes[domain.Sensitive] = a
+			role["contact"].Members["custom.hobby"] = viewer.ReadOnly
+			s.Let(access.Member, role)
+			bob := ann.Key(access.Member)
+			unseen := func(r apitest.Response) {
+				t.Helper()
+				if r.Status != http.StatusOK || strings.Contains(r.Body, "DE0") || !strings.Contains(r.Body, "south") {
+					t.Errorf("%d %s", r.Status, r.Body)
+				}
+			}
+			for _, p := range []string{path, "/contacts", path + "/history", path + "/events", "/events?limit=500"} {
+				unseen(bob.With("Min-Position", changed.Header.Get("Event-Position")).Get(p))
+			}
+			if masked := strings.Contains(bob.Get(path).Body, `"masked":["custom.iban"]`); masked != (a == viewer.Masked) {
+				t.Errorf("masked: %t", masked)
+			}
+			unseen(bob.Patch(path, `{"custom":{"region":"south "}}`))
+			for body, at := range map[string]string{
+				`{"custom":{"iban":"DE03"}}`: "/custom/iban", `{"custom":{"iban":null}}`: "/custom/iban", `{"custom":{"hobby":"x"}}`: "/custom/hobby", `{"custom":null}`: "/custom",
+			} {
+				bob.Patch(path, body).WantProblem(http.StatusForbidden, "field_forbidden", at+" field_forbidden")
+			}
+			bob.Post("/contacts", `{"first_name":"Bea","custom":{"iban":"x"}}`).WantProblem(http.StatusForbidden, "field_forbidden", "/custom/iban field_forbidden")
+			bob.Post("/contacts", `{"first_name":"Bea","custom":{"region":"x"}}`).Want(http.StatusCreated)
+			bob.Post(path+"/restore_version", `{"version":1}`).Want(http.StatusForbidden)
+			// What becomes of another class is shown accordingly, soon.
+			at := ann.Post("/object_types/contact/update_field", `{"key":"iban","class":"internal"}`).Want(http.StatusOK).Header.Get("Event-Position")
+			bob.With("Min-Position", at).Get(path).Want(http.StatusOK, "DE03")
+		})
+	}
+}
