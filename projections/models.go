@@ -348,11 +348,22 @@ func (s *step) report(ctx context.Context, log *slog.Logger) {
 
 // derive works out what events make of the rows of a target.
 func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, workers int) (*step, error) {
+	return m.deriveFrom(ctx, t, b, workers, func(loads *pgx.Batch) error {
+		return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: t.tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
+			b.QueuedQueries = append(b.QueuedQueries, loads.QueuedQueries...)
+		})
+	})
+}
+
+// deriveFrom is derive with rows that are got by a function.
+func (m *Models) deriveFrom(ctx context.Context, t target, b eventstore.Batch, workers int, get func(*pgx.Batch) error) (*step, error) {
 	sets, err := m.sort(t, b.Events)
 	if err != nil {
 		return nil, err
 	}
-	err = m.load(ctx, t, sets)
+	if err = ctx.Err(); err == nil {
+		err = load(sets, get)
+	}
 	for _, s := range sets {
 		if err == nil {
 			err = s.fold(workers)
@@ -398,7 +409,7 @@ func (m *Models) sort(t target, events []eventstore.Recorded) (sets []set, err e
 
 // load gets the rows that are there already, if there are any that we do not
 // happen to remember.
-func (m *Models) load(ctx context.Context, t target, sets []set) error {
+func load(sets []set, get func(*pgx.Batch) error) error {
 	loads := new(pgx.Batch)
 	for _, s := range sets {
 		if missing := s.missing(); len(missing) > 0 {
@@ -408,9 +419,7 @@ func (m *Models) load(ctx context.Context, t target, sets []set) error {
 	if loads.Len() == 0 {
 		return nil
 	}
-	return m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: t.tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
-		b.QueuedQueries = append(b.QueuedQueries, loads.QueuedQueries...)
-	})
+	return get(loads)
 }
 
 // write does a step. A row that the database refuses is parked, as if its events

@@ -57,8 +57,8 @@ func (m *Models) rebuild(ctx context.Context, tenant domain.TenantID, at pace, p
 			return err
 		}
 	}
-	for done := false; !done; {
-		if done, err = r.finish(ctx); err != nil {
+	for n, done := 1, false; !done; n++ {
+		if done, err = r.finish(ctx, n%triesToFinish == 0); err != nil {
 			return fmt.Errorf("finish rebuild: %w", err)
 		}
 	}
@@ -226,11 +226,18 @@ func (r *rebuild) readAhead(ctx context.Context, after, goal eventstore.Position
 	return batches
 }
 
+// triesToFinish is how often it is tried to finish a rebuild without holding up those who
+// project to the live rows. While somebody waits for each event of a busy tenant, these
+// move on all the time, and it would never be done.
+const triesToFinish = 4
+
 // finish brings the new rows to where the live ones are and makes them the ones
 // that people see. If the live rows have moved on in between, it does not, and has
-// to be tried again: it holds no connection while it needs another one. Whoever
-// projects to the live rows then notices that the generation has changed.
-func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
+// to be tried again; if it is to hold them, what is missing then is made up for while
+// nobody else can project to the live rows. All that it needs meanwhile goes through one
+// connection of those who project, because the others may be with those who wait for it.
+// Whoever projects to the live rows then notices that the generation has changed.
+func (r *rebuild) finish(ctx context.Context, hold bool) (done bool, err error) {
 	live, err := r.cfg.Tracker.Checkpoint(ctx, Group, r.tenant)
 	if err != nil {
 		return false, err
@@ -238,16 +245,26 @@ func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
 	if err := r.advance(ctx, live.Position); err != nil {
 		return false, err
 	}
+	var last *step
 	err = r.cfg.Wall.InTenant(ctx, wall.Scope{Tenant: r.tenant, Duty: wall.Projector}, func(tx wall.Tx) error {
 		live, err := lock(ctx, tx, Group, r.tenant)
 		if err != nil {
 			return err
 		}
-		if done = live.Position <= r.at.Position; !done {
-			return nil
+		b, at := new(pgx.Batch), r.at
+		if left := int(live.Position - at.Position); left > 0 {
+			if !hold || left > r.pace.batch {
+				return nil
+			}
+			some, err := r.lastStep(ctx, tx, left)
+			if err != nil || some.to < live.Position {
+				return err
+			}
+			r.queueStep(b, some, r.self)
+			last, at = some, some.done()
 		}
-		b := new(pgx.Batch)
-		queueMove(b, rebuildGroup, r.tenant, r.at, r.at.Position)
+		done = true
+		queueMove(b, rebuildGroup, r.tenant, at, at.Position)
 		b.Queue(`update crm.serving set ver = latest, build = $3 where tenant_id = $1 and projection = any($2)`, r.tenant.UUID, r.names, r.self)
 		b.Queue(`delete from es.parked p using crm.serving s where p.tenant_id = $1 and s.tenant_id = $1
 			and s.projection = p.projection and p.ver <> s.ver`, r.tenant.UUID)
@@ -255,7 +272,29 @@ func (r *rebuild) finish(ctx context.Context) (done bool, err error) {
 		queueNextGeneration(b, Group, r.tenant)
 		return moved(tx.SendBatch(ctx, b).Close())
 	})
-	return done, err
+	switch {
+	case last != nil && isRefused(err):
+		return false, nil // the next try finds out which row it is
+	case err != nil:
+		return false, err
+	case last != nil:
+		r.at = last.done()
+		last.report(ctx, r.cfg.Log)
+	}
+	return done, nil
+}
+
+// lastStep works out what the events make of the new rows that these are behind.
+func (r *rebuild) lastStep(ctx context.Context, tx wall.Tx, events int) (*step, error) {
+	b := eventstore.Batch{Tenant: r.tenant, From: r.at}
+	var err error
+	if b.Events, err = r.cfg.Store.Read(ctx, r.tenant, r.at.Position, events); err == nil {
+		err = b.Check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.deriveFrom(ctx, r.target, b, r.pace.workers, func(loads *pgx.Batch) error { return tx.SendBatch(ctx, loads).Close() })
 }
 
 // Reset drops all of a tenant's rows: from one moment to the next people see

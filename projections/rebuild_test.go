@@ -298,3 +298,63 @@ func eventually(t *testing.T, do func() error) {
 	}
 	t.Fatal(err)
 }
+
+// restless is a tracker under whose eyes the live rows move on whenever somebody asks how
+// far they are.
+type restless struct {
+	eventstore.Tracker
+	moveOn func()
+}
+
+func (r *restless) Checkpoint(ctx context.Context, group string, t domain.TenantID) (eventstore.Checkpoint, error) {
+	at, err := r.Tracker.Checkpoint(ctx, group, t)
+	if group == Group {
+		r.moveOn()
+	}
+	return at, err
+}
+
+// A rebuild comes to an end, although the live rows have always moved on when it has
+// caught up with them.
+func TestRebuildOfBusyTenant(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenant := f.newTenant()
+	streams := f.log.busyDay(tenant, 50)
+	f.project(t, tenant, 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	moves := 0
+	node := f.another(t, func(c *Config) {
+		c.Tracker = &restless{c.Tracker, func() {
+			if moves++; moves > 50 {
+				cancel()
+				return
+			}
+			f.log.record(streams[moves%10], widgetRenamed{Name: "moved"})
+			f.log.record(newWidget(tenant), widgetCreated{Name: "new"})
+			if moves%3 == 0 {
+				f.log.record(newWidget(tenant), widgetCreated{Name: "purged"}, widgetDeleted{}, widgetPurged{})
+			}
+			f.project(t, tenant, 1000)
+		}}
+	})
+	if err := node.Rebuild(ctx, tenant, nil, widgets); err != nil {
+		t.Fatalf("after %d moves: %v", moves, err)
+	}
+	f.project(t, tenant, 1000)
+	live := f.checksum(t, tenant)
+	if f.rows(t, tenant) != live.Rows {
+		t.Errorf("%d rows, of which %d serve", f.rows(t, tenant), live.Rows)
+	}
+	f.log.record(streams[0], widgetRenamed{Name: "after that"})
+	f.project(t, tenant, 1000)
+	live = f.checksum(t, tenant)
+	if err := f.Reset(t.Context(), tenant); err != nil {
+		t.Fatal(err)
+	}
+	f.project(t, tenant, 1000)
+	if again := f.checksum(t, tenant); again != live {
+		t.Errorf("dropped and projected again: %+v, live: %+v", again, live)
+	}
+}
