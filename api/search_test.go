@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,6 +105,55 @@ func TestSearch(t *testing.T) {
 			t.Errorf("with less rights the list with %s: %s", params, got.Body)
 		}
 	}
+}
+
+// What is to be found is found however many records have the same words that are deleted,
+// or not for whoever asks, and nothing is said of these.
+func TestSearchInACrowd(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann := s.Tenant()
+	batch := func(ops []string) (ids []string) {
+		var answer struct{ Results []struct{ ID string } }
+		ann.Post("/contacts/batch", `{"operations":[`+strings.Join(ops, ",")+`]}`).Want(http.StatusOK).Into(&answer)
+		for _, r := range answer.Results {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	creates := slices.Repeat([]string{`{"op":"create","data":{"first_name":"Crowd","last_name":"Other"}}`}, 250)
+	others := batch(creates)
+	own := ann.Post("/contacts", `{"first_name":"Crowd","last_name":"Byron"}`).Want(http.StatusCreated).ID()
+	role := everyRight()
+	contacts := role["contact"]
+	for action := range contacts.Actions {
+		contacts.Actions[action] = "last_name = Byron"
+	}
+	role["contact"] = contacts
+	s.Let(access.Member, role)
+	bob := ann.Key(access.Member)
+	findsOne := func(who string, c apitest.Client) {
+		t.Helper()
+		for _, q := range []string{"crowd", "cro"} {
+			var answer struct {
+				Data []struct {
+					More    bool
+					Records []struct{ Record struct{ ID string } }
+				}
+			}
+			c.Get("/search?q=" + q).Want(http.StatusOK).Into(&answer)
+			if len(answer.Data) != 1 || answer.Data[0].More || len(answer.Data[0].Records) != 1 || answer.Data[0].Records[0].Record.ID != own {
+				t.Errorf("%s finds by %s: %+v", who, q, answer)
+			}
+		}
+	}
+	findsOne("who sees one", bob)
+	remove := make([]string, len(others))
+	for i, id := range others {
+		remove[i] = `{"op":"delete","id":"` + id + `"}`
+	}
+	batch(remove)
+	findsOne("who sees all, but for what is deleted,", ann)
 }
 
 // Whatever a text is like, the record is there, and is found by its first word.

@@ -38,71 +38,129 @@ const candidates = 200
 // written come before those that have words that begin so; among equals, what was changed
 // last comes first. Of a kind that has many, the best of [candidates] are returned.
 func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, limit int, ps ...Projection) ([]Found, eventstore.Position, error) {
-	var found []Found
-	var anywhere, whole []string
+	var kinds []searchedKind
 	for _, p := range ps {
 		rules, err := v.Of(p)
 		if err != nil {
 			return nil, 0, err
 		}
-		if _, some := rules.Rows(); !some || !rules.May(viewer.Read) {
+		rows, some := rules.Rows()
+		if !some || !rules.May(viewer.Read) {
 			continue
 		}
-		if a, w := s.Terms(v.Tenant(), rules.Columns()); a != "" {
-			found, anywhere, whole = append(found, Found{Projection: p}), append(anywhere, a), append(whole, w)
+		if anywhere, whole := s.Terms(v.Tenant(), rules.Columns()); anywhere != "" {
+			kinds = append(kinds, searchedKind{p: p, rules: rules, rows: rows, whole: whole, anywhere: anywhere})
 		}
 	}
-	ids, at, err := m.candidates(ctx, v.Tenant(), found, whole, anywhere)
+	at, err := m.candidates(ctx, v.Tenant(), kinds)
 	if err != nil {
 		return nil, 0, fmt.Errorf("search: %w", err)
 	}
-	for i := range found {
-		if len(ids[i]) == 0 {
+	found := make([]Found, 0, len(kinds))
+	for _, k := range kinds {
+		if len(k.ids) == 0 {
 			continue
 		}
-		if err := m.best(ctx, v, s, &found[i], ids[i], limit); err != nil {
+		f, err := m.best(ctx, v.Tenant(), s, k, limit)
+		if err != nil {
 			return nil, 0, err
 		}
+		if len(f.Hits) > 0 {
+			found = append(found, f)
+		}
 	}
-	return slices.DeleteFunc(found, func(f Found) bool { return len(f.Hits) == 0 }), at, nil
+	return found, at, nil
 }
 
-// candidates returns the IDs of records that have terms, for each kind: first those that
-// have whole words.
-func (m *Models) candidates(ctx context.Context, tenant domain.TenantID, kinds []Found, whole, anywhere []string) (ids [][]uuid.UUID, at eventstore.Position, err error) {
-	const statement = `select array(select crm.find_words(k.name, v.ver, k.whole, $5)), array(select crm.find_words(k.name, v.ver, k.anywhere, $5))
-		from unnest($2::text[], $3::text[], $4::text[]) with ordinality as k (name, whole, anywhere, place)
-		cross join lateral (select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = k.name) as v (ver)
-		order by k.place`
-	names, builds := make([]string, len(kinds)), make([][]int, len(kinds))
+// searchedKind is a kind of record that is searched for a viewer.
+type searchedKind struct {
+	p     Projection
+	rules *viewer.Rules
+	rows  query.Filter // the records that the viewer sees; nil if these are all
+
+	whole, anywhere string // terms of records: see [query.Search.Terms]
+
+	ids  []uuid.UUID // live records that the viewer sees and that have terms, first those with whole words
+	more bool        // the index was not asked for all that have terms
+}
+
+// mostSearched is how many records of a kind with the same terms are looked at to find
+// those that are live and that the viewer sees. Most searches need to look at as many as
+// there are [candidates].
+const mostSearched = 20_000
+
+// candidates gets the IDs of records that have terms, for each kind: first of a few, and
+// then of more where too many of those are not to be found.
+func (m *Models) candidates(ctx context.Context, tenant domain.TenantID, kinds []searchedKind) (at eventstore.Position, err error) {
+	all := make([]*searchedKind, len(kinds))
+	for i := range kinds {
+		all[i] = &kinds[i]
+	}
+	if at, err = m.askForTerms(ctx, tenant, all, candidates+1); err != nil {
+		return at, err
+	}
+	all = slices.DeleteFunc(all, func(k *searchedKind) bool { return !k.more || len(k.ids) > candidates })
+	if len(all) > 0 {
+		_, err = m.askForTerms(ctx, tenant, all, mostSearched) // what it finds beside shows more than the position says
+	}
+	return at, err
+}
+
+// askForTerms asks for records that have terms, of each kind for so many.
+func (m *Models) askForTerms(ctx context.Context, tenant domain.TenantID, kinds []*searchedKind, most int) (eventstore.Position, error) {
+	builds, current := make([][]int, len(kinds)), make([]bool, len(kinds))
 	for i, k := range kinds {
-		names[i] = k.Projection.Name()
-		if builds[i], err = m.cfg.Builds.madeBy(ctx, names[i]); err != nil {
-			return nil, 0, err
+		var err error
+		if builds[i], err = m.cfg.Builds.madeBy(ctx, k.p.Name()); err != nil {
+			return 0, err
 		}
 	}
-	current := make([]bool, len(kinds))
-	at, err = m.read(ctx, tenant, func(b *pgx.Batch) {
-		ids = nil
+	at, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		for i, k := range kinds {
-			queueCurrent(b, tenant, k.Projection, builds[i], &current[i])
+			queueCurrent(b, tenant, k.p, builds[i], &current[i])
+			k.queue(b, tenant, most)
 		}
-		b.Queue(statement, tenant.UUID, names, whole, anywhere, candidates+1).Query(each(func(rows pgx.Rows) error {
-			var first, rest []uuid.UUID
-			err := rows.Scan(&first, &rest)
-			for _, id := range rest {
-				if !slices.Contains(first, id) {
-					first = append(first, id)
-				}
-			}
-			ids = append(ids, first)
-			return err
-		}))
 	})
 	if err == nil && slices.Contains(current, false) {
 		err = errNoWords
 	}
-	return ids, at, err
+	return at, err
+}
+
+// queue queues the statement that gets the IDs.
+func (k *searchedKind) queue(b *pgx.Batch, tenant domain.TenantID, most int) {
+	args := query.Args{tenant.UUID, k.whole, k.anywhere}
+	sees := ""
+	if k.rows != nil {
+		sees = " and " + k.rows.SQL(&args)
+	}
+	b.Queue(k.p.statements().findLive(sees, most, candidates+1), args...).QueryRow(func(row pgx.Row) error {
+		var rest []uuid.UUID
+		var asked int
+		if err := row.Scan(&k.ids, &rest, &asked); err != nil {
+			return err
+		}
+		for _, id := range rest {
+			if !slices.Contains(k.ids, id) {
+				k.ids = append(k.ids, id)
+			}
+		}
+		k.more = asked == most
+		return nil
+	})
+}
+
+// findLive returns the statement that gets the IDs of live records that serve, and that
+// meet a condition: those that have the terms $2, and those that have the terms $3, up to a
+// limit each. It also says how many that have them were looked at, up to most.
+func (s statements) findLive(and string, most, limit int) string {
+	live := func(keys string) string {
+		return fmt.Sprintf("array(select t.id from %s as w cross join lateral (select id from %s and id = w.key and deleted_at is null%s limit 1) as t limit %d)",
+			keys, s.serving, and, limit)
+	}
+	return fmt.Sprintf("with whole as materialized (select key from %s as f (key)), anywhere as materialized (select key from %s as f (key))"+
+		" select %s, %s, greatest((select count(*) from whole), (select count(*) from anywhere))",
+		s.findWords("$2", most), s.findWords("$3", most), live("whole"), live("anywhere"))
 }
 
 // match says how well a record meets what is looked for.
@@ -112,43 +170,53 @@ type match struct {
 	changed time.Time
 }
 
+// How much of what was found is compared to find the best, however large records are.
+const (
+	comparedFirst = 50
+	mostCompared  = 4 << 20 // bytes
+)
+
 // best finds the best of some records.
-func (m *Models) best(ctx context.Context, v *viewer.Viewer, s query.Search, f *Found, ids []uuid.UUID, limit int) error {
-	rules, err := v.Of(f.Projection)
-	if err != nil {
-		return err
-	}
-	rows, _ := rules.Rows()
-	docs, _, err := m.find(ctx, f.Projection, v.Tenant(), rows, ids)
-	if err != nil {
-		return err
-	}
+func (m *Models) best(ctx context.Context, tenant domain.TenantID, s query.Search, k searchedKind, limit int) (f Found, err error) {
 	type hit struct {
 		match
 		doc Document
 	}
 	var hits []hit
-	for _, doc := range docs {
-		found, ok, err := f.Projection.match(doc.JSON, s, rules.Shows)
+	ids := k.ids
+	size, next := 0, comparedFirst
+	for len(ids) > 0 && size < mostCompared {
+		some := ids[:min(next, len(ids))]
+		ids = ids[len(some):]
+		docs, _, err := m.find(ctx, k.p, tenant, k.rows, some)
 		if err != nil {
-			return err
+			return f, err
 		}
-		if ok && !doc.Deleted {
-			hits = append(hits, hit{found, doc})
+		for _, doc := range docs {
+			size += len(doc.JSON)
+			found, ok, err := k.p.match(doc.JSON, s, k.rules.Shows)
+			if err != nil {
+				return f, err
+			}
+			if ok && !doc.Deleted {
+				hits = append(hits, hit{found, doc})
+			}
 		}
+		// As many again as there is room for, if they are as large as these.
+		next = max(1, (mostCompared-size)/(size/(len(k.ids)-len(ids))+1))
 	}
 	slices.SortFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), b.changed.Compare(a.changed), cmp.Compare(b.doc.Position, a.doc.Position))
 	})
-	f.More = len(hits) > limit || len(ids) > candidates
+	f = Found{Projection: k.p, More: len(hits) > limit || len(k.ids) > candidates || len(ids) > 0}
 	for _, h := range hits[:min(limit, len(hits))] {
-		doc, err := shown(rules, h.doc)
+		doc, err := shown(k.rules, h.doc)
 		if err != nil {
-			return err
+			return f, err
 		}
 		f.Hits = append(f.Hits, Hit{doc.JSON, h.members})
 	}
-	return nil
+	return f, nil
 }
 
 func (t *Table[R]) match(doc []byte, s query.Search, sees func(member string) bool) (match, bool, error) {
