@@ -26,8 +26,10 @@ check: lint test ## Do all that CI does
 # vet=off: lint runs all of vet, and check does both. The timeout is for machines that
 # do other work as well. One package more at a time than a machine of two cores needs, because
 # some tests wait for other processes. All of it with the race detector, also the benchmarks
-# (which only have to run): otherwise everything would be compiled twice.
+# (which only have to run): otherwise everything would be compiled twice. What debuggers need is
+# left out, which is a fifth of compiling; tests that build something get the same by the environment.
 .PHONY: test
+test: export GOFLAGS = $(strip $(shell go env GOFLAGS) -gcflags=all=-dwarf=false)
 test: ## Run every test; PostgreSQL's programs are found, or fetched
 	@mkdir -p bin
 	{ go test $(race) -vet=off -p $(packages) -timeout 20m -shuffle=on ./... && echo ok >bin/test.status || echo failed >bin/test.status; } | tee bin/test.txt
