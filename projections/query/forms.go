@@ -97,7 +97,8 @@ func (f form) expression(inFront bool) string {
 	return regexp.QuoteMeta(f.text) + f.label
 }
 
-// fewestDigits is how many digits make text that is looked for a telephone number.
+// fewestDigits is how many digits make text that is looked for a telephone number. One
+// less does after what is dialled within a country: 0664 stands in front of a number.
 const fewestDigits = 4
 
 // fewestInPart is how many digits of a part of a telephone number an index finds.
@@ -113,7 +114,11 @@ func numbersIn(text string) (all []string) {
 	}
 	for _, number := range domain.PhoneForms(part) {
 		digits := strings.TrimLeft(strings.TrimPrefix(number, "+"), "0")
-		if len(digits) >= fewestDigits && !slices.Contains(all, digits) {
+		least := fewestDigits
+		if strings.HasPrefix(number, "0") {
+			least--
+		}
+		if len(digits) >= least && !slices.Contains(all, digits) {
 			all = append(all, digits)
 		}
 	}

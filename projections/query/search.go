@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -88,8 +89,12 @@ func readSearchText(text string) (s search, wrong string) {
 	if len(parts) > maxWords {
 		return search{}, "has more than " + number(maxWords) + " words"
 	}
-	for _, part := range parts {
-		if c := choiceOf(part); len(c) > 0 {
+	for i, part := range parts {
+		c := choiceOf(part)
+		for _, digits := range numbersIn(strings.Join(numberAround(parts, i), " ")) {
+			c = append(c, []string{digits})
+		}
+		if len(c) > 0 {
 			s.parts = append(s.parts, c)
 		}
 	}
@@ -108,16 +113,61 @@ func choiceOf(part string) (c choice) {
 	if words := split(part); len(words) > 0 && !strings.Contains(part, "@") && !strings.Contains(part, "xn--") {
 		c = append(c, whole(words))
 	}
-	for _, f := range hostForms(part) {
-		text := strings.TrimFunc(fold(f.text), func(r rune) bool { return !isLetter(r) })
-		if !f.pattern && strings.ContainsAny(text, "@.-_'’") {
-			c = append(c, []string{shortened(text)})
+	for _, written := range pasted(part) {
+		for _, f := range hostForms(written) {
+			if text := addressIn(fold(f.text)); !f.pattern && strings.ContainsAny(text, "@.-_'’") {
+				c = append(c, []string{shortened(text)})
+			}
 		}
 	}
-	for _, digits := range numbersIn(part) {
-		c = append(c, []string{digits})
-	}
 	return c
+}
+
+// numberAround returns the parts next to one another around one of them that can be a
+// telephone number together, such as that of somebody whose name stands in front.
+func numberAround(parts []string, i int) []string {
+	numeric := func(part string) bool {
+		return !strings.ContainsFunc(part, func(r rune) bool { return isLetter(r) && !unicode.IsDigit(r) })
+	}
+	if !numeric(parts[i]) {
+		return parts[i : i+1]
+	}
+	from, to := i, i+1
+	for from > 0 && numeric(parts[from-1]) {
+		from--
+	}
+	for to < len(parts) && numeric(parts[to]) {
+		to++
+	}
+	return parts[from:to]
+}
+
+// pasted returns a part of what is looked for, and the address or the name of the host in
+// it, if that is how browsers and mail programs write one.
+func pasted(part string) []string {
+	text := strings.TrimLeftFunc(part, func(r rune) bool { return !isLetter(r) })
+	_, bare, isURL := strings.Cut(text, "://")
+	if !isURL {
+		bare = strings.TrimPrefix(text, "mailto:")
+	}
+	bare = strings.TrimPrefix(bare, "www.")
+	if bare == text {
+		return []string{part}
+	}
+	if i := strings.IndexAny(bare, "/?#"); i >= 0 {
+		bare = bare[:i]
+	}
+	return []string{part, bare}
+}
+
+// addressIn returns what is looked for without what stands around it, such as brackets. An
+// @ at its end says that the name in front of it ends there.
+func addressIn(text string) string {
+	address := strings.TrimFunc(text, func(r rune) bool { return !isLetter(r) })
+	if _, after, _ := strings.Cut(text, address); address != "" && strings.HasPrefix(after, "@") {
+		address += "@"
+	}
+	return address
 }
 
 // whole returns the words of which a record must have all: without those that are a

@@ -181,12 +181,25 @@ func fold(text string) string {
 		return text
 	}
 	text = strings.Map(func(r rune) rune {
-		if r >= '\u0300' && r <= '\u036f' {
-			return -1 // the combining diacritical marks of Latin, Greek and Cyrillic
+		if isAccent(r) {
+			return -1
 		}
 		return r
 	}, norm.NFD.String(text))
 	return otherLetters.Replace(norm.NFC.String(text))
+}
+
+// isAccent reports whether a character marks a letter in a way that people leave out: the
+// combining marks of Latin, Greek and Cyrillic; and the vowels, the hamza above letters
+// and the lengthening stroke of Arabic, and the points and accents of Hebrew.
+func isAccent(r rune) bool {
+	switch {
+	case r >= '\u0300' && r <= '\u036f',
+		r >= '\u064b' && r <= '\u065f', r == '\u0670', r == '\u0640',
+		r >= '\u0591' && r <= '\u05c7' && unicode.IsMark(r):
+		return true
+	}
+	return false
 }
 
 func isASCII(s string) bool {
@@ -285,6 +298,10 @@ func isLetter(r rune) bool {
 // unspaced are the scripts that are written without blanks between words.
 var unspaced = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan}
 
+// isDense reports whether a character is of one of these scripts. Signs that Unicode counts to no
+// script, because several have them, are as well: ー makes a vowel long.
+func isDense(r rune) bool { return unicode.In(r, unspaced...) || r == 'ー' || r == '〆' }
+
 // split returns the words of a text without white space.
 func split(text string) (words []string) {
 	for _, w := range strings.FieldsFunc(text, func(r rune) bool { return !isLetter(r) }) {
@@ -300,8 +317,8 @@ func split(text string) (words []string) {
 // splitScripts splits a word where a script with blanks and one without meet.
 func splitScripts(w []rune) (words []string) {
 	for len(w) > 0 {
-		dense := unicode.In(w[0], unspaced...)
-		end := slices.IndexFunc(w, func(r rune) bool { return unicode.In(r, unspaced...) != dense && !unicode.IsMark(r) })
+		dense := isDense(w[0])
+		end := slices.IndexFunc(w, func(r rune) bool { return isDense(r) != dense && !unicode.IsMark(r) })
 		if end < 0 {
 			end = len(w)
 		}
