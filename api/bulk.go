@@ -22,6 +22,7 @@ const (
 
 	// bulkWaiting is how many bytes the bodies of those may have that wait. They are not
 	// parsed before their turn, because that takes several times as much memory.
+	// One tenant may have as many of them as it leaves for others.
 	bulkWaiting = 64 << 20
 
 	// bulkPatience is how long a request waits for its turn. After that it still has time
@@ -44,7 +45,10 @@ type bulk struct {
 }
 
 // bulkTurn is a request that waits.
-type bulkTurn struct{ begin chan struct{} }
+type bulkTurn struct {
+	begin chan struct{}
+	size  int64
+}
 
 // newBulk returns turns for so many requests at a time: half as many as there are
 // processors, if it is 0.
@@ -64,12 +68,12 @@ func (b *bulk) take(ctx context.Context, tenant domain.TenantID, size int64) (re
 		b.mu.Unlock()
 		return b.release, nil
 	}
-	if size > b.room {
+	if !b.hasRoom(tenant, size) {
 		b.mu.Unlock()
 		return nil, errBulk
 	}
 	b.room -= size
-	turn := &bulkTurn{make(chan struct{})}
+	turn := &bulkTurn{make(chan struct{}), size}
 	if len(b.waiting[tenant]) == 0 {
 		b.turns = append(b.turns, tenant)
 	}
@@ -96,6 +100,16 @@ func (b *bulk) take(ctx context.Context, tenant domain.TenantID, size int64) (re
 		b.pass()
 	}
 	return nil, err
+}
+
+// hasRoom reports whether a request of a tenant can wait: then there is at least as much
+// room left for others as the tenant has.
+func (b *bulk) hasRoom(tenant domain.TenantID, size int64) bool {
+	has := size
+	for _, turn := range b.waiting[tenant] {
+		has += turn.size
+	}
+	return has <= b.room-size || len(b.waiting[tenant]) == 0 && size <= b.room
 }
 
 func (b *bulk) release() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,43 @@ func TestBulkIsBounded(t *testing.T) {
 		release()
 		if b.free != 1 {
 			t.Errorf("%d places are free, want 1", b.free)
+		}
+	})
+}
+
+// However much a tenant wants to wait for, there is room left for others.
+func TestBulkLeavesRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulk(1)
+		release, err := b.take(t.Context(), bulkTenant(9), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := map[byte]int{}
+		var mu sync.Mutex
+		for _, n := range []byte{1, 2, 3} {
+			for range 20 {
+				go func() {
+					release, err := b.take(t.Context(), bulkTenant(n), bulkWaiting/16)
+					if err != nil {
+						mu.Lock()
+						refused[n]++
+						mu.Unlock()
+						return
+					}
+					release()
+				}()
+			}
+			synctest.Wait()
+		}
+		if refused[1] != 12 || refused[2] != 16 || refused[3] != 18 {
+			t.Errorf("of 20 of each tenant are refused: %v", refused)
+		}
+		release()
+		synctest.Wait()
+		if b.free != 1 || b.room != bulkWaiting {
+			t.Errorf("left are %d places and room for %d bytes", b.free, b.room)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -114,5 +115,26 @@ func TestTermsAreOfOne(t *testing.T) {
 		if size > 700<<10 {
 			t.Errorf("%.20s…: %d bytes of terms", text, size)
 		}
+	}
+}
+
+// A record with more terms than PostgreSQL has room for keeps those that it has room for, as
+// they are.
+func TestMoreTermsThanThereIsRoomFor(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.Open(t).Superuser(t)
+	v := query.NewVocabulary(tenant, "thing")
+	var terms query.Terms
+	for i := range 6 {
+		var text strings.Builder
+		for n := range 4000 {
+			fmt.Fprintf(&text, "%050d ", i*4000+n)
+		}
+		terms = v.Words(terms, "name", text.String())
+	}
+	kept := []string(terms.Sorted())
+	var same bool
+	if err := conn.QueryRow(t.Context(), `select tsvector_to_array(array_to_tsvector($1::text[])) = $1::text[]`, kept).Scan(&same); err != nil || !same || len(kept) < 10_000 {
+		t.Errorf("of %d terms %d are kept, the same: %t, %v", len(terms), len(kept), same, err)
 	}
 }

@@ -35,6 +35,7 @@ const (
 	shortWord   = 2         // characters of a word that too many words begin with
 	mostWords   = 5000      // different words of a text; those that follow are not found
 	mostBytes   = 256 << 10 // of the words of a text; PostgreSQL takes 1 MB of terms
+	mostTerms   = 1<<20 - 1 // bytes of the terms of a record
 	mostPieces  = 64        // of a part of a text that are asked for
 	pieceLength = 3         // characters
 	run         = 4         // characters at a time of what is written without blanks
@@ -135,10 +136,18 @@ func (v Vocabulary) None(terms Terms, member string) Terms { return append(terms
 
 func (v Vocabulary) none(member string) string { return v.term(member, aNone, "") }
 
-// Sorted returns the terms as they are kept.
+// Sorted returns the terms as they are kept: as many as PostgreSQL has room for. It does
+// not refuse more than that, but mixes them up.
 func (t Terms) Sorted() Terms {
 	slices.Sort(t)
-	return slices.Compact(t)
+	t = slices.Compact(t)
+	size := 0
+	for i, term := range t {
+		if size += len(term); size > mostTerms {
+			return t[:i]
+		}
+	}
+	return t
 }
 
 // front returns the first n characters of a word that has more of them, or as many.
