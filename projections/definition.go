@@ -60,7 +60,11 @@ func (t *Table[R]) definition() definition {
 		d.rows = append(d.rows, fmt.Sprintf("revision %d", t.revision))
 	}
 	for _, c := range t.columns {
-		d.rows = append(d.rows, fmt.Sprintf("column %s %s%s of %v nullable %t", c.sql, c.array, c.cast, c.query.Of, c.query.Nullable))
+		line := fmt.Sprintf("column %s %s%s of %v nullable %t", c.sql, c.array, c.cast, c.query.Of, c.query.Nullable)
+		if c.query.Type.HasParts() {
+			line += " with terms for its parts"
+		}
+		d.rows = append(d.rows, line)
 	}
 	for _, w := range t.words {
 		d.rows = append(d.rows, "words of "+w.member)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestListsAreWhole(t *testing.T) {
 		s := newWidget(of)
 		e := widgetCreated{Name: fmt.Sprint("w", i%4)}
 		if i%3 > 0 {
-			e.Price = domain.Money{Amount: fmt.Sprint(i % 7), Currency: "EUR"}
+			e.Price = domain.Money{Amount: strconv.Itoa(i % 7), Currency: "EUR"}
 		}
 		f.log.record(s, e)
 		if i%5 > 1 {
@@ -115,7 +116,7 @@ func TestListsDuringRebuild(t *testing.T) {
 	for _, sql := range []string{
 		`create index on crm.widgets (tenant_id, name, id) where deleted_at is null`,
 		`insert into crm.widgets select tenant_id, ver, gen_random_uuid(), doc, version, position, created_at, updated_at, deleted_at, name, price, price_currency, tags
-			from crm.widgets, generate_series(2, ` + fmt.Sprint(many) + `)`,
+			from crm.widgets, generate_series(2, ` + strconv.Itoa(many) + `)`,
 		`insert into crm.widgets select tenant_id, ver + 1, id, doc, version, position, created_at, updated_at, deleted_at, name, price, price_currency, tags from crm.widgets`,
 	} {
 		if _, err := f.log.super.Exec(t.Context(), sql); err != nil {

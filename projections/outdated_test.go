@@ -216,7 +216,9 @@ func newWidgetsRevised() *Table[widgetRow] {
 func TestDefinition(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	for _, p := range append(All, widgets, shaded, newWidgetsRevised()) {
+	inParts := table("widgets", widgetAggregate, text("name", func(w *widgetRow) string { return w.Name }))
+	asWhole := table("widgets", widgetAggregate, value("name", query.Tag, func(w *widgetRow) string { return w.Name }))
+	for _, p := range append(All, widgets, shaded, newWidgetsRevised(), inParts, asWhole) {
 		d := p.definition()
 		if again := p.definition(); again.fingerprint() != d.fingerprint() {
 			t.Errorf("%s: another one at the second look", p.Name())

@@ -185,7 +185,8 @@ func (m *Models) rowUntil(ctx context.Context, p Projection, id eventstore.Strea
 	var from eventstore.Snapshot
 	if until.MayBeLong() {
 		if snap, ok := m.snapshots.Last(ctx, id, r.form, until); ok {
-			if row, err := p.parse(snap.State); err == nil {
+			row, err := p.parse(snap.State)
+			if d, is := p.show(row); err == nil && is && d.Version == snap.Version {
 				from, r.row, r.snapshot = snap, row, snap.Version
 			}
 		}

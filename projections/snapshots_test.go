@@ -180,6 +180,10 @@ func TestWhatSnapshotsAreBelieved(t *testing.T) {
 	if got := asOf(m); got != right {
 		t.Errorf("one that cannot be read was believed: %s", got)
 	}
+	f.damage(t, s, `state = '{"version":7}'`)
+	if got := asOf(m); got != right {
+		t.Errorf("one of another version was believed: %s", got)
+	}
 }
 
 // A purge leaves no snapshot, whoever was about to keep one, and another tenant sees none.
