@@ -109,7 +109,7 @@ func busyYear() int {
 
 // BenchmarkCatchUp measures how fast the follower makes up for a long absence.
 func BenchmarkCatchUp(b *testing.B) {
-	f := setup(b, func(c *Config) { c.All = All })
+	f := setup(b, func(c *Config) { c.All, c.Facts = All, AllFacts })
 	tenant, events := f.benchmark(b, busyYear())
 	var cpu time.Duration
 	for b.Loop() {
@@ -131,14 +131,14 @@ func BenchmarkCatchUp(b *testing.B) {
 
 // BenchmarkRebuild measures how fast the rows of a tenant are made anew.
 func BenchmarkRebuild(b *testing.B) {
-	f := setup(b, func(c *Config) { c.All = All })
+	f := setup(b, func(c *Config) { c.All, c.Facts = All, AllFacts })
 	tenant, events := f.benchmark(b, busyYear())
 	if err := catchUp(b.Context(), f.Models, tenant, 4000); err != nil {
 		b.Fatal(err)
 	}
 	cpu := -f.cpu(b)
 	for b.Loop() {
-		if err := f.Rebuild(b.Context(), tenant, nil, All...); err != nil {
+		if err := f.Rebuild(b.Context(), tenant, nil, EveryModel()...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func BenchmarkRebuild(b *testing.B) {
 
 // BenchmarkFold measures what an event costs without a database.
 func BenchmarkFold(b *testing.B) {
-	f := setup(b, func(c *Config) { c.All = All })
+	f := setup(b, func(c *Config) { c.All, c.Facts = All, AllFacts })
 	tenant, _ := f.benchmark(b, 5_000)
 	events := f.log.all(tenant)
 	for b.Loop() {
@@ -157,11 +157,14 @@ func BenchmarkFold(b *testing.B) {
 		for _, p := range All {
 			t.vers[p.Name()] = 0
 		}
-		sets, err := f.sort(t, events)
+		for _, facts := range AllFacts {
+			t.vers[facts.Name()] = 0
+		}
+		d, err := f.sort(t, events)
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, s := range sets {
+		for _, s := range d.tables {
 			s.missing()
 			if err := s.fold(1); err != nil {
 				b.Fatal(err)
@@ -178,7 +181,7 @@ func BenchmarkReadYourWrites(b *testing.B) {
 		for _, wait := range []bool{true, false} {
 			b.Run(fmt.Sprintf("tenants=%d/wait=%t", tenants, wait), func(b *testing.B) {
 				store := new(eventstore.Tail)
-				f := setup(b, func(c *Config) { c.All, c.Store = All, store })
+				f := setup(b, func(c *Config) { c.All, c.Facts, c.Store = All, AllFacts, store })
 				store.Store, store.Appended = f.log.Store, f.Notify
 				w := writers{fixture: f, store: store, wait: wait}
 				for range tenants {

@@ -20,7 +20,7 @@ import (
 type Build struct {
 	Name string // for people, such as a version
 	Step int64  // the last step of the schema that it brings
-	All  []Projection
+	All  []Model
 }
 
 // Builds knows which builds have ever worked on a database, and in which order they come:

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 
@@ -16,21 +17,8 @@ import (
 	"github.com/rowhouse/rowhouse/wall"
 )
 
-// changes is what a run of events of one tenant means for a table: for each
-// record, the row as it was before and as it is after them.
-type changes interface {
-	add(eventstore.Recorded)
-
-	// missing returns the records whose rows before the events are not known,
-	// and queueLoad queues the statement that gets them.
-	missing() []uuid.UUID
-	queueLoad(*pgx.Batch, []uuid.UUID)
-
-	// fold works out the rows after the events. A record whose events cannot be
-	// folded is left as it was before the first of these; what is an obstacle
-	// to all of them is returned.
-	fold(workers int) error
-
+// writes is what a step writes to one model.
+type writes interface {
 	// queueWrite queues the statements that write the rows.
 	queueWrite(*pgx.Batch)
 
@@ -39,12 +27,54 @@ type changes interface {
 
 	// parked returns the records that could not be projected.
 	parked() []parking
+}
+
+// changes is what a run of events of one tenant means for a table: for each
+// record, the row as it was before and as it is after them.
+type changes interface {
+	writes
+
+	// add adds an event. Facts that are told of its record are among listeners, which
+	// are the same for all events of a record.
+	add(e eventstore.Recorded, listeners []listener)
+
+	// missing returns the first event of each record whose row before the events is not
+	// known, queueLoad queues the statement that gets some of them, and begin says what one
+	// is, as an entry.
+	missing() []eventstore.Recorded
+	queueLoad(*pgx.Batch, []eventstore.Recorded)
+	begin(id uuid.UUID, row any)
+
+	// fold works out the rows after the events. A record whose events cannot be
+	// folded is left as it was before the first of these; what is an obstacle
+	// to all of them is returned.
+	fold(workers int) error
+
+	// heard yields what the records have told a listener.
+	heard(by listener) iter.Seq[heard]
 
 	// remember puts the rows in the cache.
 	remember()
 
 	// snapshots returns those of the rows that are due, and of which stream each is.
 	snapshots() ([]eventstore.StreamID, []eventstore.Snapshot)
+}
+
+// listener is told by the records of one table what happens to them.
+type listener interface {
+	// listen returns what a record that is about to tell something fills.
+	listen() any
+
+	// hear is told of an event, with what listen has returned, and pointers to the rows before it
+	// and after it, as [Table.foldTelling] has them.
+	hear(to any, before any, e eventstore.Recorded, after any)
+}
+
+// heard is what a record has told a listener.
+type heard struct {
+	first         eventstore.Recorded // of the events
+	told          any                 // what listen has returned
+	before, after any                 // pointers to the rows: before is nil if there was none, after if the record was purged
 }
 
 // parking says from which event on a record waits, and why.
@@ -55,10 +85,13 @@ type parking struct {
 
 // change is what a run of events means for one record.
 type change[R any] struct {
-	events []eventstore.Recorded
-	before *entry[R] // nil if there is no row
-	after  *entry[R] // nil if nothing can be done
-	parked *parking
+	events    []eventstore.Recorded
+	before    *entry[R] // nil if there is no row
+	ahead     *entry[R] // a later row that is known already
+	after     *entry[R] // nil if nothing can be done
+	listeners []listener
+	told      []any // to each of them
+	parked    *parking
 }
 
 func (c *change[R]) first() eventstore.Recorded { return c.events[0] }
@@ -82,31 +115,49 @@ func (t *Table[R]) changes(tenant domain.TenantID, ver int, c *cache) changes {
 	return &tableChanges[R]{table: t, tenant: tenant, ver: ver, cache: c, byID: make(map[uuid.UUID]*change[R])}
 }
 
-func (cs *tableChanges[R]) add(e eventstore.Recorded) {
+func (cs *tableChanges[R]) add(e eventstore.Recorded, listeners []listener) {
 	c := cs.byID[e.Stream.ID]
 	if c == nil {
-		c = new(change[R])
+		c = &change[R]{listeners: listeners}
 		cs.list, cs.byID[e.Stream.ID] = append(cs.list, c), c
 	}
 	c.events = append(c.events, e)
 }
 
-func (cs *tableChanges[R]) missing() (ids []uuid.UUID) {
+func (cs *tableChanges[R]) missing() (first []eventstore.Recorded) {
 	for _, c := range cs.list {
-		if c.before, _ = cs.cache.get(cs.table.name, c.first().Stream).(*entry[R]); c.before != nil {
-			if v := c.before.version(cs.table); c.first().Version-1 <= v && v <= c.last().Version {
-				continue
-			}
-			c.before = nil
-		}
-		if c.first().Version > 1 {
-			ids = append(ids, c.first().Stream.ID)
+		if !c.find(cs) {
+			first = append(first, c.first())
 		}
 	}
-	return ids
+	return first
 }
 
-func (cs *tableChanges[R]) queueLoad(b *pgx.Batch, ids []uuid.UUID) {
+// find finds the row before the events among those that are remembered. A later one will
+// do if nobody wants to hear what each event did to it.
+func (c *change[R]) find(cs *tableChanges[R]) bool {
+	prior := c.first().Version - 1
+	e, _ := cs.cache.get(cs.table.name, c.first().Stream).(*entry[R])
+	switch v := e.version(cs.table); {
+	case e == nil || v < prior || v > c.last().Version:
+	case v == prior || len(c.listeners) == 0:
+		c.before = e
+		return true
+	default:
+		c.ahead = e
+		if e.prior != nil && e.prior.version(cs.table) == prior {
+			c.before = e.prior
+			return true
+		}
+	}
+	return prior == 0
+}
+
+func (cs *tableChanges[R]) queueLoad(b *pgx.Batch, first []eventstore.Recorded) {
+	ids := make([]uuid.UUID, len(first))
+	for i, e := range first {
+		ids[i] = e.Stream.ID
+	}
 	b.Queue(cs.table.sql.load, cs.tenant.UUID, cs.ver, ids).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var id uuid.UUID
@@ -118,6 +169,10 @@ func (cs *tableChanges[R]) queueLoad(b *pgx.Batch, ids []uuid.UUID) {
 		}
 		return rows.Err()
 	})
+}
+
+func (cs *tableChanges[R]) begin(id uuid.UUID, row any) {
+	cs.byID[id].before, _ = row.(*entry[R])
 }
 
 // fold divides the records between workers, because no two have to do with one
@@ -145,6 +200,7 @@ func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
 			c.after, err = nil, nil
 		}
 	}()
+	tell := c.tell()
 	if c.before != nil && c.before.row == nil { // from the database
 		if c.before, err = decode[R](c.before.doc); halts(err) {
 			return err // a newer build has written more into the row than would be left of it
@@ -159,7 +215,13 @@ func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
 		c.after = c.before // somebody folded them before, just now
 		return nil
 	}
-	c.after, err = cs.table.fold(c.before, events)
+	if e := events[0]; len(events) == 1 && tell != nil && c.ahead != nil && c.ahead.version(cs.table) == e.Version {
+		if c.after = c.ahead.last(); c.after.doc != nil {
+			tell(c.before.rowOrNil(), e, c.after.row)
+		}
+		return nil // somebody folded it before, just now
+	}
+	c.after, err = cs.table.foldTelling(c.before, events, tell)
 	if halts(err) {
 		return err
 	}
@@ -171,13 +233,51 @@ func (cs *tableChanges[R]) foldOne(c *change[R]) (err error) {
 	default:
 		c.park(failed.event, classify(failed.err))
 		if n := slices.IndexFunc(events, func(e eventstore.Recorded) bool { return e.Version == failed.event.Version }); n > 0 {
-			c.after, err = cs.table.fold(c.before, events[:n])
+			c.after, err = cs.table.foldTelling(c.before, events[:n], c.tell())
 		}
 	}
 	if err != nil {
 		c.after = nil
 	}
 	return nil
+}
+
+// tell returns what tells those who listen of an event, nil if there are none. What they
+// were told before does not count any more.
+func (c *change[R]) tell() func(before *R, e eventstore.Recorded, after *R) {
+	if len(c.listeners) == 0 {
+		return nil
+	}
+	c.told = make([]any, len(c.listeners))
+	for i, l := range c.listeners {
+		c.told[i] = l.listen()
+	}
+	return func(before *R, e eventstore.Recorded, after *R) {
+		for i, l := range c.listeners {
+			l.hear(c.told[i], before, e, after)
+		}
+	}
+}
+
+func (cs *tableChanges[R]) heard(by listener) iter.Seq[heard] {
+	return func(yield func(heard) bool) {
+		for _, c := range cs.list {
+			i := slices.Index(c.listeners, by)
+			if i < 0 || c.after == nil || len(c.told) == 0 {
+				continue
+			}
+			h := heard{first: c.first(), told: c.told[i]}
+			if c.before != nil && c.before.doc != nil {
+				h.before = c.before.row
+			}
+			if c.after.doc != nil {
+				h.after = c.after.row
+			}
+			if !yield(h) {
+				return
+			}
+		}
+	}
 }
 
 // halts reports whether the way out is another build and not another event.

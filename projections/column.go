@@ -396,22 +396,20 @@ func (c column[R]) texts(r *R) []string {
 // single row is the usual case, and costs a sixth less if it is not unnested.
 type statements struct {
 	upsert, one, drop, load string // of the version $2
-	sweep                   string // of those that are neither served nor filled
 	// The IDs and versions of records of the one that serves that have changed after the
 	// position $2, not before $3, and that were made not after $4: live ones, and deleted ones.
 	changed [2]string
 
-	exists         string // nothing, but that there is the table with its columns
-	serving        string // the table, and the condition that rows are of the one that serves
-	find, checksum string // of the one that serves
-	findIndexed    string // IDs of rows of any: see [statements.probe]
+	upkeep      upkeepSQL
+	serving     string // the table, and the condition that rows are of the one that serves
+	find        string // of the one that serves
+	findIndexed string // IDs of rows of any: see [statements.probe]
 
 	// findWords returns a call of a function that returns the IDs of rows of the one that
 	// serves that have terms, up to so many.
 	findWords func(terms string, most int) string
 
 	words, dropWords string // writes the terms of rows of the version $2, and removes those of some
-	sweepWords       string // of the terms of rows that are neither served nor filled
 	some             string // likewise: find with a condition
 	pick, pickOf     string // likewise: IDs, perhaps among some
 }
@@ -431,7 +429,7 @@ func compose[R any](name string, cs []column[R]) statements {
 	all := strings.Join(cols, ", ")
 	const mine = " where tenant_id = $1 and ver = $2"
 	// What people see: the version of the rows that serves now.
-	ver := `(select coalesce(max(s.ver), 0) from crm.serving s where s.tenant_id = $1 and s.projection = '` + name + `')`
+	ver := servingOf(name)
 	serving := ` where tenant_id = $1 and ver = ` + ver
 	changed := " from " + from + serving + " and position > $2 and created_at <= $4"
 	const found = "id, doc, version, position, deleted_at is not null"
@@ -442,21 +440,15 @@ func compose[R any](name string, cs []column[R]) statements {
 		one:    insert + strings.Join(firsts, ", ") + update,
 		drop:   "delete from " + from + mine + " and id = any($3)",
 		load:   byID("$3", "id, doc", from+mine),
-		sweep: "delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
-			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
-			" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
 		changed: [2]string{
 			"select id, version" + changed + " and deleted_at is null and updated_at >= $3 order by updated_at desc limit $5",
 			"select id, version" + changed + " and deleted_at is not null and deleted_at >= $3 order by deleted_at desc limit $5",
 		},
-		exists:  "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
 		find:    byID("$2", found, from+serving),
 		some:    byID("$2", found, from+serving+" and %s"),
 		pick:    "select id from " + from + serving + " and %s order by id limit %d",
 		pickOf:  byID("$2", "id", from+serving+" and %s"),
 		serving: from + serving,
-		checksum: "select count(*), (coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)" +
-			" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
 		findWords: func(terms string, most int) string {
 			return fmt.Sprintf("crm.find_words('%s', %s, %s, %d)", name, ver, terms, most)
 		},
@@ -464,9 +456,19 @@ func compose[R any](name string, cs []column[R]) statements {
 		words: "insert into crm.words (tenant_id, projection, of_ver, of_id, terms) select $1, '" + name + "', $2, u.id, array_to_tsvector(u.terms::text[])" +
 			" from unnest($3::uuid[], $4::text[]) as u (id, terms) on conflict (tenant_id, projection, of_ver, of_id) do update set terms = excluded.terms where words.terms is distinct from excluded.terms",
 		dropWords: "delete from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = $2 and of_id = any($3)",
-		sweepWords: "delete from crm.words where tenant_id = $1 and ctid = any(array(select w.ctid from crm.words w" +
-			" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
-			" where w.tenant_id = $1 and w.projection = $2 and w.of_ver < s.latest and w.of_ver <> s.ver limit $3))",
+		upkeep: upkeepSQL{
+			sweeps: []string{
+				"delete from " + from + " where tenant_id = $1 and ctid = any(array(select t.ctid from " + from + " t" +
+					" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
+					" where t.tenant_id = $1 and t.ver < s.latest and t.ver <> s.ver limit $3))",
+				"delete from crm.words where tenant_id = $1 and ctid = any(array(select w.ctid from crm.words w" +
+					" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
+					" where w.tenant_id = $1 and w.projection = $2 and w.of_ver < s.latest and w.of_ver <> s.ver limit $3))",
+			},
+			exists: "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
+			checksum: "select count(*), (coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)" +
+				" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
+		},
 	}
 }
 

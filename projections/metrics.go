@@ -54,7 +54,7 @@ func (m *Models) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(parkedDesc, err)
 		return
 	}
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		ch <- prometheus.MustNewConstMetric(parkedDesc, prometheus.GaugeValue, float64(counts[p.Name()]), p.Name())
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Store   eventstore.Store
 	Tracker eventstore.Tracker
 	All     []Projection // usually [All]
+	Facts   []Facts      // usually [AllFacts]
 	Kinds   []string     // of records that have no table, or are known anyhow; an event of any other is one of a newer build
 	Owner   string       // names this node
 	Build   string       // names the program: a rebuild that another one began is begun anew
@@ -54,6 +55,7 @@ type Config struct {
 type Models struct {
 	cfg      Config
 	follower *eventstore.Follower
+	models   []Model // all tables, and all facts
 	byKind   map[string][]Projection
 	known    map[string]bool // the kinds of records
 	cache    *cache
@@ -79,14 +81,14 @@ func New(cfg Config) *Models {
 	cfg.Patience = cmp.Or(cfg.Patience, maxWait)
 	cfg.Changed = cmp.Or(cfg.Changed, mostChanged)
 	if cfg.Builds == nil {
-		cfg.Builds = NewBuilds(cfg.Wall, Build{Name: cfg.Build, All: cfg.All})
+		cfg.Builds = NewBuilds(cfg.Wall, Build{Name: cfg.Build, All: modelsOf(cfg.All, cfg.Facts)})
 	}
 	sessions, err := lru.New[domain.TenantID, session](cachedSessions)
 	if err != nil {
 		panic(err) // only for a size of 0
 	}
 	m := &Models{
-		cfg: cfg, byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cmp.Or(cfg.Cache, cachedRows)),
+		cfg: cfg, models: modelsOf(cfg.All, cfg.Facts), byKind: make(map[string][]Projection), known: make(map[string]bool), cache: newCache(cmp.Or(cfg.Cache, cachedRows)),
 		snapshots: NewSnapshots(cfg.Wall, cfg.Log), forms: make(map[string]eventstore.Form),
 		turn: make(chan struct{}, 1), sessions: sessions, watch: newWatch(), upkeep: upkeep{wake: make(chan struct{}, 1), restTimes: outdatedRest},
 	}
@@ -208,9 +210,9 @@ func (m *Models) openSession(ctx context.Context, tenant domain.TenantID) (sessi
 	made := make(map[string]int)
 	s := session{target: target{
 		tenant: tenant, group: Group, cache: m.cache,
-		vers: make(map[string]int, len(m.cfg.All)), parked: make(map[parkedStream]bool),
+		vers: make(map[string]int, len(m.models)), parked: make(map[parkedStream]bool),
 	}}
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		s.vers[p.Name()] = 0
 	}
 	err := m.cfg.Wall.Pipe(ctx, wall.Scope{Tenant: tenant, Duty: wall.Projector}, func(b *pgx.Batch) {
@@ -303,21 +305,29 @@ func each(row func(pgx.Rows) error) func(pgx.Rows) error {
 	}
 }
 
-// set is what events change in one table.
+// set is what events change in one model.
 type set struct {
 	name string
 	ver  int
+	writes
+}
+
+// tableSet is what events change in one table.
+type tableSet struct {
+	table Projection
 	changes
+	alone bool // it is only to be told to facts: the rows are not written
 }
 
 // step is what events change in the rows of a target, and from where to where
 // they bring its checkpoint.
 type step struct {
 	target
-	from eventstore.Checkpoint
-	to   eventstore.Position
-	sets []set
-	gone []eventstore.StreamID // that are purged by the events
+	from   eventstore.Checkpoint
+	to     eventstore.Position
+	tables []tableSet
+	sets   []set                 // what is written: to tables first, and then to facts
+	gone   []eventstore.StreamID // that are purged by the events
 }
 
 // done returns the checkpoint after the step. What is parked makes another
@@ -331,8 +341,8 @@ func (s *step) done() eventstore.Checkpoint {
 }
 
 func (s *step) remember() {
-	for _, set := range s.sets {
-		set.remember()
+	for _, table := range s.tables {
+		table.remember()
 	}
 }
 
@@ -357,62 +367,146 @@ func (m *Models) derive(ctx context.Context, t target, b eventstore.Batch, worke
 
 // deriveFrom is derive with rows that are got by a function.
 func (m *Models) deriveFrom(ctx context.Context, t target, b eventstore.Batch, workers int, get func(*pgx.Batch) error) (*step, error) {
-	sets, err := m.sort(t, b.Events)
+	d, err := m.sort(t, b.Events)
 	if err != nil {
 		return nil, err
 	}
 	if err = ctx.Err(); err == nil {
-		err = load(sets, get)
+		err = m.load(ctx, d.tables, get)
 	}
-	for _, s := range sets {
+	for _, s := range d.tables {
 		if err == nil {
 			err = s.fold(workers)
 		}
 	}
-	return &step{t, b.From, b.To(), sets, purgedBy(b.Events)}, err
-}
-
-// purgedBy returns the streams that end with one of some events.
-func purgedBy(events []eventstore.Recorded) (gone []eventstore.StreamID) {
-	for _, e := range events {
-		if domain.IsPurge(e.Type) {
-			gone = append(gone, e.Stream)
+	s := &step{target: t, from: b.From, to: b.To(), tables: d.tables}
+	for _, one := range d.tables {
+		if !one.alone {
+			s.sets = append(s.sets, set{one.table.Name(), t.vers[one.table.Name()], one.changes})
 		}
 	}
-	return gone
+	purges := purgesOf(b.Events)
+	for _, f := range d.facts {
+		f.gone(purges)
+		s.sets = append(s.sets, set{f.name, t.vers[f.name], f.factSet})
+	}
+	for _, e := range purges {
+		s.gone = append(s.gone, e.Stream)
+	}
+	return s, err
 }
 
-// sort gives each event to the tables that show records of its kind. Events of
-// parked streams wait in the log. An event of a kind that this build does not know may
-// be one that a newer build has a table for.
-func (m *Models) sort(t target, events []eventstore.Recorded) (sets []set, err error) {
-	byName := make(map[string]changes, len(t.vers))
+// purgesOf returns those of some events that end their stream.
+func purgesOf(events []eventstore.Recorded) (purges []eventstore.Recorded) {
+	for _, e := range events {
+		if domain.IsPurge(e.Type) {
+			purges = append(purges, e)
+		}
+	}
+	return purges
+}
+
+// sorting gives events to those whose rows they change.
+type sorting struct {
+	target
+	tables []tableSet // that have events
+	facts  []namedFacts
+	routes map[string]*route // by table
+}
+
+type namedFacts struct {
+	name string
+	factSet
+}
+
+// route is where the events of the records of a table go.
+type route struct {
+	changes   changes // nil if nowhere
+	ours      bool    // the rows of the table are written
+	listeners []listener
+	names     []string // of their facts
+}
+
+// sort gives each event to the tables that show records of its kind, and lets facts
+// listen. Events of parked streams wait in the log. An event of a kind that this build does
+// not know may be one that a newer build has a table for.
+func (m *Models) sort(t target, events []eventstore.Recorded) (*sorting, error) {
+	d := &sorting{target: t, routes: make(map[string]*route, len(m.cfg.All))}
+	for _, f := range m.cfg.Facts {
+		if ver, ours := t.vers[f.Name()]; ours {
+			d.facts = append(d.facts, namedFacts{f.Name(), f.set(t.tenant, ver)})
+		}
+	}
 	for _, e := range events {
 		if !m.known[e.Stream.Kind] {
 			return nil, fmt.Errorf("%q at %d: %w", e.Type, e.Position, domain.ErrUnknownEvent)
 		}
 		for _, p := range m.byKind[e.Stream.Kind] {
-			ver, ours := t.vers[p.Name()]
-			if !ours || t.parked[parkedStream{p.Name(), e.Stream.ID}] {
-				continue
+			r := d.routes[p.Name()]
+			if r == nil {
+				r = d.route(p)
+				d.routes[p.Name()] = r
 			}
-			cs := byName[p.Name()]
-			if cs == nil {
-				cs = p.changes(t.tenant, ver, t.cache)
-				byName[p.Name()], sets = cs, append(sets, set{p.Name(), ver, cs})
+			if r.changes != nil {
+				d.add(p.Name(), r, e)
 			}
-			cs.add(e)
 		}
 	}
-	return sets, nil
+	return d, nil
+}
+
+// route returns where the events of the records of a table go.
+func (d *sorting) route(p Projection) *route {
+	ver, ours := d.vers[p.Name()]
+	cs := p.changes(d.tenant, ver, d.cache)
+	r := &route{ours: ours}
+	for _, f := range d.facts {
+		if l := f.listener(p.Name(), cs, !ours); l != nil {
+			r.listeners, r.names = append(r.listeners, l), append(r.names, f.name)
+		}
+	}
+	if ours || len(r.listeners) > 0 {
+		r.changes, d.tables = cs, append(d.tables, tableSet{p, cs, !ours})
+	}
+	return r
+}
+
+func (d *sorting) add(table string, r *route, e eventstore.Recorded) {
+	listeners := r.listeners
+	if len(d.parked) > 0 {
+		if r.ours && d.parked[parkedStream{table, e.Stream.ID}] {
+			return
+		}
+		listeners = nil
+		for i, l := range r.listeners {
+			if !d.parked[parkedStream{r.names[i], e.Stream.ID}] {
+				listeners = append(listeners, l)
+			}
+		}
+		if !r.ours && len(listeners) == 0 {
+			return
+		}
+	}
+	r.changes.add(e, listeners)
 }
 
 // load gets the rows that are there already, if there are any that we do not
-// happen to remember.
-func load(sets []set, get func(*pgx.Batch) error) error {
+// happen to remember. What is only told to facts is not there: it follows from the log.
+func (m *Models) load(ctx context.Context, tables []tableSet, get func(*pgx.Batch) error) error {
 	loads := new(pgx.Batch)
-	for _, s := range sets {
-		if missing := s.missing(); len(missing) > 0 {
+	for _, s := range tables {
+		missing := s.missing()
+		for _, e := range missing {
+			if !s.alone {
+				continue
+			}
+			row, err := m.rowUntil(ctx, s.table, e.Stream, eventstore.Until{Version: e.Version - 1}, nil)
+			if err != nil && !isEvent(err) {
+				return err
+			}
+			s.begin(e.Stream.ID, row) // what cannot be folded does not follow from that
+		}
+		if len(missing) > 0 && !s.alone {
 			s.queueLoad(loads, missing)
 		}
 	}
@@ -420,6 +514,12 @@ func load(sets []set, get func(*pgx.Batch) error) error {
 		return nil
 	}
 	return get(loads)
+}
+
+// isEvent reports whether an error is about an event that cannot be folded.
+func isEvent(err error) bool {
+	_, ok := errors.AsType[*eventError](err)
+	return ok && !halts(err)
 }
 
 // write does a step. A row that the database refuses is parked, as if its events

@@ -44,7 +44,7 @@ type upkeep struct {
 // Outdated is what is known of rows that another build has made than this one, or that
 // nobody needs any more, of one tenant.
 type Outdated struct {
-	Tables []string            // whose rows have to be made again
+	Tables []string            // or facts, whose rows have to be made again
 	Unused []string            // that have rows of no use any more, after a rebuild that was interrupted
 	Done   eventstore.Position // how far a rebuild is that was begun; 0 if there is none
 }
@@ -75,7 +75,7 @@ func (m *Models) Outdated(ctx context.Context, tenant domain.TenantID) (o Outdat
 	if !begun {
 		o.Done = 0
 	}
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		one, own := rows[p.Name()]
 		if !own {
 			one.build = rows[rest].build
@@ -101,7 +101,7 @@ func (m *Models) outdated(ctx context.Context) (tenants []domain.TenantID, err e
 		return nil, err
 	}
 	var names []string
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		names = append(names, p.Name())
 	}
 	// A tenant without rows that serve has a checkpoint at 0, or none.
@@ -194,8 +194,8 @@ func (m *Models) renewTenant(ctx context.Context, tenant domain.TenantID) error 
 	if err != nil {
 		return err
 	}
-	var ps []Projection
-	for _, p := range m.cfg.All {
+	var ps []Model
+	for _, p := range m.models {
 		if slices.Contains(o.Tables, p.Name()) {
 			ps = append(ps, p)
 		}
@@ -263,7 +263,7 @@ func (m *Models) pause(ctx context.Context) error {
 // table, such as a column or words to search by, is not there for all of them yet, and
 // must not be used as if it were. It belongs into the round trip that reads the rows.
 // Builds are those of [Builds.madeBy], which asks nobody as a rule.
-func queueCurrent(b *pgx.Batch, tenant domain.TenantID, p Projection, builds []int, current *bool) {
+func queueCurrent(b *pgx.Batch, tenant domain.TenantID, p Model, builds []int, current *bool) {
 	b.Queue(`select coalesce(
 			(select build from crm.serving where tenant_id = $1 and projection = $2),
 			(select build from crm.serving where tenant_id = $1 and projection = $5), 0) = any($3)
@@ -273,7 +273,7 @@ func queueCurrent(b *pgx.Batch, tenant domain.TenantID, p Projection, builds []i
 
 // Current reports whether the rows of a table that serve are as this build makes them.
 // See queueCurrent, which tells in the round trip that reads them.
-func (m *Models) Current(ctx context.Context, p Projection, tenant domain.TenantID) (current bool, err error) {
+func (m *Models) Current(ctx context.Context, p Model, tenant domain.TenantID) (current bool, err error) {
 	builds, err := m.cfg.Builds.madeBy(ctx, p.Name())
 	if err != nil {
 		return false, err

@@ -191,11 +191,11 @@ func TestRowsOfAnOlderBuild(t *testing.T) {
 func TestOrderOfBuilds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	newerFirst := NewBuilds(f.db.Wall, Build{Name: "next", All: []Projection{shaded}})
-	last := NewBuilds(f.db.Wall, Build{Name: "last", All: []Projection{newWidgetsRevised()}, Step: 5})
-	olderSecond := NewBuilds(f.db.Wall, Build{Name: "old", All: []Projection{widgets}})
+	newerFirst := NewBuilds(f.db.Wall, Build{Name: "next", All: []Model{shaded}})
+	last := NewBuilds(f.db.Wall, Build{Name: "last", All: []Model{newWidgetsRevised()}, Step: 5})
+	olderSecond := NewBuilds(f.db.Wall, Build{Name: "old", All: []Model{widgets}})
 	var places []float64
-	for _, b := range []*Builds{last, newerFirst, olderSecond, NewBuilds(f.db.Wall, Build{Name: "old again", All: []Projection{widgets}})} {
+	for _, b := range []*Builds{last, newerFirst, olderSecond, NewBuilds(f.db.Wall, Build{Name: "old again", All: []Model{widgets}})} {
 		at, err := b.Place(t.Context())
 		if err != nil {
 			t.Fatal(err)

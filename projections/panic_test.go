@@ -75,7 +75,7 @@ func TestPanicWhileFolding(t *testing.T) {
 	cs.add(eventstore.Recorded{
 		Event:  eventstore.Event{Type: "widget.created", Schema: 1, Data: []byte(`{}`), Meta: []byte(`{}`)},
 		Stream: newWidget(tenant), Version: 1, Position: 1,
-	})
+	}, nil)
 	cs.missing()
 	if err := cs.fold(1); err != nil || len(cs.parked()) != 1 || cs.parked()[0].class != "panic" {
 		t.Errorf("parked %+v, %v", cs.parked(), err)

@@ -37,31 +37,43 @@ func (m *Models) Parked(ctx context.Context, tenant domain.TenantID) (list []Par
 	return list, err
 }
 
-// Unpark makes the row of a parked record from all of its events, and lets later
-// ones follow as usual. If it still cannot be done, it returns domain.Conflict
-// with the code still_parked, and the record stays parked.
+// Unpark makes the row of a parked record from all of its events, and what it tells in
+// facts, and lets later events follow as usual. If it still cannot be done, it returns
+// domain.Conflict with the code still_parked, and the record stays parked.
 func (m *Models) Unpark(ctx context.Context, p Projection, tenant domain.TenantID, id uuid.UUID) error {
 	scope := wall.Scope{Tenant: tenant, Duty: wall.Projector}
+	names := []string{p.Name()}
+	for _, f := range m.cfg.Facts {
+		if _, ok := f.follows(p.Name()); ok {
+			names = append(names, f.Name())
+		}
+	}
 	return m.cfg.Wall.InTenant(ctx, scope, func(tx wall.Tx) error {
 		at, err := lock(ctx, tx, Group, tenant) // nobody projects this tenant meanwhile
 		if err != nil {
 			return err
 		}
-		var ver int
-		if err := tx.QueryRow(ctx, `select coalesce((select ver from crm.serving where tenant_id = $1 and projection = $2), 0)`,
-			tenant.UUID, p.Name()).Scan(&ver); err != nil {
+		vers, err := servingVers(ctx, tx, tenant, names)
+		if err != nil {
 			return err
 		}
-		cs, err := m.refold(ctx, p, eventstore.StreamID{Tenant: tenant, Kind: p.Kind(), ID: id}, ver, at.Position)
+		t := target{tenant: tenant, cache: newCache(0), vers: make(map[string]int)}
+		for i, name := range names {
+			t.vers[name] = vers[i]
+		}
+		all, err := m.refold(ctx, t, eventstore.StreamID{Tenant: tenant, Kind: p.Kind(), ID: id}, at.Position)
 		if err != nil {
 			return err
 		}
 		b := new(pgx.Batch)
-		cs.queueWrite(b)
-		for _, still := range cs.parked() {
-			return stillParked(still.class)
+		for _, w := range all {
+			w.queueWrite(b)
+			for _, still := range w.parked() {
+				return stillParked(still.class)
+			}
 		}
-		b.Queue(`delete from es.parked where tenant_id = $1 and projection = $2 and ver = $3 and stream_id = $4`, tenant.UUID, p.Name(), ver, id)
+		b.Queue(`delete from es.parked p using unnest($2::text[], $4::int[]) as n (name, ver)
+			where p.tenant_id = $1 and p.projection = n.name and p.ver = n.ver and p.stream_id = $3`, tenant.UUID, names, id, vers)
 		queueNextGeneration(b, Group, tenant)
 		err = tx.SendBatch(ctx, b).Close()
 		if isRefused(err) {
@@ -71,24 +83,39 @@ func (m *Models) Unpark(ctx context.Context, p Projection, tenant domain.TenantI
 	})
 }
 
-// refold makes the row of a record from its events up to a position.
-func (m *Models) refold(ctx context.Context, p Projection, s eventstore.StreamID, ver int, upTo eventstore.Position) (changes, error) {
+// servingVers returns the versions of the rows of some models that serve.
+func servingVers(ctx context.Context, tx wall.Tx, tenant domain.TenantID, names []string) (vers []int, err error) {
+	err = tx.QueryRow(ctx, `select array(select coalesce(s.ver, 0) from unnest($2::text[]) with ordinality as n (name, place)
+		left join crm.serving s on s.tenant_id = $1 and s.projection = n.name order by n.place)`, tenant.UUID, names).Scan(&vers)
+	return vers, err
+}
+
+// refold makes the row of a record, and what it tells, from its events up to a position.
+func (m *Models) refold(ctx context.Context, t target, s eventstore.StreamID, upTo eventstore.Position) (all []writes, err error) {
 	events, err := m.events(ctx, s, 0, func(e eventstore.Recorded) bool { return e.Position <= upTo })
 	if err != nil {
 		return nil, err
 	}
-	cs := p.changes(s.Tenant, ver, newCache(0))
-	for _, e := range events {
-		cs.add(e)
-	}
-	cs.missing()
-	if err := cs.fold(1); err != nil {
+	d, err := m.sort(t, events)
+	if err != nil {
 		return nil, err
 	}
-	for _, still := range cs.parked() {
-		return nil, stillParked(still.class)
+	for _, one := range d.tables {
+		one.missing()
+		if err := one.fold(1); err != nil {
+			return nil, err
+		}
+		for _, still := range one.parked() {
+			return nil, stillParked(still.class)
+		}
+		all = append(all, one.changes)
 	}
-	return cs, nil
+	for _, f := range d.facts {
+		f.anew()
+		f.gone(purgesOf(events))
+		all = append(all, f.factSet)
+	}
+	return all, nil
 }
 
 func stillParked(class string) error {

@@ -37,9 +37,9 @@ var All = []Projection{
 
 // Projection is a [Table] of whatever rows.
 type Projection interface {
+	Model // whose name is that of the collection as well, such as "deals"
 	viewer.Kind
 
-	Name() string      // of the table and the collection, such as "deals"
 	Prefix() string    // of the IDs of the records
 	Row() reflect.Type // of what clients see of a record
 
@@ -47,7 +47,6 @@ type Projection interface {
 	Event(e eventstore.Recorded) (viewer.Event, error)
 
 	statements() statements
-	definition() definition
 	changes(tenant domain.TenantID, ver int, c *cache) changes
 
 	// replay returns the row, as an entry of the table, that events make of
@@ -71,6 +70,12 @@ type Projection interface {
 	// past adds entries that are not in the table to the arguments of a statement, and
 	// returns what to select some columns of them from, and their terms as [query.PastTerms].
 	past(tenant domain.TenantID, entries []any, columns []string, terms bool, a *query.Args) string
+
+	// mentions returns the records that a row, of which it is given a pointer, refers to.
+	mentions(row any) []mention
+
+	// source returns what facts that follow from the rows depend on, in lines: see [definition].
+	source() []string
 
 	// parse returns the entry that a document is of.
 	parse(doc []byte) (entry any, err error)

@@ -94,9 +94,9 @@ func shown(rules *viewer.Rules, d Document) (_ Document, err error) {
 // this build describes. A server must not serve then.
 func (m *Models) Verify(ctx context.Context) error {
 	var errs []error
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		err := m.cfg.Wall.Outside(ctx, wall.Reader, func(tx wall.Tx) error {
-			_, err := tx.Exec(ctx, p.statements().exists, uuid.Nil)
+			_, err := tx.Exec(ctx, p.upkeep().exists, uuid.Nil)
 			return err
 		})
 		if err != nil {
@@ -182,9 +182,9 @@ type Checksum struct {
 
 // Checksum returns the checksum of a tenant's rows. It shows nothing of them, so it
 // is for nobody in particular.
-func (m *Models) Checksum(ctx context.Context, p Projection, tenant domain.TenantID) (sum Checksum, err error) {
+func (m *Models) Checksum(ctx context.Context, p Model, tenant domain.TenantID) (sum Checksum, err error) {
 	_, err = m.read(ctx, tenant, func(b *pgx.Batch) {
-		b.Queue(p.statements().checksum, tenant.UUID).QueryRow(func(row pgx.Row) error { return row.Scan(&sum.Rows, &sum.Sum) })
+		b.Queue(p.upkeep().checksum, tenant.UUID).QueryRow(func(row pgx.Row) error { return row.Scan(&sum.Rows, &sum.Sum) })
 	})
 	return sum, err
 }

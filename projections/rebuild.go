@@ -27,7 +27,7 @@ const rebuildBatch = 5000
 // once, the new ones. It may be interrupted: begun again for the same
 // projections, it goes on where it was, unless another build began it. The
 // function progress, if there is one, is told every now and then how far it is.
-func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress func(done, of eventstore.Position), ps ...Projection) error {
+func (m *Models) Rebuild(ctx context.Context, tenant domain.TenantID, progress func(done, of eventstore.Position), ps ...Model) error {
 	return m.rebuild(ctx, tenant, pace{batch: m.cfg.Rebuild, workers: workers(), progress: progress}, ps)
 }
 
@@ -39,7 +39,7 @@ type pace struct {
 	rest     func(context.Context) error // called after each batch, if set: an error ends the rebuild
 }
 
-func (m *Models) rebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Projection) error {
+func (m *Models) rebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Model) error {
 	r, err := m.beginRebuild(ctx, tenant, at, ps)
 	if err != nil {
 		return fmt.Errorf("begin rebuild: %w", err)
@@ -82,7 +82,7 @@ func (r *rebuild) progress(done, of eventstore.Position) {
 }
 
 // beginRebuild begins a rebuild, or goes on with one.
-func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Projection) (*rebuild, error) {
+func (m *Models) beginRebuild(ctx context.Context, tenant domain.TenantID, at pace, ps []Model) (*rebuild, error) {
 	self, err := m.cfg.Builds.ours(ctx)
 	if err != nil {
 		return nil, err
@@ -301,7 +301,7 @@ func (r *rebuild) lastStep(ctx context.Context, tx wall.Tx, events int) (*step, 
 // none, and then those that are projected from the first event on.
 func (m *Models) Reset(ctx context.Context, tenant domain.TenantID) error {
 	names := []string{rest}
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		names = append(names, p.Name())
 	}
 	self, err := m.cfg.Builds.ours(ctx)
@@ -344,7 +344,7 @@ const sweepBatch = 5000
 // if it did not come to that.
 func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, names []string, pause func(context.Context) error) error {
 	scope := wall.Scope{Tenant: tenant, Duty: wall.Projector}
-	for _, p := range m.cfg.All {
+	for _, p := range m.models {
 		if !slices.Contains(names, p.Name()) {
 			continue
 		}
@@ -353,7 +353,7 @@ func (m *Models) sweep(ctx context.Context, tenant domain.TenantID, names []stri
 			b.Queue(`select ver from crm.serving where tenant_id = $1 and projection = $2`, tenant.UUID, p.Name()).
 				Query(each(func(rows pgx.Rows) error { return rows.Scan(&ver) }))
 		})
-		for _, sweep := range []string{p.statements().sweep, p.statements().sweepWords} {
+		for _, sweep := range p.upkeep().sweeps {
 			for deleted := int64(sweepBatch); err == nil && deleted == sweepBatch; {
 				err = m.cfg.Wall.Pipe(ctx, scope, func(b *pgx.Batch) {
 					b.Queue(sweep, tenant.UUID, p.Name(), sweepBatch).Exec(func(tag pgconn.CommandTag) error {

@@ -134,10 +134,10 @@ func (cs *tableChanges[R]) snapshots() (ids []eventstore.StreamID, snapshots []e
 
 // keepRows keeps snapshots of the rows that a step has made, as it comes along.
 func (m *Models) keepRows(ctx context.Context, s *step) {
-	for _, set := range s.sets {
-		ids, snapshots := set.snapshots()
+	for _, t := range s.tables {
+		ids, snapshots := t.snapshots()
 		for i, id := range ids {
-			m.snapshots.Keep(ctx, id, m.forms[set.name], snapshots[i])
+			m.snapshots.Keep(ctx, id, m.forms[t.table.Name()], snapshots[i])
 		}
 	}
 }

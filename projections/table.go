@@ -31,6 +31,7 @@ type Table[R any] struct {
 	columns  []column[R]
 	words    []words[R] // that records are found by
 	members  []string   // of the JSON of a row
+	refers   []mentioner
 	events   map[string]reflect.Type
 	revision int // see [revision]
 	event    func(eventstore.Recorded) (viewer.Event, error)
@@ -109,6 +110,7 @@ func table[R any, P row[R]](name string, of aggregate, parts ...part[R]) *Table[
 		p.addTo(t)
 	}
 	t.members = members(reflect.TypeFor[R]())
+	t.refers = mentioners(reflect.TypeFor[R]())
 	t.query = query.NewColumns(name, t.queryColumns()...).Searching(t.searched()...)
 	t.sql = compose(t.name, t.columns)
 	return t
@@ -185,8 +187,9 @@ func (t *Table[R]) valuesOf(r *R) query.Values {
 // the events up to its version, an entry may be old but never wrong. It is not
 // changed any more.
 type entry[R any] struct {
-	row *R
-	doc []byte // the JSON of the row; nil if the record was purged
+	row   *R
+	doc   []byte    // the JSON of the row; nil if the record was purged
+	prior *entry[R] // that it was made from, if nobody has projected the events in between yet
 }
 
 func (e *entry[R]) version(t *Table[R]) eventstore.Version {
@@ -200,15 +203,29 @@ func (e *entry[R]) version(t *Table[R]) eventstore.Version {
 var errOrder = errors.New("event does not follow the row")
 
 // fold returns what events make of a row. There must be at least one.
-func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entry[R], err error) {
+func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (*entry[R], error) {
+	return t.foldTelling(before, events, nil)
+}
+
+// foldTelling is fold. The function tell, if there is one, gets the rows before and after
+// each event that leaves one: nil before the first event of a record. They must not be
+// changed, and do not say yet who has made and changed the record.
+func (t *Table[R]) foldTelling(before *entry[R], events []eventstore.Recorded, tell func(before *R, e eventstore.Recorded, after *R)) (_ *entry[R], err error) {
 	r, err := t.begin(before, events[0])
 	if err != nil {
 		return nil, err
 	}
 	base := t.base(r)
-	for _, e := range events {
+	was := before.rowOrNil()
+	for i, e := range events {
+		if tell != nil && i > 0 {
+			was = new(*r)
+		}
 		if err := t.apply(r, e); err != nil {
 			return nil, &eventError{e, err}
+		}
+		if tell != nil && !base.purged {
+			tell(was, e, r)
 		}
 	}
 	if err := base.setActors(events); err != nil {
@@ -218,7 +235,23 @@ func (t *Table[R]) fold(before *entry[R], events []eventstore.Recorded) (_ *entr
 		return &entry[R]{row: r}, nil
 	}
 	doc, err := encode(r)
-	return &entry[R]{r, doc}, err
+	return &entry[R]{row: r, doc: doc}, err
+}
+
+// rowOrNil returns the row, nil if there is none.
+func (e *entry[R]) rowOrNil() *R {
+	if e == nil {
+		return nil
+	}
+	return e.row
+}
+
+// last returns the entry without those that it was made from.
+func (e *entry[R]) last() *entry[R] {
+	if e == nil || e.prior == nil {
+		return e
+	}
+	return &entry[R]{row: e.row, doc: e.doc}
 }
 
 // begin returns a row that may be changed, as it was before an event.
@@ -285,12 +318,20 @@ func (*Table[R]) Row() reflect.Type { return reflect.TypeFor[R]() }
 
 func (t *Table[R]) statements() statements { return t.sql }
 
+// upkeep implements [Model].
+func (t *Table[R]) upkeep() upkeepSQL { return t.sql.upkeep }
+
 func (t *Table[R]) replay(before any, events []eventstore.Recorded) (any, error) {
 	b, _ := before.(*entry[R])
 	if len(events) == 0 {
 		return b, nil
 	}
-	return t.fold(b, events)
+	after, err := t.fold(b, events)
+	if err != nil {
+		return nil, err
+	}
+	after.prior = b.last()
+	return after, nil
 }
 
 func (t *Table[R]) steps(before any, events []eventstore.Recorded) iter.Seq2[[]byte, error] {

@@ -96,7 +96,7 @@ func unused(t testing.TB, keeper string, engine postgres.Config, out io.Writer) 
 	store := &eventstore.Tail{Store: s.openLog(keeper, engine, log), Appended: func(t domain.TenantID, p eventstore.Position) { notify(t, p) }}
 	s.Store = store
 	s.Models = projections.New(projections.Config{
-		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All, Kinds: commands.Kinds(),
+		Wall: engine.Wall, Store: store, Tracker: postgres.NewTracker(engine.Wall), All: projections.All, Facts: projections.AllFacts, Kinds: commands.Kinds(),
 		Owner: "test", Build: "test", Signer: query.NewSigner([32]byte{1}), Log: log, Now: time.Now,
 		Patience: patience,
 	})

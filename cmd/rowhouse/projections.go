@@ -43,7 +43,7 @@ func (f databaseFlags) withReadModels(ctx context.Context, e *env, events logFla
 			return err
 		}
 		m.Models = projections.New(projections.Config{
-			Wall: w, Store: store, Tracker: m.tracker, All: projections.All, Kinds: commands.Kinds(),
+			Wall: w, Store: store, Tracker: m.tracker, All: projections.All, Facts: projections.AllFacts, Kinds: commands.Kinds(),
 			Owner: uuid.NewString(), Build: Version, Builds: builds, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 			Log: e.log, Now: time.Now,
 		})
@@ -105,14 +105,14 @@ type rebuildCmd struct {
 	databaseFlags
 	logFlags
 
-	Projection string `placeholder:"NAME" help:"Build this one only, such as deals."`
+	Projection string `placeholder:"NAME" help:"Build this one only, such as deals or timeline."`
 	Tenant     string `placeholder:"ID" help:"Build those of this tenant only."`
 }
 
 // Run builds read models again, a tenant at a time. It can be interrupted, and
 // goes on where it was when it is run again.
 func (c rebuildCmd) Run(ctx context.Context, e *env) error {
-	which := slices.DeleteFunc(slices.Clone(projections.All), func(p projections.Projection) bool {
+	which := slices.DeleteFunc(projections.EveryModel(), func(p projections.Model) bool {
 		return c.Projection != "" && c.Projection != p.Name()
 	})
 	if len(which) == 0 {
@@ -140,6 +140,6 @@ func (c rebuildCmd) Run(ctx context.Context, e *env) error {
 	})
 }
 
-func (m readModels) rebuild(ctx context.Context, t domain.TenantID, report func(done, of int64), which []projections.Projection) error {
+func (m readModels) rebuild(ctx context.Context, t domain.TenantID, report func(done, of int64), which []projections.Model) error {
 	return m.Rebuild(ctx, t, func(done, of eventstore.Position) { report(int64(done), int64(of)) }, which...)
 }

@@ -188,7 +188,7 @@ func (s *server) derive(ctx context.Context, db *database, metrics *prometheus.R
 	}
 	s.lookout = eventstore.NewLookout(eventstore.LookoutConfig{Tracker: tracker, Owner: s.node.name, Log: s.log, Now: time.Now})
 	s.models = projections.New(projections.Config{
-		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Kinds: commands.Kinds(),
+		Wall: s.wall, Store: s.store, Tracker: tracker, All: projections.All, Facts: projections.AllFacts, Kinds: commands.Kinds(),
 		Follower: eventstore.FollowerConfig{Lookout: s.lookout},
 		Owner:    s.node.name, Build: Version, Builds: builds, Signer: query.NewSigner([32]byte(db.root.Derive("cursor", 32))),
 		Cache: max(1, int(c.Cache)/2), Log: s.log, Now: time.Now,
@@ -220,7 +220,7 @@ func buildsOf(w *wall.Wall) (*projections.Builds, error) {
 	if err != nil {
 		return nil, fmt.Errorf("which steps of the schema there are: %w", err)
 	}
-	return projections.NewBuilds(w, projections.Build{Name: Version, Step: step, All: projections.All}), nil
+	return projections.NewBuilds(w, projections.Build{Name: Version, Step: step, All: projections.EveryModel()}), nil
 }
 
 // takesOver reports whether a node takes over at once what another one holds of a group,
