@@ -55,6 +55,7 @@ func (r *resource) readOperations() []*operation {
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[projections.Entry](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.history)),
 		get(r.path("/{id}/events"), tenant, tag, r.id("events"), "List the events of "+r.one(), "The events that the "+of+" follows from, as they are in the log, from the first on.",
 			r.mayRead(), params(limitParam, cursorParam, minPositionParam), givesPage[Event](r.s), refuses(domain.NotFound, domain.Invalid), serve(r.events)),
+		r.timelineOperation(),
 	}
 }
 

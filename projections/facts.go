@@ -332,6 +332,9 @@ func (t *Table[R]) source() []string {
 	for _, m := range t.mentioning() {
 		lines = append(lines, "from "+t.name+" mentions in "+m)
 	}
+	if t.own != nil {
+		lines = append(lines, "from "+t.name+" mentions in fields of tenants' own")
+	}
 	return lines
 }
 

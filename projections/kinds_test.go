@@ -152,7 +152,7 @@ func TestKinds(t *testing.T) {
 		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()
 			life := lifeOf(t, p.Kind())
-			missing := slices.DeleteFunc(p.(interface{ eventTypes() []string }).eventTypes(), func(name string) bool {
+			missing := slices.DeleteFunc(p.EventNames(), func(name string) bool {
 				return name == p.Kind()+".purged" || slices.ContainsFunc(life, func(e any) bool { return newEvent(e).Type == name })
 			})
 			if len(missing) > 0 {
@@ -185,9 +185,6 @@ func TestKinds(t *testing.T) {
 		})
 	}
 }
-
-// eventTypes returns the events of the kind that the table shows.
-func (t *Table[R]) eventTypes() []string { return slices.Sorted(maps.Keys(t.known)) }
 
 // lifeOf returns every event that can happen to a record of a kind, in an order in
 // which they can. Without one in lives, it is the examples of stored events: that

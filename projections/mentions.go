@@ -1,10 +1,13 @@
 package projections
 
 import (
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 )
 
 // mention says that a row refers to a record.
@@ -55,6 +58,8 @@ func idsIn(t reflect.Type, within ...reflect.Type) idFinder {
 				found(id)
 			}
 		}
+	case t == reflect.TypeFor[own.Values]():
+		return nil // see ownMentions
 	case t.Implements(reflect.TypeFor[referring]()):
 		return func(v reflect.Value, found func(domain.ID)) {
 			r, _ := reflect.TypeAssert[referring](v)
@@ -116,14 +121,46 @@ func idsInStruct(t reflect.Type, within []reflect.Type) idFinder {
 // mentions implements [Projection].
 func (t *Table[R]) mentions(row any) (all []mention) {
 	r, _ := row.(*R)
-	if r == nil || len(t.refers) == 0 {
+	if r == nil || len(t.refers) == 0 && t.own == nil {
 		return nil
 	}
 	v := reflect.ValueOf(r).Elem()
 	for _, m := range t.refers {
 		m.ids(v.FieldByIndex(m.index), func(id domain.ID) { all = append(all, mention{id, m.member}) })
 	}
+	if t.own != nil {
+		values, _ := reflect.TypeAssert[own.Values](v.FieldByIndex(t.own))
+		all = append(all, ownMentions(values)...)
+	}
 	return all
+}
+
+// ownMentions returns the records that values of fields of the tenant's own are IDs of.
+// What type a field has is not said by the record: a text that is an ID is taken for one.
+func ownMentions(values own.Values) (all []mention) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		text, quoted := strings.CutPrefix(string(values[key]), `"`)
+		if !quoted || len(text) > maxID {
+			continue
+		}
+		if id, err := domain.ParseID(strings.TrimSuffix(text, `"`)); err == nil && id.Prefix != memberPrefix {
+			all = append(all, mention{id, own.Name(key)})
+		}
+	}
+	return all
+}
+
+const maxID = 60 // bytes of the text of an ID, and more
+
+// ownIndex returns where rows of a type have the values of fields of the tenant's own, nil
+// if they have none.
+func ownIndex(of reflect.Type) []int {
+	for _, m := range domain.Members(of) {
+		if of.FieldByIndex(m.Index).Type == reflect.TypeFor[own.Values]() {
+			return m.Index
+		}
+	}
+	return nil
 }
 
 // mentioning returns the members of rows that refer to records.

@@ -43,6 +43,8 @@ type Projection interface {
 	Prefix() string    // of the IDs of the records
 	Row() reflect.Type // of what clients see of a record
 
+	EventNames() []string // of the types of events that happen to the records, in order
+
 	// Event returns what the type of an event of a record says of its data.
 	Event(e eventstore.Recorded) (viewer.Event, error)
 
@@ -70,6 +72,10 @@ type Projection interface {
 	// past adds entries that are not in the table to the arguments of a statement, and
 	// returns what to select some columns of them from, and their terms as [query.PastTerms].
 	past(tenant domain.TenantID, entries []any, columns []string, terms bool, a *query.Args) string
+
+	// mentioning returns the members of rows, but for fields of tenants' own, that refer to
+	// records.
+	mentioning() []string
 
 	// mentions returns the records that a row, of which it is given a pointer, refers to.
 	mentions(row any) []mention

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Table[R any] struct {
 	words    []words[R] // that records are found by
 	members  []string   // of the JSON of a row
 	refers   []mentioner
+	own      []int // where a row has the values of fields of the tenant's own; nil if nowhere
 	events   map[string]reflect.Type
 	revision int // see [revision]
 	event    func(eventstore.Recorded) (viewer.Event, error)
@@ -110,7 +112,7 @@ func table[R any, P row[R]](name string, of aggregate, parts ...part[R]) *Table[
 		p.addTo(t)
 	}
 	t.members = members(reflect.TypeFor[R]())
-	t.refers = mentioners(reflect.TypeFor[R]())
+	t.refers, t.own = mentioners(reflect.TypeFor[R]()), ownIndex(reflect.TypeFor[R]())
 	t.query = query.NewColumns(name, t.queryColumns()...).Searching(t.searched()...)
 	t.sql = compose(t.name, t.columns)
 	return t
@@ -136,6 +138,9 @@ func (*Table[R]) Class(member string) domain.Class {
 	c, _ := domain.ClassOf(reflect.TypeFor[R](), member)
 	return c.Class
 }
+
+// EventNames returns the names of the types of events that happen to the records, in order.
+func (t *Table[R]) EventNames() []string { return slices.Sorted(maps.Keys(t.known)) }
 
 // Always returns the members that everybody sees who sees the record: which record it
 // is, and when it was made and changed.

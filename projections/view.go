@@ -209,6 +209,11 @@ func (m *Models) History(ctx context.Context, v *viewer.Viewer, p Projection, id
 			return nil, err
 		}
 	}
+	return m.changesOf(ctx, rules, p, s, from, to)
+}
+
+// changesOf is History for whoever is known to see the record.
+func (m *Models) changesOf(ctx context.Context, rules *viewer.Rules, p Projection, s eventstore.StreamID, from, to eventstore.Version) ([]Entry, error) {
 	row, events, err := m.between(ctx, p, s, from, to)
 	if err != nil {
 		return nil, err
