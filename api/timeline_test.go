@@ -76,7 +76,7 @@ func TestTimeline(t *testing.T) {
 	wantTimeline(t, ann, acme.Path(), "&actor="+first.Data[0].Actor.ID, "note.created  related")
 	wantTimeline(t, ann, acme.Path(), "&type=company.created&actor="+first.Data[0].Actor.ID)
 	wantTimeline(t, ann, acme.Path(), "&actor=system")
-	ann.Get(acme.Path()+"/timeline?limit=1").Want(http.StatusOK).Into(&first)
+	ann.Get(acme.Path() + "/timeline?limit=1").Want(http.StatusOK).Into(&first)
 	if c := first.Data[0].Changes; len(c) != 1 || c[0].Field != "name" || c[0].Old != "Acme" || c[0].New != "Acme Ltd" {
 		t.Errorf("changes %+v", c)
 	}

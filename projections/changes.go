@@ -67,7 +67,7 @@ type listener interface {
 
 	// hear is told of an event, with what listen has returned, and pointers to the rows before it
 	// and after it, as [Table.foldTelling] has them.
-	hear(to any, before any, e eventstore.Recorded, after any)
+	hear(to, before any, e eventstore.Recorded, after any)
 }
 
 // heard is what a record has told a listener.

@@ -63,7 +63,7 @@ func (l *factListener[T]) listen() any { return &told[T]{open: l.open} }
 
 // hear takes what an event tells. What panics is the fault of the facts, and not of the
 // table that the event changes.
-func (l *factListener[T]) hear(to any, before any, e eventstore.Recorded, after any) {
+func (l *factListener[T]) hear(to, before any, e eventstore.Recorded, after any) {
 	t := to.(*told[T]) //nolint:forcetypeassert // listen has made it
 	if l.feed.each == nil || t.failed != nil {
 		return

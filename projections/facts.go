@@ -36,7 +36,7 @@ type upkeepSQL struct {
 	checksum string   // of the rows that serve
 }
 
-// Models returns all read models that there are.
+// EveryModel returns all read models that there are.
 func EveryModel() []Model { return modelsOf(All, AllFacts) }
 
 func modelsOf(tables []Projection, facts []Facts) (all []Model) {

@@ -70,6 +70,56 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// The tables of facts are as they are declared.
+func TestFactTables(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, facts := range AllFacts {
+		columns, indexes := facts.(interface {
+			declared() (columns, indexes []string)
+		}).declared()
+		for statement, want := range map[string][]string{
+			`select column_name || ' ' || case data_type when 'ARRAY' then substr(udt_name, 2) || '[]' else udt_name end || case is_nullable when 'NO' then ' not null' else '' end
+				from information_schema.columns where table_schema = 'crm' and table_name = $1 and not column_name in ('tenant_id', 'ver') order by 1`: columns,
+			`select replace(replace(indexdef, ' USING btree', ''), 'CREATE UNIQUE INDEX', 'CREATE INDEX') || ';' from pg_indexes where schemaname = 'crm' and tablename = $1 order by 1`: indexes,
+		} {
+			rows, err := f.log.super.Query(t.Context(), statement, facts.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				got[i] = strings.NewReplacer(`"`, "", "((- position))", "(-position)").Replace(strings.ToLower(got[i])) // as people write it
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("crm.%s (-declared +migrated): write a migration\n%s", facts.Name(), diff)
+			}
+		}
+	}
+}
+
+// declared returns the columns of the table, and its indexes with that of the primary key.
+func (t *FactTable[T]) declared() (columns, indexes []string) {
+	names := strings.NewReplacer("bigint", "int8", "boolean", "bool")
+	for _, c := range t.columns {
+		typ, null := names.Replace(c.typ), " not null"
+		if typ == "int" {
+			typ = "int4"
+		}
+		if c.nullable {
+			null = ""
+		}
+		columns = append(columns, c.name+" "+typ+null)
+	}
+	key := fmt.Sprintf("create index %s_pkey on crm.%s (tenant_id, ver, %s);", t.name, t.name, strings.Join(t.key, ", "))
+	return columns, append(slices.Clone(t.indexes), key)
+}
+
 // checkIndexes compares the indexes of a table with those that its lists need.
 func checkIndexes(t *testing.T, f *fixture, p Projection) {
 	t.Helper()
