@@ -46,6 +46,7 @@ type Builds struct {
 type build struct {
 	place  float64
 	tables map[string]string
+	terms  map[string]bool // of which tables it makes terms as this build does
 	step   int64
 	knows  []int64
 }
@@ -133,6 +134,10 @@ func (b *Builds) look(ctx context.Context) error {
 		return fmt.Errorf("look which builds there are: %w", err)
 	}
 	for id, one := range known {
+		one.terms = make(map[string]bool)
+		for table := range b.own.tables {
+			_, one.terms[table] = slices.BinarySearch(one.knows, numbers(table, []string{termsLine()})[0])
+		}
 		one.knows = nil // nobody asks again
 		known[id] = one
 	}
@@ -248,13 +253,38 @@ func (b *Builds) tablesOf(id int) []string {
 
 // madeBy returns the builds that make the rows of a table as this one does.
 func (b *Builds) madeBy(ctx context.Context, table string) (ids []int, err error) {
+	return b.those(ctx, func(id int) bool { return b.compare(table, id) == same })
+}
+
+// withTerms returns the builds that make terms of the texts in rows of a table as this one
+// does. Some may not make them of all texts that this one makes them of.
+func (b *Builds) withTerms(ctx context.Context, table string) (ids []int, err error) {
+	return b.those(ctx, func(id int) bool { return b.known[id].terms[table] })
+}
+
+// newTerms reports whether a build has come since it was looked last that makes terms of a
+// table as this one does.
+func (b *Builds) newTerms(ctx context.Context, table string, known []int) (bool, error) {
+	b.mu.Lock()
+	err := b.look(ctx)
+	b.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	ids, err := b.withTerms(ctx, table)
+	return slices.ContainsFunc(ids, func(id int) bool { return !slices.Contains(known, id) }), err
+}
+
+// those returns the builds that a function picks, which is called with mu.
+func (b *Builds) those(ctx context.Context, picked func(id int) bool) (ids []int, err error) {
 	if _, err := b.ours(ctx); err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	ids = []int{}
 	for id := range b.known {
-		if b.compare(table, id) == same {
+		if picked(id) {
 			ids = append(ids, id)
 		}
 	}

@@ -17,6 +17,13 @@ import (
 // because what makes all of them has. Then all rows are made again.
 const mechanism = 2
 
+// termsForm is raised when the terms of the same texts come out differently. Until then, and
+// as long as rows of a build with the same one serve, q finds what they have, also while rows
+// are made again because of something else.
+const termsForm = 1
+
+func termsLine() string { return fmt.Sprintf("terms %d", termsForm) }
+
 // revision says how often what the rows of a table follow from has changed in a way that
 // its columns and the members of its rows do not tell, such as what an event does to a
 // state. Whoever changes that adds revision(1) to the parts of the table, and later
@@ -55,7 +62,7 @@ func numbers(table string, lines ...[]string) (all []int64) {
 
 // definition implements [Projection].
 func (t *Table[R]) definition() definition {
-	d := definition{}
+	d := definition{rows: []string{termsLine()}}
 	if t.revision > 0 {
 		d.rows = append(d.rows, fmt.Sprintf("revision %d", t.revision))
 	}

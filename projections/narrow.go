@@ -2,6 +2,7 @@ package projections
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,11 +51,16 @@ func (m *Models) narrow(ctx context.Context, in lookup, p Projection, q query.Qu
 	if err != nil {
 		return narrowed{}, err
 	}
+	withTerms, err := m.cfg.Builds.withTerms(ctx, p.Name())
+	if err != nil {
+		return narrowed{}, err
+	}
 	var found [][]uuid.UUID
-	var current bool
+	var current, terms bool
 	at, err := in.look(ctx, func(b *pgx.Batch) {
 		found = make([][]uuid.UUID, len(probes))
 		queueCurrent(b, tenant, p, builds, &current)
+		queueCurrent(b, tenant, p, withTerms, &terms)
 		for i, probe := range probes {
 			if found[i] = probe.IDs; found[i] != nil {
 				continue
@@ -63,11 +69,20 @@ func (m *Models) narrow(ctx context.Context, in lookup, p Projection, q query.Qu
 			b.Queue(statement, append(query.Args{tenant.UUID}, args...)...).Query(each(func(rows pgx.Rows) error { return rows.Scan(&found[i]) }))
 		}
 	})
-	if err == nil && !current && probes[0].Terms != "" { // rows of the release before have no terms
-		if probes[0].Exact {
-			return narrowed{}, errNoWords
+	if err == nil && !current && probes[0].Terms != "" { // rows of an older build may not have all of them
+		switch {
+		case probes[0].Exact && !terms:
+			if more, err := m.cfg.Builds.newTerms(ctx, p.Name(), withTerms); err != nil || !more {
+				return narrowed{}, cmp.Or(err, errNoWords)
+			}
+			return m.narrow(ctx, in, p, q)
+		case probes[0].Exact:
+			if search := q.OnlySearch(); search.Probes()[0].Terms != probes[0].Terms {
+				return m.narrow(ctx, in, p, search)
+			}
+		default:
+			probes, found = probes[1:], found[1:]
 		}
-		probes, found = probes[1:], found[1:]
 		if len(probes) == 0 {
 			return narrowed{}, nil
 		}

@@ -441,3 +441,67 @@ func waitFor(t *testing.T, so func() bool) {
 	}
 	t.Fatal("it does not come to that")
 }
+
+// What q looks for is found while rows of another build serve, by the older build as by
+// the newer one, with other conditions as well. Only if that build has made other terms,
+// or none, it is not looked for.
+func TestFindingInRowsOfAnotherBuild(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenant := f.newTenant()
+	for _, name := range []string{"Ada", "Bob", "Adam"} {
+		s := newWidget(tenant)
+		f.log.record(s, widgetCreated{Name: name})
+		f.log.record(s, widgetTagged{Tags: []string{"red"}})
+	}
+	f.project(t, tenant, 100)
+	next := hurry(f.upgrade(t))
+	looked, err := query.ReadSearch("ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(m *Models, text string) (listed, found int, err error) {
+		t.Helper()
+		p := m.cfg.All[0]
+		q, err := query.ParseJSON([]byte(text), p.Columns())
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := m.List(t.Context(), sees(tenant), p, q)
+		if err != nil {
+			return 0, 0, err
+		}
+		kinds, _, err := m.Search(t.Context(), sees(tenant), looked, 10, p)
+		for _, k := range kinds {
+			found += len(k.Hits)
+		}
+		return len(page.Documents), found, err
+	}
+	check := func(m *Models, when string) {
+		t.Helper()
+		for _, text := range []string{`{"q":"ada"}`, `{"q":"ada","filter":"tags has red"}`, `{"q":"ada","filter":"name contains da","count":"exact"}`} {
+			if listed, found, err := find(m, text); err != nil || listed != 2 || found != 2 {
+				t.Errorf("%s, by %s: %d listed, %d found, %v", when, text, listed, found, err)
+			}
+		}
+	}
+	if current(t, next, shaded, tenant) {
+		t.Fatal("the rows are current, so nothing is tried")
+	}
+	check(next, "the newer build, before it has made the rows again")
+	if _, err := f.log.super.Exec(t.Context(), `update crm.build set knows = '{}' where id = (select min(id) from crm.build)`); err != nil { // as if other terms were made
+		t.Fatal(err)
+	}
+	other := f.another(t, func(c *Config) { c.All = []Projection{shaded} })
+	if _, _, err := find(other, `{"q":"ada"}`); !errors.Is(err, errNoWords) {
+		t.Errorf("among other terms: %v", err)
+	}
+	if listed, _, err := find(other, `{"filter":"tags has red"}`); !errors.Is(err, errNoWords) || listed != 3 {
+		t.Errorf("among other terms: %d listed, and searched: %v", listed, err)
+	}
+	if err := next.renewOutdated(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(next, "the newer build, after it has made the rows again")
+	check(f.Models, "the older build, after that")
+}

@@ -111,7 +111,7 @@ func (m *Models) askForTerms(ctx context.Context, tenant domain.TenantID, kinds 
 	builds, current := make([][]int, len(kinds)), make([]bool, len(kinds))
 	for i, k := range kinds {
 		var err error
-		if builds[i], err = m.cfg.Builds.madeBy(ctx, k.p.Name()); err != nil {
+		if builds[i], err = m.cfg.Builds.withTerms(ctx, k.p.Name()); err != nil {
 			return 0, err
 		}
 	}
@@ -121,8 +121,15 @@ func (m *Models) askForTerms(ctx context.Context, tenant domain.TenantID, kinds 
 			k.queue(b, tenant, most)
 		}
 	})
-	if err == nil && slices.Contains(current, false) {
-		err = errNoWords
+	for i, k := range kinds {
+		if err != nil || current[i] {
+			continue
+		}
+		more, err := m.cfg.Builds.newTerms(ctx, k.p.Name(), builds[i])
+		if err != nil || !more {
+			return 0, cmp.Or(err, errNoWords)
+		}
+		return m.askForTerms(ctx, tenant, kinds, most)
 	}
 	return at, err
 }
@@ -221,6 +228,9 @@ func (m *Models) best(ctx context.Context, tenant domain.TenantID, s query.Searc
 
 func (t *Table[R]) match(doc []byte, s query.Search, sees func(member string) bool) (match, bool, error) {
 	e, err := decode[R](doc)
+	if halts(err) {
+		return match{}, true, nil // a newer build has made the row; the index has found it
+	}
 	if err != nil {
 		return match{}, false, err
 	}

@@ -70,6 +70,12 @@ func (q Query) FewDeleted() Query {
 	return q
 }
 
+// OnlySearch returns the query without conditions but for what q looks for.
+func (q Query) OnlySearch() Query {
+	q.Filter, q.rows = nil, nil
+	return q
+}
+
 // Key is a column to sort by. Nulls come last in both directions.
 type Key struct {
 	Column     *Column
