@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/api/apitest"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/viewer"
 )
 
@@ -235,5 +237,195 @@ func TestOwnFieldsOfClasses(t *testing.T) {
 			at := ann.Post("/object_types/contact/update_field", `{"key":"iban","class":"internal"}`).Want(http.StatusOK).Header.Get("Event-Position")
 			bob.With("Min-Position", at).Get(path).Want(http.StatusOK, "DE03")
 		})
+	}
+}
+
+// Lists are filtered and sorted by fields of every type, in both directions and through
+// pages, with records without a value at the end; in the next tenant the same key is
+// another field, or none.
+func TestListsByOwnFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	ownFields(ann)
+	cmp := []string{ann.Post("/companies", `{"name":"A"}`).ID(), ann.Post("/companies", `{"name":"B"}`).ID(), ann.Post("/companies", `{"name":"C"}`).ID()}
+	const usr = "usr_01jh2xk3v8e4t9p5w7y0z2b4d"
+	values := []string{
+		`"text":"alpha","long_text":"one\ntwo","number":-5,"decimal":"-1.5","money":{"amount":"1","currency":"EUR"},"bool":false,"date":"1999-12-31","datetime":"1999-12-31T10:00:00Z","select":"gold","multi_select":["gold"],"email":"Ada@example.org","phone":"+4930123456","url":"https://a.example/x","reference":"` + cmp[0] + `","user":"` + usr + `1"`,
+		`"text":"beta 7","long_text":"three","number":7,"decimal":"7","money":{"amount":"2","currency":"USD"},"bool":true,"date":"2026-02-28","datetime":"2026-02-28T10:00:00.5Z","select":"silver","multi_select":["gold","silver"],"email":"bea@bücher.example","phone":"+4930123457","url":"https://b.example/x","reference":"` + cmp[1] + `","user":"` + usr + `2"`,
+		`"text":"gamma","number":1000000,"decimal":"1000.25","money":{"amount":"3","currency":"EUR"},"bool":true,"date":"2030-01-01","datetime":"2030-01-01T00:00:00Z","select":"tin","multi_select":["tin"],"email":"cid@example.org","phone":"+14155550100","url":"https://c.example/x","reference":"` + cmp[2] + `","user":"` + usr + `3"`,
+	}
+	for i, v := range values {
+		ann.Post("/contacts", fmt.Sprintf(`{"first_name":"%d","custom":{%s}}`, i, v)).Want(http.StatusCreated)
+	}
+	ann.Post("/contacts", `{"first_name":"3"}`).Want(http.StatusCreated)
+	ann.Post("/contacts", `{"first_name":"4","custom":{"text":""}}`).Want(http.StatusCreated)
+	gone := ann.Post("/contacts", fmt.Sprintf(`{"first_name":"5","custom":{%s}}`, values[0])).Want(http.StatusCreated).Path()
+	ann.Delete(gone).Want(http.StatusOK)
+
+	names := func(c apitest.Client, query string) string {
+		t.Helper()
+		var list strings.Builder
+		for cursor := ""; ; {
+			var page struct {
+				Data []struct {
+					Name string `json:"first_name"`
+				}
+				Next string `json:"next_cursor"`
+			}
+			c.Get("/contacts?limit=2&" + query + "&cursor=" + cursor).Want(http.StatusOK).Into(&page)
+			for _, d := range page.Data {
+				list.WriteString(d.Name)
+			}
+			if cursor = page.Next; cursor == "" {
+				return list.String()
+			}
+		}
+	}
+	for filter, want := range map[string]string{
+		`custom.text = alpha`: "0", `custom.text != alpha`: "1234", `custom.text in (alpha, "beta 7")`: "01", `custom.text not in (alpha)`: "1234",
+		`custom.text is null`: "34", `custom.text is not null`: "012", `custom.text contains "eta"`: "1", `custom.text starts_with "AL"`: "0", `custom.text > b`: "12",
+		`custom.long_text is null`: "234", `custom.long_text is not null`: "01",
+		`custom.number = 7`: "1", `custom.number < 7`: "0", `custom.number >= 7`: "12", `custom.number in (7, -5)`: "01", `custom.number != 7`: "0234",
+		`custom.decimal = 7`: "1", `custom.decimal > -1.5`: "12", `custom.decimal <= 1000.25`: "012",
+		`custom.money.amount >= 2`: "12", `custom.money.currency = eur`: "02", `custom.money.amount is null`: "34",
+		`custom.bool = true`: "12", `custom.bool = false`: "0", `custom.bool != true`: "034", `custom.bool is null`: "34",
+		`custom.date = 2026-02-28`: "1", `custom.date < 2026-02-28`: "0", `custom.date >= 2026-02-28`: "12",
+		`custom.datetime > 2000-01-01`: "12", `custom.datetime = 2026-02-28T10:00:00.5Z`: "1",
+		`custom.select = gold`: "0", `custom.select in (gold, tin)`: "02", `custom.select is null`: "34", `custom.select != gold`: "1234",
+		`custom.multi_select has gold`: "01", `custom.multi_select any (silver, tin)`: "12", `custom.multi_select none (gold)`: "234", `custom.multi_select is null`: "34",
+		`custom.email = "ADA@EXAMPLE.ORG"`: "0", `custom.email contains "@example"`: "02", `custom.email = "bea@xn--bcher-kva.example"`: "1",
+		`custom.phone = "+49 30 123456"`: "0", `custom.phone starts_with "+4930"`: "01", `custom.phone contains 5550100`: "2",
+		`custom.url = "https://b.example/x"`: "1", `custom.url contains "example/x"`: "012",
+		`custom.reference = ` + cmp[1]: "1", `custom.reference is null`: "34", `custom.user = ` + usr + `3`: "2",
+		`custom.number = 7 or custom.text = alpha`: "01", `not (custom.number = 7)`: "0234", `custom.bool = true and custom.number > 7`: "2",
+		`custom.number = 7 or first_name = 3`: "13",
+	} {
+		if got := names(ann, "sort=first_name&filter="+url.QueryEscape(filter)); got != want {
+			t.Errorf("%s: %s, want %s", filter, got, want)
+		}
+		var page struct{ Data []struct{ ID string } }
+		ann.Post("/contacts/query", encode(t, map[string]any{"filter": filter, "sort": []string{"first_name"}, "count": "exact"})).Want(http.StatusOK, fmt.Sprintf(`"count":%d`, len(want))).Into(&page)
+		if len(page.Data) != len(want) {
+			t.Errorf("%s by query: %d", filter, len(page.Data))
+		}
+	}
+	for sort, want := range map[string]string{
+		"custom.text": "01234", "custom.number": "01234", "custom.decimal": "01234", "custom.money.amount": "01234", "custom.date": "01234", "custom.datetime": "01234",
+		"custom.email": "01234", "custom.select": "01234", "custom.bool,custom.number": "",
+		"custom.money.currency,custom.number": "02134", "custom.money.currency,-custom.number": "20143", "-custom.money.currency,-custom.number": "12043",
+		"first_name,custom.text": "01234", "-first_name,custom.text": "43210",
+	} {
+		if want == "" {
+			ann.Get("/contacts?sort="+sort).WantProblem(http.StatusUnprocessableEntity, "not_sortable")
+			continue
+		}
+		if got := names(ann, "sort="+sort); got != want {
+			t.Errorf("sort=%s: %s, want %s", sort, got, want)
+		}
+		if strings.Contains(sort, ",") || strings.HasPrefix(sort, "-") {
+			continue
+		}
+		if got := names(ann, "sort=-"+sort); got != "21043" {
+			t.Errorf("sort=-%s: %s, want 21043", sort, got)
+		}
+		if got := names(ann, "sort="+sort+"&filter="+url.QueryEscape("custom.number > -10")); got != "012" {
+			t.Errorf("sort=%s, filtered: %s", sort, got)
+		}
+		if got := names(ann, "sort="+sort+"&deleted=only"); got != "5" {
+			t.Errorf("sort=%s in the bin: %s", sort, got)
+		}
+		if got := names(ann, "sort="+sort+"&deleted=include"); len(got) != 6 || !strings.HasPrefix(strings.ReplaceAll(got, "5", "0"), "0012") {
+			t.Errorf("sort=%s of all: %s", sort, got)
+		}
+	}
+	if got := names(ann, "custom.number=7"); got != "1" {
+		t.Errorf("by a parameter: %s", got)
+	}
+	for _, q := range []string{"filter=custom.nothing%3D1", "sort=custom.nothing", "sort=custom.multi_select", "sort=custom.url", "custom.number=x", "filter=custom.select%3Dlead", "filter=custom.long_text%3Dx", "filter=custom.number+contains+7", "sort=custom.number&as_of=3"} {
+		if r := ann.Get("/contacts?" + q); r.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", q, r.Status, r.Body)
+		}
+	}
+	ann.Get("/contacts?custom.nothing=7").WantProblem(http.StatusBadRequest, "unknown_parameter")
+
+	// A tenant beside it.
+	bob.Get("/contacts?filter=custom.number%3D7").WantProblem(http.StatusUnprocessableEntity, "unknown_field")
+	bob.Post("/object_types/contact/fields", `{"key":"number","type":"text"}`).Want(http.StatusCreated)
+	bob.Post("/contacts", `{"first_name":"B","custom":{"number":"7"}}`).Want(http.StatusCreated)
+	for _, query := range []string{"sort=custom.number", "sort=-custom.number", "custom.number=7", "filter=custom.number+contains+7"} {
+		if got := names(bob, query); got != "B" {
+			t.Errorf("%s beside it: %s", query, got)
+		}
+	}
+
+	// What is changed is found by what it is now.
+	first := ann.Get("/contacts?custom.number=7").Want(http.StatusOK)
+	var page struct{ Data []struct{ ID string } }
+	first.Into(&page)
+	ann.Patch("/contacts/"+page.Data[0].ID, `{"custom":{"number":8,"text":null}}`).Want(http.StatusOK)
+	if got := names(ann, "custom.number=7") + "|" + names(ann, "custom.number=8") + "|" + names(ann, "sort=first_name&filter=custom.text+is+null"); got != "|1|134" {
+		t.Errorf("changed: %s", got)
+	}
+	list := ann.Post("/lists", `{"name":"Eights","object":"contact","kind":"dynamic","filter":"custom.number = 8"}`).Want(http.StatusCreated).Path()
+	ann.Get(list+"/members").Want(http.StatusOK, page.Data[0].ID)
+	ann.Post("/object_types/contact/archive_field", `{"key":"number"}`).Want(http.StatusOK)
+	ann.Get(list+"/members").Want(http.StatusOK, page.Data[0].ID)
+	ann.Post("/lists", `{"name":"x","object":"contact","kind":"dynamic","filter":"custom.nothing = 8"}`).Want(http.StatusUnprocessableEntity)
+}
+
+// q looks into fields whose definition says so, also into values that were there before, and
+// into nothing that somebody does not see. When all rows are made again, they are the same.
+func TestSearchInOwnFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	for _, c := range []apitest.Client{ann, bob} {
+		c.Post("/object_types/contact/fields", `{"key":"policy_no","type":"text"}`).Want(http.StatusCreated)
+		c.Post("/object_types/contact/fields", `{"key":"tier","type":"multi_select","searchable":true,"options":[{"key":"gold"}]}`).Want(http.StatusOK)
+	}
+	ada := ann.Post("/contacts", `{"first_name":"Ada","custom":{"policy_no":"Zebra 4711","tier":["gold"]}}`).Want(http.StatusCreated)
+	ann.Post("/contacts", `{"first_name":"Zebra"}`).Want(http.StatusCreated)
+	found := func(c apitest.Client, q string) bool {
+		t.Helper()
+		list := strings.Contains(c.Get("/contacts?q="+q).Want(http.StatusOK).Body, ada.ID())
+		all := strings.Contains(c.Get("/search?q="+q).Want(http.StatusOK).Body, ada.ID())
+		if list != all {
+			t.Errorf("%s is found in the list: %t, by the search: %t", q, list, all)
+		}
+		return list
+	}
+	if found(ann, "4711") || !found(ann, "gold") {
+		t.Error("what is to be searched is not what is found")
+	}
+	ann.Post("/object_types/contact/update_field", `{"key":"policy_no","searchable":true}`).Want(http.StatusOK)
+	for _, q := range []string{"4711", "zebra+47", "ada+zebra", "zeb+gold"} {
+		if !found(ann, q) || found(bob, q) {
+			t.Errorf("%s: %t, and beside it %t", q, found(ann, q), found(bob, q))
+		}
+	}
+	ann.Get("/search?q=4711").Want(http.StatusOK, `"custom.policy_no"`)
+	role := everyRight()
+	role["contact"].Members["custom.policy_no"] = viewer.Hidden
+	s.Let(access.Member, role)
+	if cid := ann.Key(access.Member); found(cid, "4711") || !found(cid, "gold") {
+		t.Error("somebody finds what they do not see, or not what they see")
+	}
+	ann.Key(access.Member).Get("/contacts?filter=custom.policy_no+is+not+null").WantProblem(http.StatusUnprocessableEntity, "unknown_field")
+	ann.Key(access.Member).Get("/contacts?sort=custom.policy_no").WantProblem(http.StatusUnprocessableEntity, "unknown_field")
+
+	before, err := s.Models.Checksum(t.Context(), projections.Contacts, ann.Tenant)
+	if err == nil {
+		err = s.Models.Rebuild(t.Context(), ann.Tenant, nil, projections.EveryModel()...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.Models.Checksum(t.Context(), projections.Contacts, ann.Tenant); err != nil || after != before {
+		t.Errorf("rows that are made again are not the same: %v %v %v", before, after, err)
+	}
+	ann.Get("/contacts?sort=-custom.policy_no&custom.policy_no=Zebra+4711").Want(http.StatusOK, ada.ID())
+	if !found(ann, "4711") {
+		t.Error("it is not found any more")
 	}
 }

@@ -62,6 +62,11 @@ func params(list ...*huma.Param) part {
 	}
 }
 
+// byOwn lets fields of the tenant's own of a kind of record be parameters.
+func byOwn(kind string) part {
+	return func(op *operation) { op.own, op.Extensions = true, map[string]any{ownExtension: kind} }
+}
+
 // quietly keeps requests out of the log, unless that shows everything.
 func quietly(op *operation) { op.quiet = true }
 

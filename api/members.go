@@ -5,15 +5,18 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
 	"github.com/rowhouse/rowhouse/domain/list"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
+	"github.com/rowhouse/rowhouse/viewer"
 )
 
 // memberPage is a page of the records in a list.
@@ -56,12 +59,20 @@ func members(x *exchange) error {
 // mayFilter refuses to tell which records meet the filter of a list, or have met it when
 // the list was frozen, if it is about fields that whoever asks does not see.
 func (x *exchange) mayFilter(view projections.Projection, filter string) error {
-	rules, err := x.viewer().Of(view)
-	if err != nil || filter == "" {
-		return err //nolint:wrapcheck // it says what it is about
+	if filter == "" {
+		return nil
 	}
-	_, anybody := view.Columns().Text(filter) // a frozen list may be about what is no field any more
-	if _, err := rules.Columns().Text(filter); err != nil && anybody == nil {
+	asksOwn := strings.Contains(filter, own.Member)
+	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), view, asksOwn)
+	if err != nil {
+		return err
+	}
+	all, err := x.s.Models.Columns(x.ctx(), viewer.Server(x.caller.Tenant(), domain.Actor{}), view, asksOwn)
+	if err != nil {
+		return err
+	}
+	_, anybody := all.Text(filter) // a frozen list may be about what is no field any more
+	if _, err := columns.Text(filter); err != nil && anybody == nil {
 		return domain.Forbidden.Refusef("forbidden", "the filter of the list is about fields that you may not see")
 	}
 	return nil
@@ -69,7 +80,7 @@ func (x *exchange) mayFilter(view projections.Projection, filter string) error {
 
 // matchingMembers answers with the records that meet the filter of a list.
 func (x *exchange) matchingMembers(view projections.Projection, filter string) error {
-	rules, err := x.viewer().Of(view)
+	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), view, strings.Contains(filter, own.Member))
 	if err != nil {
 		return err
 	}
@@ -79,7 +90,7 @@ func (x *exchange) matchingMembers(view projections.Projection, filter string) e
 			asked.Set(name, v)
 		}
 	}
-	q, err := query.Parse(asked, rules.Columns())
+	q, err := query.Parse(asked, columns)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 )
 
@@ -28,6 +29,7 @@ type operation struct {
 	problems []domain.Reason   // for which it can be refused, beside the common ones
 	quiet    bool              // asked again and again by machines: not worth a line in the log
 	waits    bool              // for the position in Min-Position
+	own      bool              // takes fields of the tenant's own as parameters
 	bulk     bool              // a large body is bulk work
 	serve    func(*exchange) error
 }
@@ -233,6 +235,7 @@ func (op *operation) checkQuery(values url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
 		switch {
+		case i < 0 && op.own && own.IsName(name): // whether there is such a field is looked at when it is read
 		case i < 0:
 			wrong.Add(badParameter(name, "unknown_parameter", "is not a parameter of this operation"))
 		case len(values[name]) > 1:

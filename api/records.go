@@ -1,14 +1,19 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 	"github.com/rowhouse/rowhouse/projections/query"
@@ -41,7 +46,7 @@ func (r *resource) readOperations() []*operation {
 	query := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The parameters of the list as members: limit, cursor, sort, filter (as text or as a tree of and, or, not and conditions), q, deleted, count, fields, as_of, and any field with a value that it must have."}
 	return []*operation{
 		get(r.path(""), tenant, tag, r.id("list"), "List "+r.many(), "A page that goes on where the one before ended shows each record once, whatever is added meanwhile.",
-			r.mayRead(), params(listParams...), params(r.columnParams()...), params(listAsOfParam, minPositionParam), list, refuses(domain.Invalid, domain.Conflict), serve(r.list)),
+			r.mayRead(), params(listParams...), params(r.columnParams()...), byOwn(r.view.Kind()), params(listAsOfParam, minPositionParam), list, refuses(domain.Invalid, domain.Conflict), serve(r.list)),
 		post(r.path("/query"), tenant, tag, r.id("query"), "List "+r.many()+" by a query in JSON", "The same as the list, for filters that are too long for a URL.",
 			r.mayRead(), params(minPositionParam), takesSchema(r.s, query, `{"filter":{"field":"created_at","op":"gte","value":"2026-01-01"},"sort":["-updated_at"],"limit":10}`),
 			list, refuses(domain.Invalid, domain.Conflict), serve(r.query)),
@@ -156,11 +161,11 @@ func moment(text string) (projections.Moment, error) {
 }
 
 func (r *resource) list(x *exchange) error {
-	rules, err := x.viewer().Of(r.view)
+	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), r.view, asksOwn(x.query))
 	if err != nil {
 		return err
 	}
-	q, err := query.Parse(x.query, rules.Columns())
+	q, err := query.Parse(x.query, columns)
 	if err != nil {
 		return err
 	}
@@ -176,15 +181,25 @@ func (r *resource) query(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	rules, err := x.viewer().Of(r.view)
+	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), r.view, bytes.Contains(data, []byte(own.Member)) || bytes.Contains(data, []byte(`"q"`)))
 	if err != nil {
 		return err
 	}
-	q, err := query.ParseJSON(data, rules.Columns())
+	q, err := query.ParseJSON(data, columns)
 	if err != nil {
 		return err
 	}
 	return r.answerList(x, q)
+}
+
+// asksOwn reports whether parameters of a list may be about fields of the tenant's own.
+func asksOwn(values url.Values) bool {
+	for name, list := range values {
+		if own.IsName(name) || name == "q" || slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, own.Member) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // answerList answers with a page of records. They are passed on as they are

@@ -336,7 +336,11 @@ func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
 	if len(gone) > 0 {
 		b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
 		b.Queue(cs.table.sql.dropWords, cs.tenant.UUID, cs.ver, gone)
+		if cs.table.custom != nil {
+			b.Queue(cs.table.sql.dropAllOwn, cs.tenant.UUID, cs.ver, gone)
+		}
 	}
+	cs.queueOwn(b)
 	if ids, terms := cs.words(); len(ids) > 0 {
 		b.Queue(cs.table.sql.words, cs.tenant.UUID, cs.ver, ids, terms)
 	}

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -319,7 +320,7 @@ func (t *Table[R]) searched() (members []string) {
 // terms returns the terms by which a row is found: the words of what q looks into, the
 // pieces of texts of which a part can be asked for, and the values of arrays.
 func (t *Table[R]) terms(v query.Vocabulary, r *R) query.Terms {
-	terms := t.searchTerms(v, r)
+	terms := t.ownTerms(v, r, t.searchTerms(v, r), true)
 	var taken []string // whose pieces are there already; a telephone number has none
 	for _, c := range t.columns {
 		parts, array := c.query.Type.HasParts(), c.query.Type.IsArray()
@@ -369,7 +370,7 @@ func (t *Table[R]) sameTerms(a, b *R) bool {
 			return false
 		}
 	}
-	return true
+	return t.custom == nil || maps.Equal(t.custom(a), t.custom(b))
 }
 
 // texts returns the values of a column that terms are made of.
@@ -412,6 +413,10 @@ type statements struct {
 	words, dropWords string // writes the terms of rows of the version $2, and removes those of some
 	some             string // likewise: find with a condition
 	pick, pickOf     string // likewise: IDs, perhaps among some
+
+	// Those of fields of the tenant's own: writes values, removes those of some rows but for
+	// some fields, and removes those of some rows.
+	own, dropOwn, dropAllOwn string
 }
 
 func compose[R any](name string, cs []column[R]) statements {
@@ -435,7 +440,9 @@ func compose[R any](name string, cs []column[R]) statements {
 	const found = "id, doc, version, position, deleted_at is not null"
 	insert := "insert into " + from + " (tenant_id, ver, " + all + ") select $1, $2, "
 	update := " on conflict (tenant_id, ver, id) do update set " + strings.Join(sets, ", ")
+	ownWrite, ownDrop, ownDropAll, ownSweep := ownStatements(name)
 	return statements{
+		own: ownWrite, dropOwn: ownDrop, dropAllOwn: ownDropAll,
 		upsert: insert + strings.Join(values, ", ") + " from unnest(" + strings.Join(params, ", ") + ") as u (" + all + ")" + update,
 		one:    insert + strings.Join(firsts, ", ") + update,
 		drop:   "delete from " + from + mine + " and id = any($3)",
@@ -464,10 +471,12 @@ func compose[R any](name string, cs []column[R]) statements {
 				"delete from crm.words where tenant_id = $1 and ctid = any(array(select w.ctid from crm.words w" +
 					" join crm.serving s on s.tenant_id = $1 and s.projection = $2" +
 					" where w.tenant_id = $1 and w.projection = $2 and w.of_ver < s.latest and w.of_ver <> s.ver limit $3))",
+				ownSweep,
 			},
 			exists: "select ver, " + all + " from " + from + " where tenant_id = $1 limit 0",
 			checksum: "select count(*), (coalesce(sum(hashtextextended((" + all + ")::text, 0)::numeric), 0)" +
-				" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
+				" + (select coalesce(sum(hashtextextended(of_id::text || terms::text, 0)::numeric), 0) from crm.words where tenant_id = $1 and projection = '" + name + "' and of_ver = " + ver + ")" +
+				" + (select coalesce(sum(hashtextextended((of_id, field, txt, mail, num, at, list)::text, 0)::numeric), 0) from crm.own_values where tenant_id = $1 and of_table = '" + name + "' and of_ver = " + ver + "))::text from " + from + serving,
 		},
 	}
 }

@@ -73,6 +73,9 @@ func (t *Table[R]) definition() definition {
 		}
 		d.rows = append(d.rows, line)
 	}
+	if t.custom != nil {
+		d.rows = append(d.rows, "values of fields of the tenant's own")
+	}
 	for _, w := range t.words {
 		d.rows = append(d.rows, "words of "+w.member)
 	}

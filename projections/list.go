@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -44,12 +45,15 @@ func (m *Models) List(ctx context.Context, v *viewer.Viewer, p Projection, q que
 	if err != nil {
 		return Page{}, err
 	}
-	if q.Columns() != rules.Columns() {
+	if q.Columns().Base() != rules.Columns() {
 		return Page{}, fmt.Errorf("list %s: %w", p.Name(), errColumns)
 	}
 	rows, some := rules.Rows()
 	if !some {
 		return Page{}, domain.Forbidden.Refusef("forbidden", "you may not look at %s", p.Name())
+	}
+	if q.AsOf != (query.Moment{}) && q.AsksOwn() {
+		return Page{}, domain.Check(false, q.AsOfAt, "not_of_the_past", "is not for lists that are filtered or sorted by fields of your own")
 	}
 	l := listing{Models: m, p: p, q: q.Within(v.Tenant(), rows), rows: rows}
 	page, err := l.q.Page(m.cfg.Signer, v.Tenant()) // what is wrong with the cursor is said before anything is read
@@ -159,13 +163,18 @@ func (l *listing) pageIn(ctx context.Context, in lookup) (Page, error) {
 	}
 	var result Page
 	var changed []aChange
+	var place []any
 	at, err := in.look(ctx, func(b *pgx.Batch) {
 		result, changed = Page{Documents: make([][]byte, 0, l.q.Limit)}, nil
 		if l.past != nil {
 			l.queueChanged(b, &changed)
 		}
-		b.Queue(statement, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, l.q.Limit, l.docOf) })
+		place = page.Place()
+		b.Queue(statement, args...).Query(func(rows pgx.Rows) error { return result.collect(rows, page, place, l.q.Limit, l.docOf) })
 	})
+	if err == nil && page.LeadsOwn() && n.ids == nil && result.Next == "" {
+		at, err = l.ownless(ctx, in, page, from, place, at, &result)
+	}
 	switch {
 	case err != nil:
 		return Page{}, err
@@ -183,10 +192,43 @@ func (l *listing) pageIn(ctx context.Context, in lookup) (Page, error) {
 	return result, err
 }
 
+// ownless adds records without a value in the field of the tenant's own by which the list is
+// sorted, as far as there is room left for them. Place is that of the last record so far.
+func (l *listing) ownless(ctx context.Context, in lookup, page query.Page, from string, place []any, at eventstore.Position, result *Page) (eventstore.Position, error) {
+	so := *result
+	full := len(so.Documents) == l.q.Limit
+	next := ""
+	if full {
+		var err error
+		if next, err = page.Cursor(place); err != nil {
+			return at, err
+		}
+	}
+	args := query.Args{l.q.Tenant().UUID}
+	statement := page.SelectOwnless(&args, "doc", from, l.q.Limit+1-len(so.Documents))
+	now, err := in.look(ctx, func(b *pgx.Batch) {
+		*result = so
+		result.Documents = slices.Clip(so.Documents)
+		b.Queue(statement, args...).Query(func(rows pgx.Rows) error {
+			if !full {
+				return result.collect(rows, page, page.Place(), l.q.Limit, l.docOf)
+			}
+			if rows.Next() {
+				result.Next = next
+			}
+			rows.Close()
+			return rows.Err()
+		})
+	})
+	if err == nil && now != at {
+		err = errMoved
+	}
+	return now, err
+}
+
 // collect reads the rows of a page. One more than asked for was selected, to
 // tell whether there is another page.
-func (r *Page) collect(rows pgx.Rows, page query.Page, limit int, docOf func(uuid.UUID) []byte) error {
-	place := page.Place()
+func (r *Page) collect(rows pgx.Rows, page query.Page, place []any, limit int, docOf func(uuid.UUID) []byte) error {
 	var doc []byte
 	targets := append([]any{&doc}, place...)
 	size := 0

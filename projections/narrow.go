@@ -116,9 +116,12 @@ func (s statements) probe(p query.Probe, most int) (string, query.Args) {
 	if p.Terms != "" {
 		return "select array(select " + s.findWords("$2", most) + ")", query.Args{p.Terms}
 	}
-	parts := make([]string, len(p.Where))
-	for i, where := range p.Where {
-		parts[i] = fmt.Sprintf(s.findIndexed, where, most)
+	parts := make([]string, 0, len(p.Where)+len(p.Own))
+	for _, where := range p.Where {
+		parts = append(parts, fmt.Sprintf(s.findIndexed, where, most))
+	}
+	for _, own := range p.Own {
+		parts = append(parts, fmt.Sprintf("(select of_id from %s limit %d)", own, most))
 	}
 	if len(parts) == 1 {
 		return "select array" + parts[0], p.Args

@@ -281,7 +281,7 @@ func (t *Table[R]) past(tenant domain.TenantID, rows []any, columns []string, te
 		v := query.NewVocabulary(tenant, t.prefix)
 		all := make([]string, len(entries))
 		for i, e := range entries {
-			all[i] = arrayText(t.searchTerms(v, e.row))
+			all[i] = arrayText(t.ownTerms(v, e.row, t.searchTerms(v, e.row), false).Sorted())
 		}
 		add(query.PastTerms, "text[]", "::text[]", all)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/content"
@@ -29,6 +30,7 @@ func records[R, S any, F record.Fields[F], K record.Kind[S, F], P row[R]](name s
 		texts("tags", query.Tag, func(r *R) []string { return foldedTags(common(r).Tags) }),
 		texts("external_ids", query.ExternalID, func(r *R) []string { return externalIDs(common(r).ExternalIDs) }),
 		fieldColumns[R]{},
+		ownValues[R](func(r *R) own.Values { return common(r).Custom }),
 		shownAs[R](fold.row), telling[R](eventsOf(agg.Aggregate)), recorded[R](agg.EventTypes()),
 		everyEvent[R](agg.Events(), func(r *R, e eventstore.Recorded) error { return fold.apply(P(r).base(), r, e) }),
 	)

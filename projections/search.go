@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
@@ -39,6 +41,10 @@ const candidates = 200
 // last comes first. Of a kind that has many, the best of [candidates] are returned.
 func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, limit int, ps ...Projection) ([]Found, eventstore.Position, error) {
 	var kinds []searchedKind
+	fields, err := m.OwnFields(ctx, v.Tenant())
+	if err != nil {
+		return nil, 0, err
+	}
 	for _, p := range ps {
 		rules, err := v.Of(p)
 		if err != nil {
@@ -48,8 +54,9 @@ func (m *Models) Search(ctx context.Context, v *viewer.Viewer, s query.Search, l
 		if !some || !rules.May(viewer.Read) {
 			continue
 		}
-		if anywhere, whole := s.Terms(v.Tenant(), rules.Columns()); anywhere != "" {
-			kinds = append(kinds, searchedKind{p: p, rules: rules, rows: rows, whole: whole, anywhere: anywhere})
+		columns, searched := ownColumns(rules, fields[p.Kind()])
+		if anywhere, whole := s.Terms(v.Tenant(), columns); anywhere != "" {
+			kinds = append(kinds, searchedKind{p: p, rules: rules, rows: rows, own: searched, whole: whole, anywhere: anywhere})
 		}
 	}
 	at, err := m.candidates(ctx, v.Tenant(), kinds)
@@ -78,10 +85,20 @@ type searchedKind struct {
 	rules *viewer.Rules
 	rows  query.Filter // the records that the viewer sees; nil if these are all
 
+	own []string // the members that are fields of the tenant's own, of those that are searched
+
 	whole, anywhere string // terms of records: see [query.Search.Terms]
 
 	ids  []uuid.UUID // live records that the viewer sees and that have terms, first those with whole words
 	more bool        // the index was not asked for all that have terms
+}
+
+// sees reports whether a member is looked into.
+func (k *searchedKind) sees(member string) bool {
+	if own.IsName(member) {
+		return slices.Contains(k.own, member)
+	}
+	return k.rules.Shows(member)
 }
 
 // mostSearched is how many records of a kind with the same terms are looked at to find
@@ -201,7 +218,7 @@ func (m *Models) best(ctx context.Context, tenant domain.TenantID, s query.Searc
 		}
 		for _, doc := range docs {
 			size += len(doc.JSON)
-			found, ok, err := k.p.match(doc.JSON, s, k.rules.Shows)
+			found, ok, err := k.p.match(doc.JSON, s, k.sees)
 			if err != nil {
 				return f, err
 			}
@@ -236,20 +253,29 @@ func (t *Table[R]) match(doc []byte, s query.Search, sees func(member string) bo
 	}
 	found := match{changed: t.base(e.row).UpdatedAt}
 	var best []int
-	for i, w := range t.words {
-		if !sees(w.member) {
-			continue
-		}
-		parts := s.Match(w.texts(e.row))
+	look := func(member string, weight int, texts []string) {
+		parts := s.Match(texts)
 		if best == nil {
 			best = make([]int, len(parts))
 		}
 		if slices.Max(parts) > 0 {
-			found.members = append(found.members, w.member)
+			found.members = append(found.members, member)
 		}
 		for k, n := range parts {
-			// What is said first of a record says most.
-			best[k] = max(best[k], n*(2*len(t.words)-i))
+			best[k] = max(best[k], n*weight)
+		}
+	}
+	for i, w := range t.words {
+		if sees(w.member) {
+			look(w.member, 2*len(t.words)-i, w.texts(e.row)) // what is said first of a record says most
+		}
+	}
+	if t.custom != nil {
+		values := t.custom(e.row)
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			if sees(own.Name(key)) {
+				look(own.Name(key), max(len(t.words), 1), ownTexts(values[key]))
+			}
 		}
 	}
 	for _, n := range best {

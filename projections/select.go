@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections/query"
 	"github.com/rowhouse/rowhouse/viewer"
@@ -35,24 +36,43 @@ func (m *Models) Select(ctx context.Context, v *viewer.Viewer, s domain.Selectio
 	}
 	var filter query.Filter
 	if s.IDs == nil && s.Filter != "" {
-		if filter, err = rules.Columns().Text(s.Filter); err != nil {
+		columns, err := m.columnsNow(ctx, v, p, strings.Contains(s.Filter, own.Member))
+		if err != nil {
+			return domain.Selected{}, err
+		}
+		if filter, err = columns.Text(s.Filter); err != nil {
 			return domain.Selected{}, at(s.FilterAt, err)
 		}
 	}
 	if s.IDs == nil && s.Most == 0 {
 		return domain.Selected{}, nil
 	}
-	head, err := m.cfg.Store.Head(ctx, v.Tenant())
-	if err == nil {
-		err = m.Wait(ctx, v.Tenant(), head)
-	}
-	if err != nil {
+	if err := m.waitForAll(ctx, v.Tenant()); err != nil {
 		return domain.Selected{}, err
 	}
 	if s.IDs != nil {
 		return m.selectIDs(ctx, v, p, s)
 	}
 	return m.selectFilter(ctx, v, p, filter, s)
+}
+
+// waitForAll waits until the read models show all that is in the log.
+func (m *Models) waitForAll(ctx context.Context, tenant domain.TenantID) error {
+	head, err := m.cfg.Store.Head(ctx, tenant)
+	if err == nil {
+		err = m.Wait(ctx, tenant, head)
+	}
+	return err
+}
+
+// columnsNow is [Models.Columns] when the read models show which fields there are.
+func (m *Models) columnsNow(ctx context.Context, v *viewer.Viewer, p Projection, asksOwn bool) (*query.Columns, error) {
+	if asksOwn {
+		if err := m.waitForAll(ctx, v.Tenant()); err != nil {
+			return nil, err
+		}
+	}
+	return m.Columns(ctx, v, p, asksOwn)
 }
 
 // Live returns those of some records that are live and that the viewer sees, in the order

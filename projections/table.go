@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/eventstore/content"
 	"github.com/rowhouse/rowhouse/projections/query"
@@ -30,8 +31,9 @@ type Table[R any] struct {
 	on       map[string]func(*R, eventstore.Recorded) error
 	base     func(*R) *Row
 	columns  []column[R]
-	words    []words[R] // that records are found by
-	members  []string   // of the JSON of a row
+	words    []words[R]          // that records are found by
+	custom   func(*R) own.Values // nil if records have no fields of the tenant's own
+	members  []string            // of the JSON of a row
 	refers   []mentioner
 	own      []int // where a row has the values of fields of the tenant's own; nil if nowhere
 	events   map[string]reflect.Type

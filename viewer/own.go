@@ -97,3 +97,9 @@ func (r *Rules) showOwn(values json.RawMessage, masked func(name string)) (json.
 	}
 	return out, err
 }
+
+// HasOwn reports whether records of the kind have fields of the tenant's own, of which the
+// viewer may see some.
+func (r *Rules) HasOwn() bool {
+	return r.kind != nil && slices.Contains(r.kind.Members(), own.Member) && (r.all || r.of(own.Member) >= ReadOnly)
+}

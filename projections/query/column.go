@@ -23,6 +23,8 @@ type Column struct {
 	// Stored says that what is in the column is known only when a record is stored,
 	// such as when that was. Filters that are decided before that cannot name it.
 	Stored bool
+
+	own *ownColumn // nil but for fields of a tenant's own
 }
 
 // Members returns the members of a record that the column follows from.
@@ -41,6 +43,7 @@ type Columns struct {
 	members map[string]bool
 	id      *Column
 	search  []string // the members that records are found in by q
+	base    *Columns // without fields of a tenant's own, if there are any; see Owning
 }
 
 // deletedAt is a column that every table has beside those that it describes: a

@@ -83,6 +83,12 @@ func (p Page) ranges(a *Args) (ranges []placeRange) {
 // after them those that [Page.Place] takes. From is the table and a condition, which
 // is joined to others by "and".
 func (p Page) Select(a *Args, columns, from string, limit int) string {
+	switch {
+	case p.LeadsOwn():
+		return p.selectOwn(a, columns, from, limit)
+	case p.keys[0].Column.own != nil:
+		return p.SelectOwnless(a, columns, from, limit)
+	}
 	columns += p.sortColumns()
 	most := " limit " + strconv.Itoa(limit)
 	var parts []string

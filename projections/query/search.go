@@ -260,7 +260,7 @@ func (f Leaf) terms(v Vocabulary) string {
 		}
 		return either(all)
 	case IsNull:
-		if f.Column.Type.isArray() && f.Values[0] == true {
+		if f.Column.Type.isArray() && f.Values[0] == true && f.Column.own == nil {
 			return lexeme(v.none(f.Column.Name))
 		}
 		return ""
@@ -332,6 +332,7 @@ type Probe struct {
 	Exact bool   // the terms are those that the parameter q asks for, and perhaps more
 
 	Where []string // the conditions that indexes of the table answer, of which records meet one; each with an order
+	Own   []string // likewise, of fields of the tenant's own: from where, and the condition
 	Args  Args     // their arguments, from $2 on
 
 	// Bin says that it is asked for the deleted records, and that there are others in the
@@ -378,6 +379,10 @@ func (q Query) probe(leaves []Leaf) (p Probe) {
 	}
 	args := Args{nil} // the tenant
 	for _, f := range leaves {
+		if f.Column.own != nil {
+			p.Own = append(p.Own, f.ownProbe(q.columns.table, &args))
+			continue
+		}
 		sql := f.SQL(&args)
 		for _, d := range q.Deleted.conditions() {
 			order := inOrder(deletedAt)
@@ -458,7 +463,7 @@ func (f Leaf) indexed() bool {
 	}
 	switch f.Op {
 	case Eq, In, Lt, Lte, Gt, Gte, IsNull:
-		return true
+		return f.Column.own == nil || f.ownIndexed()
 	}
 	return false
 }

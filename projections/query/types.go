@@ -18,15 +18,17 @@ type Type struct {
 	sql     string // the type of one value
 	ops     []Op
 	prefix  string // of IDs
-	bare    string // the first letters of JSON literals that are values too; strings always are
-	read    func(string) (any, bool)
-	part    func(string) (string, bool) // reads a part of a value, for contains and starts_with
-	forms   func(string) []form         // what columns may hold of such a part, if that is more than one thing
-	number  bool                        // values are telephone numbers, whose parts are found by the digits from each one on
-	write   func(any) string
-	slice   func([]any) any
-	target  func() any    // a new **T to scan into; nil for arrays, which have no order
-	value   func(any) any // the T that a **T leads to, or nil
+
+	orderless bool   // nobody sorts by them
+	bare      string // the first letters of JSON literals that are values too; strings always are
+	read      func(string) (any, bool)
+	part      func(string) (string, bool) // reads a part of a value, for contains and starts_with
+	forms     func(string) []form         // what columns may hold of such a part, if that is more than one thing
+	number    bool                        // values are telephone numbers, whose parts are found by the digits from each one on
+	write     func(any) string
+	slice     func([]any) any
+	target    func() any    // a new **T to scan into; nil for arrays, which have no order
+	value     func(any) any // the T that a **T leads to, or nil
 }
 
 // The types of columns. A null array is the same as an empty one.
