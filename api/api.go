@@ -106,7 +106,7 @@ func (s *Server) route(resources []*resource) (http.Handler, error) {
 		d.tag(r.tag(), r.kind.About())
 		ops = append(ops, r.operations()...)
 	}
-	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d))
+	ops = slices.Concat(ops, s.door(resources), s.feed(), s.about(d), []*operation{s.ownDocument(d)})
 	d.complete(s, ops)
 	r := chi.NewRouter()
 	r.NotFound(nowhere)

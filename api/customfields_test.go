@@ -429,3 +429,50 @@ func TestSearchInOwnFields(t *testing.T) {
 		t.Error("it is not found any more")
 	}
 }
+
+// The document of a tenant describes its own fields, of those that whoever asks sees, and
+// nothing of another tenant.
+func TestDocumentOfTenant(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	ownFields(ann)
+	at := ann.Post("/object_types/contact/fields", `{"key":"iban","type":"text","label":"Account","class":"sensitive"}`).Want(http.StatusOK).Header.Get("Event-Position")
+	bob.Post("/object_types/deal/fields", `{"key":"floor","type":"number"}`).Want(http.StatusCreated)
+	c := ann.With("Accept-Encoding", "identity").With("Min-Position", at)
+	r := c.Get("/openapi.json").Want(http.StatusOK, `"iban":`, `"Account"`, `"custom.money.amount"`, `"enum":["gold","silver","tin",null]`)
+	if strings.Contains(r.Body, `"floor"`) {
+		t.Error("it tells of another tenant")
+	}
+	c.With("If-None-Match", r.Header.Get("ETag")).Get("/openapi.json").Want(http.StatusNotModified)
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct{ Name string }
+		}
+	}
+	r.Into(&doc)
+	has := func(path string) bool {
+		for _, p := range doc.Paths[path]["get"].Parameters {
+			if p.Name == "custom.iban" {
+				return true
+			}
+		}
+		return false
+	}
+	if !has("/v1/tenants/{tenant_id}/contacts") || has("/v1/tenants/{tenant_id}/companies") {
+		t.Error("the parameters are not those of contacts alone")
+	}
+	role := everyRight()
+	role["contact"].Classes[domain.Sensitive] = viewer.Hidden
+	s.Let(access.Member, role)
+	seen := ann.Key(access.Member).With("Accept-Encoding", "identity").Get("/openapi.json").Want(http.StatusOK, `"custom.money.amount"`)
+	if strings.Contains(seen.Body, "iban") {
+		t.Error("it tells of a field that is not seen")
+	}
+	other := bob.With("Accept-Encoding", "identity").Get("/openapi.json").Want(http.StatusOK)
+	if strings.Contains(other.Body, "iban") || other.Header.Get("ETag") == r.Header.Get("ETag") {
+		t.Error("another tenant has the same document")
+	}
+	changed := ann.Post("/object_types/contact/update_field", `{"key":"iban","label":"Number"}`).Want(http.StatusOK).Header.Get("Event-Position")
+	ann.With("Accept-Encoding", "identity").With("Min-Position", changed).With("If-None-Match", r.Header.Get("ETag")).Get("/openapi.json").Want(http.StatusOK, `"Number"`)
+}

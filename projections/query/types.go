@@ -118,6 +118,9 @@ func array(of Type, ops []Op) Type {
 
 func (t Type) isArray() bool { return t.target == nil }
 
+// Expects says for people what values of the type are.
+func (t Type) Expects() string { return t.expects }
+
 // HasParts reports whether a part of a value can be asked for.
 func (t Type) HasParts() bool { return t.part != nil && slices.Contains(t.ops, Contains) }
 
