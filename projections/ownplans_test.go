@@ -65,3 +65,13 @@ func ownPlan(t *testing.T, f *fixture, page query.Page) string {
 	}
 	return strings.Join(plan, "\n")
 }
+
+// Lists can be asked for fields of every type.
+func TestOwnTypes(t *testing.T) {
+	t.Parallel()
+	for _, of := range own.Types() {
+		if len(OwnColumns(own.Field{Key: "x", Type: of})) == 0 {
+			t.Errorf("there is no way to ask for a field of the type %s: add one to ownTypes", of)
+		}
+	}
+}
