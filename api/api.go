@@ -97,7 +97,7 @@ func (s *Server) prepare() {
 // route returns what serves some kinds of records, and all else.
 func (s *Server) route(resources []*resource) (http.Handler, error) {
 	d := new(document)
-	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage(), s.listMembers(), s.search())
+	ops := slices.Concat(s.loginOperations(), s.tenants(), s.usage(), s.listMembers(), s.search(), s.stages())
 	for _, r := range resources {
 		s.prefixes[r.view.Kind()], s.views[r.view.Kind()] = r.view.Prefix(), r.view
 		for name, event := range r.kind.EventTypes() {

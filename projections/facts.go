@@ -16,6 +16,7 @@ import (
 
 // AllFacts lists all facts. This is the index of what is kept beside the tables.
 var AllFacts = []Facts{
+	StageTimes,
 	Timeline,
 }
 

@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -149,5 +150,103 @@ func (f *fixture) projectSeen(t *testing.T, tenant domain.TenantID) {
 		if err := f.handleOne(t.Context(), eventstore.Batch{Tenant: tenant, From: at, Events: events[int(at.Position):i]}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A price is a fact that the row of a widget tells: what it costs, in each of its tags.
+type price struct {
+	of  uuid.UUID
+	tag string
+	eur string
+}
+
+func newPrices(tell func(*widgetRow) []price) *FactTable[price] {
+	return facts("prices", []string{"of_id", "tag"},
+		always("of_kind", "text", func(*price) string { return "widget" }),
+		always("of_id", "uuid", func(p *price) plainUUID { return plainUUID(p.of) }),
+		always("tag", "text", func(p *price) string { return p.tag }),
+		textual(always("eur", "numeric", func(p *price) string { return p.eur })),
+		factRevision[price](1),
+		fromRow(widgets, tell),
+	)
+}
+
+func pricesOf(w *widgetRow) (list []price) {
+	for _, tag := range w.Tags {
+		if tag == "panic" {
+			panic("in the facts")
+		}
+		list = append(list, price{w.ID.UUID, tag, w.Price.Amount})
+	}
+	return list
+}
+
+const pricesSQL = `set role rowhouse_owner; create table crm.prices (tenant_id uuid not null, ver int not null, of_kind text not null, of_id uuid not null,
+	tag text not null, eur numeric not null, primary key (tenant_id, ver, of_id, tag)); set role none;
+	select sec.build_wall('crm.prices', 'rowhouse_reader', 'rowhouse_projector');
+	grant select on crm.prices to rowhouse_reader; grant select, insert, update, delete on crm.prices to rowhouse_projector;`
+
+// What a row tells takes the place of what it told before. What the facts or the database
+// cannot take parks the facts of one record, and not its row, until that is mended; nothing
+// that was purged stays.
+func TestFactsOfRows(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *Config) { c.Facts = []Facts{newPrices(pricesOf)} })
+	if _, err := f.log.super.Exec(t.Context(), pricesSQL); err != nil {
+		t.Fatal(err)
+	}
+	tenant := f.newTenant()
+	one, two, bad, worse := newWidget(tenant), newWidget(tenant), newWidget(tenant), newWidget(tenant)
+	ten := domain.Money{Amount: "10", Currency: "EUR"}
+	for i, s := range []eventstore.StreamID{one, two, bad, worse} {
+		f.log.record(s, widgetCreated{Name: strconv.Itoa(i), Price: ten}, widgetTagged{Tags: []string{"a", "b"}})
+	}
+	want := func(how string, lines ...string) {
+		t.Helper()
+		rows, err := f.log.super.Query(t.Context(), `select d.name || ' ' || p.tag from crm.prices p join crm.widgets d on d.tenant_id = p.tenant_id and d.id = p.of_id and d.ver = 0
+			where p.tenant_id = $1 and p.ver = `+servingOf("prices"), tenant.UUID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if slices.Sort(got); err != nil || !slices.Equal(got, lines) {
+			t.Errorf("%s: %q, want %q, %v", how, got, lines, err)
+		}
+	}
+	f.project(t, tenant, 3)
+	want("at first", "0 a", "0 b", "1 a", "1 b", "2 a", "2 b", "3 a", "3 b")
+	f.log.record(bad, widgetTagged{Tags: []string{"panic"}})
+	f.log.record(worse, widgetTagged{Tags: []string{"a"}}) // twice, which the key refuses
+	f.log.record(one, widgetTagged{Tags: []string{"c"}})
+	f.log.record(two, widgetRenamed{Name: "one"}, widgetPurged{})
+	f.project(t, tenant, 100)
+	f.log.record(bad, widgetRenamed{Name: "two"})
+	f.project(t, tenant, 100)
+	want("after some are parked", "0 a", "0 b", "0 c", "3 a", "3 b", "two a", "two b")
+	parked, err := f.Parked(t.Context(), tenant)
+	if err != nil || len(parked) != 2 || parked[0].Projection != "prices" || parked[1].Projection != "prices" {
+		t.Errorf("parked %+v, %v", parked, err)
+	}
+	if w := f.get(t, worse); len(w.Tags) != 3 {
+		t.Errorf("the row of a record whose facts are parked is %+v", w)
+	}
+	mended := f.another(t, func(c *Config) {
+		c.Facts = []Facts{newPrices(func(w *widgetRow) (list []price) {
+			for _, tag := range slices.Compact(slices.Sorted(slices.Values(w.Tags))) {
+				list = append(list, price{w.ID.UUID, tag, w.Price.Amount})
+			}
+			return list
+		})}
+	})
+	if err := mended.Unpark(t.Context(), widgets, tenant, bad.ID); err != nil {
+		t.Fatal(err)
+	}
+	want("after one is mended", "0 a", "0 b", "0 c", "3 a", "3 b", "two a", "two b", "two panic")
+	if err := mended.Rebuild(t.Context(), tenant, nil, mended.cfg.Facts[0]); err != nil {
+		t.Fatal(err)
+	}
+	want("after a rebuild", "0 a", "0 b", "0 c", "3 a", "3 b", "two a", "two b", "two panic")
+	if parked, err := mended.Parked(t.Context(), tenant); err != nil || len(parked) != 0 {
+		t.Errorf("parked %+v, %v", parked, err)
 	}
 }

@@ -66,16 +66,10 @@ func (m *Models) Timeline(ctx context.Context, v *viewer.Viewer, p Projection, i
 	if err != nil || len(s.kinds) == 0 {
 		return page, err
 	}
-	builds, err := m.cfg.Builds.madeBy(ctx, Timeline.Name())
-	if err != nil {
-		return page, err
-	}
 	statement, args := s.statement(v.Tenant(), p.Kind(), id, q)
 	var found []place
-	var current bool
-	page.Position, err = m.read(ctx, v.Tenant(), func(b *pgx.Batch) {
+	page.Position, err = m.readFacts(ctx, v.Tenant(), Timeline, errNoTimeline, func(b *pgx.Batch) {
 		found = nil
-		queueCurrent(b, v.Tenant(), Timeline, builds, &current)
 		b.Queue(statement, args...).Query(each(func(rows pgx.Rows) error {
 			var one place
 			err := rows.Scan(&one.kind, &one.id, &one.position, &one.version, &one.via)
@@ -83,9 +77,6 @@ func (m *Models) Timeline(ctx context.Context, v *viewer.Viewer, p Projection, i
 			return err
 		}))
 	})
-	if err == nil && !current {
-		err = errNoTimeline
-	}
 	if err != nil {
 		return page, fmt.Errorf("timeline: %w", err)
 	}
