@@ -133,7 +133,7 @@ func (o tenantOf) log(t *testing.T, via *node, ids map[string]bool) {
 func checkStream(t *testing.T, in <-chan jetstream.Msg, log map[string]bool, until time.Time) (last time.Time) {
 	t.Helper()
 	seen, at := make(map[string]bool), make(map[string]int)
-	timeout := time.After(time.Until(until) + 5*time.Second) // to read what is there
+	timeout := time.After(max(0, time.Until(until)) + 15*time.Second) // to read what is there
 	for len(seen) < len(log) {
 		var m jetstream.Msg
 		select {
