@@ -66,7 +66,7 @@ func everyCommand(t *testing.T, s *apitest.Server) []string {
 		if !given[k.Prefix()] && !slices.ContainsFunc(operations(t, s), func(op operation) bool { return prefixOf(op) == k.Prefix() && triedElsewhere(op) }) {
 			t.Errorf("no command was given to a record of the kind %s", k.Kind())
 		}
-		w.note(k.Kind(), c.Get("/"+collections[k.Prefix()]+"?deleted=include&limit=500"))
+		w.note(k.Kind(), c.Get("/"+collections[k.Prefix()]+"?deleted=include&limit=500&sort=created_at")) // some IDs follow from that of the tenant
 	}
 	w.note("events", c.Get("/events?limit=5000"))
 	return w.said
