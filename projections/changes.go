@@ -301,47 +301,57 @@ func classify(err error) string {
 	}
 }
 
-// written returns the rows to write, and the IDs of those to remove.
-func (cs *tableChanges[R]) written() (rows []*entry[R], gone []uuid.UUID) {
-	for _, c := range cs.list {
-		switch {
-		case c.after == nil:
-		case c.after.doc == nil:
-			gone = append(gone, c.first().Stream.ID)
-		default:
-			rows = append(rows, c.after)
+// rowsOf returns those of some changes that lead to rows, with these.
+func rowsOf[R any](list []*change[R]) (changed []*change[R], rows []*entry[R]) {
+	for _, c := range list {
+		if c.after != nil && c.after.doc != nil {
+			changed, rows = append(changed, c), append(rows, c.after)
 		}
 	}
-	return rows, gone
+	return changed, rows
 }
 
 func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
-	rows, gone := cs.written()
-	args, ok := cs.upsertArgs(rows)
-	if !ok {
-		for i := range rows {
+	changed, rows := rowsOf(cs.list)
+	if _, ok := cs.upsertArgs(rows); !ok {
+		for i, c := range changed {
 			if _, ok := cs.upsertArgs(rows[i : i+1]); !ok {
-				cs.refuse(rows[i], errPanic)
+				c.refuse(errPanic)
 			}
 		}
-		rows, gone = cs.written()
-		args, _ = cs.upsertArgs(rows)
+		changed, _ = rowsOf(cs.list)
 	}
-	switch {
-	case len(rows) == 1:
-		b.Queue(cs.table.sql.one, args...)
-	case len(rows) > 1:
-		b.Queue(cs.table.sql.upsert, args...)
-	}
-	if len(gone) > 0 {
-		b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
-		b.Queue(cs.table.sql.dropWords, cs.tenant.UUID, cs.ver, gone)
-		if cs.table.custom != nil {
-			b.Queue(cs.table.sql.dropAllOwn, cs.tenant.UUID, cs.ver, gone)
+	cs.queueRows(b, changed)
+	var gone []uuid.UUID
+	for _, c := range cs.list {
+		if c.after != nil && c.after.doc == nil {
+			gone = append(gone, c.first().Stream.ID)
 		}
 	}
-	cs.queueOwn(b)
-	if ids, terms := cs.words(); len(ids) > 0 {
+	if len(gone) == 0 {
+		return
+	}
+	b.Queue(cs.table.sql.drop, cs.tenant.UUID, cs.ver, gone)
+	b.Queue(cs.table.sql.dropWords, cs.tenant.UUID, cs.ver, gone)
+	if cs.table.custom != nil {
+		b.Queue(cs.table.sql.dropAllOwn, cs.tenant.UUID, cs.ver, gone)
+	}
+}
+
+// queueRows queues the statements that write rows, and what is kept of them beside the table.
+func (cs *tableChanges[R]) queueRows(b *pgx.Batch, changed []*change[R]) {
+	_, rows := rowsOf(changed)
+	if len(rows) == 0 {
+		return
+	}
+	args, _ := cs.upsertArgs(rows) // what it panics at was parked before
+	statement := cs.table.sql.upsert
+	if len(rows) == 1 {
+		statement = cs.table.sql.one
+	}
+	b.Queue(statement, args...)
+	cs.queueOwn(b, changed)
+	if ids, terms := cs.words(changed); len(ids) > 0 {
 		b.Queue(cs.table.sql.words, cs.tenant.UUID, cs.ver, ids, terms)
 	}
 }
@@ -349,12 +359,9 @@ func (cs *tableChanges[R]) queueWrite(b *pgx.Batch) {
 // words returns the terms of the rows, as arrays of text, without those that are known
 // to be in the database. A row that was remembered may be ahead of the database: then it
 // is the statement that leaves alone what is the same.
-func (cs *tableChanges[R]) words() (ids []uuid.UUID, terms []string) {
+func (cs *tableChanges[R]) words(changed []*change[R]) (ids []uuid.UUID, terms []string) {
 	v := query.NewVocabulary(cs.tenant, cs.table.prefix)
-	for _, c := range cs.list {
-		if c.after == nil || c.after.doc == nil {
-			continue
-		}
+	for _, c := range changed {
 		if c.before != nil && c.before.version(cs.table) < c.first().Version && cs.table.sameTerms(c.before.row, c.after.row) {
 			continue
 		}
@@ -379,41 +386,14 @@ func (cs *tableChanges[R]) upsertArgs(rows []*entry[R]) (args []any, ok bool) {
 }
 
 // refuse parks the record of a row that cannot be written.
-func (cs *tableChanges[R]) refuse(row *entry[R], because error) {
-	c := cs.byID[cs.table.base(row.row).ID.UUID]
+func (c *change[R]) refuse(because error) {
 	c.park(c.first(), classify(because))
 	c.after = nil
 }
 
 func (cs *tableChanges[R]) bisect(ctx context.Context, tx wall.Tx) error {
-	rows, _ := cs.written()
-	return cs.try(ctx, tx, rows)
-}
-
-// try writes rows, and if the database will not have them, finds out which.
-func (cs *tableChanges[R]) try(ctx context.Context, tx wall.Tx, rows []*entry[R]) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if _, err := tx.Exec(ctx, `savepoint try`); err != nil {
-		return err
-	}
-	args, _ := cs.upsertArgs(rows) // what it panics at was parked before
-	_, refusal := tx.Exec(ctx, cs.table.sql.upsert, args...)
-	if _, err := tx.Exec(ctx, `rollback to savepoint try`); err != nil {
-		return err
-	}
-	switch {
-	case refusal == nil:
-		return nil
-	case !isRefused(refusal):
-		return refusal
-	case len(rows) > 1:
-		half := len(rows) / 2
-		return errors.Join(cs.try(ctx, tx, rows[:half]), cs.try(ctx, tx, rows[half:]))
-	}
-	cs.refuse(rows[0], refusal)
-	return nil
+	changed, _ := rowsOf(cs.list)
+	return bisect(ctx, tx, changed, cs.queueRows, (*change[R]).refuse)
 }
 
 // isRefused reports whether the database would not take a value: it is no such

@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -218,31 +217,5 @@ func (cs *factChanges[T]) parked() (list []parking) {
 // bisect tries to write what records have told, and finds out of which the database will
 // not have it.
 func (cs *factChanges[T]) bisect(ctx context.Context, tx wall.Tx) error {
-	return cs.try(ctx, tx, cs.heard())
-}
-
-func (cs *factChanges[T]) try(ctx context.Context, tx wall.Tx, all []factsOf[T]) error {
-	if len(all) == 0 {
-		return nil
-	}
-	if _, err := tx.Exec(ctx, `savepoint try`); err != nil {
-		return err
-	}
-	b := new(pgx.Batch)
-	cs.queue(b, all)
-	refusal := tx.SendBatch(ctx, b).Close()
-	if _, err := tx.Exec(ctx, `rollback to savepoint try`); err != nil {
-		return err
-	}
-	switch {
-	case refusal == nil:
-		return nil
-	case !isRefused(refusal):
-		return refusal
-	case len(all) > 1:
-		half := len(all) / 2
-		return errors.Join(cs.try(ctx, tx, all[:half]), cs.try(ctx, tx, all[half:]))
-	}
-	cs.refuse(all[0].first, refusal)
-	return nil
+	return bisect(ctx, tx, cs.heard(), cs.queue, func(f factsOf[T], because error) { cs.refuse(f.first, because) })
 }

@@ -76,7 +76,7 @@ func comparedText(text string) (c compared) {
 
 // queueOwn queues the statements that write the values of rows whose events are about
 // fields of the tenant's own.
-func (cs *tableChanges[R]) queueOwn(b *pgx.Batch) {
+func (cs *tableChanges[R]) queueOwn(b *pgx.Batch, changed []*change[R]) {
 	if cs.table.custom == nil {
 		return
 	}
@@ -85,8 +85,8 @@ func (cs *tableChanges[R]) queueOwn(b *pgx.Batch) {
 	var txt, mail, list pgtype.FlatArray[*string]
 	var num pgtype.FlatArray[*int64]
 	var at pgtype.FlatArray[*time.Time]
-	for _, c := range cs.list {
-		if c.after == nil || c.after.doc == nil || !mentionsOwn(c.events) {
+	for _, c := range changed {
+		if !mentionsOwn(c.events) {
 			continue
 		}
 		id := plainUUID(c.first().Stream.ID)

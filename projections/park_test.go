@@ -31,12 +31,14 @@ func TestParking(t *testing.T) {
 		"panic":               {widgetExploded{}, "panic", 1},
 		"refused as value":    {widgetRenamed{Name: "a\x00b"}, "sqlstate 22021", 0},
 		"refused as too long": {widgetRenamed{Name: huge}, "sqlstate 54000", 0},
+		"refused as terms":    {widgetRenamed{Name: "poisonous"}, "sqlstate 23514", 0},
 	} {
 		for _, n := range []int{1, 2, 100} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				f := setup(t)
-				if _, err := f.db.Owner(t).Exec(t.Context(), `create index on crm.widgets (name)`); err != nil {
+				if _, err := f.db.Owner(t).Exec(t.Context(), `create index on crm.widgets (name);
+					alter table crm.words add check (terms::text not like '%poisonous%')`); err != nil {
 					t.Fatal(err)
 				}
 				tenant := f.newTenant()

@@ -315,5 +315,33 @@ func (m *Models) bisect(ctx context.Context, s *step) error {
 	return err
 }
 
+// bisect tries to write some things, and refuses those that the database will not have: it
+// tries all of them, and if that fails each half.
+func bisect[T any](ctx context.Context, tx wall.Tx, all []T, queue func(*pgx.Batch, []T), refuse func(T, error)) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `savepoint try`); err != nil {
+		return err
+	}
+	b := new(pgx.Batch)
+	queue(b, all)
+	refusal := tx.SendBatch(ctx, b).Close()
+	if _, err := tx.Exec(ctx, `rollback to savepoint try`); err != nil {
+		return err
+	}
+	switch {
+	case refusal == nil:
+		return nil
+	case !isRefused(refusal):
+		return refusal
+	case len(all) > 1:
+		half := len(all) / 2
+		return errors.Join(bisect(ctx, tx, all[:half], queue, refuse), bisect(ctx, tx, all[half:], queue, refuse))
+	}
+	refuse(all[0], refusal)
+	return nil
+}
+
 // workers is how many goroutines fold when there is much to fold.
 func workers() int { return runtime.GOMAXPROCS(0) }
