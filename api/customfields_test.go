@@ -339,6 +339,7 @@ func TestListsByOwnFields(t *testing.T) {
 			t.Errorf("sort=%s of all: %s", sort, got)
 		}
 	}
+	ann.Post("/contacts/query", `{"filter":{"field":"\u0063ustom.number","op":"eq","value":7},"count":"exact"}`).Want(http.StatusOK, `"count":1,`)
 	if got := names(ann, "custom.number=7"); got != "1" {
 		t.Errorf("by a parameter: %s", got)
 	}

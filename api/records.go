@@ -181,7 +181,7 @@ func (r *resource) query(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), r.view, bytes.Contains(data, []byte(own.Member)) || bytes.Contains(data, []byte(`"q"`)))
+	columns, err := x.s.Models.Columns(x.ctx(), x.viewer(), r.view, mayAskOwn(data))
 	if err != nil {
 		return err
 	}
@@ -190,6 +190,12 @@ func (r *resource) query(x *exchange) error {
 		return err
 	}
 	return r.answerList(x, q)
+}
+
+// mayAskOwn reports whether a query in JSON may be about fields of the tenant's own: what is
+// written with escapes may be anything.
+func mayAskOwn(data []byte) bool {
+	return slices.ContainsFunc([]string{own.Member, `"q"`, `\u`}, func(s string) bool { return bytes.Contains(data, []byte(s)) })
 }
 
 // asksOwn reports whether parameters of a list may be about fields of the tenant's own.
