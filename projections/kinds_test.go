@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -227,7 +228,7 @@ func lifeOf(t *testing.T, kind string) []any {
 	return life
 }
 
-// shape returns a document in lines, without what differs every time.
+// shape returns a document with a line for each member, without what differs every time.
 func shape(t *testing.T, doc []byte) []byte {
 	t.Helper()
 	var members map[string]any
@@ -239,14 +240,15 @@ func shape(t *testing.T, doc []byte) []byte {
 			members[name] = "some time"
 		}
 	}
-	var lines bytes.Buffer
-	e := json.NewEncoder(&lines)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "\t")
-	if err := e.Encode(members); err != nil {
-		t.Fatal(err)
+	var lines [][]byte
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		data, err := domain.Marshal(members[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Appendf(nil, "  %q: %s", name, data))
 	}
-	return lines.Bytes()
+	return slices.Concat([]byte("{\n"), bytes.Join(lines, []byte(",\n")), []byte("\n}\n"))
 }
 
 func compareGolden(t *testing.T, name string, got []byte) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/record"
 	"github.com/rowhouse/rowhouse/domain/task"
 )
 
@@ -176,29 +179,39 @@ func writeMigration(t *testing.T, table, sql string) {
 	t.Logf("wrote %s: look at it", name)
 }
 
-// ddl returns the migration that makes the table.
+// ddl returns the migration that makes the table: what the rows of all kinds have in a
+// paragraph, and a line for each column that is the kind's own.
 func (t *Table[R]) ddl() string {
-	var cols strings.Builder
+	members := slices.Concat(domain.Members(reflect.TypeFor[Row]()), domain.Members(reflect.TypeFor[record.Common]()))
+	shared := []string{"tenant_id uuid not null", "ver int not null"}
+	var lines, own []string
 	for _, c := range t.columns {
 		typ := strings.TrimSuffix(c.array, "[]")
 		if c.cast != "" {
 			typ = strings.TrimPrefix(c.cast, "::")
 		}
-		null := ""
+		column := c.sql + " " + typ
 		if !c.query.Nullable {
-			null = " not null"
+			column += " not null"
 		}
-		fmt.Fprintf(&cols, "    %s %s%s,\n", c.sql, typ, null)
+		if c.sql == "doc" || slices.ContainsFunc(members, func(m domain.Member) bool { return m.Name == c.sql }) {
+			shared = append(shared, column)
+		} else {
+			own = append(own, column)
+		}
 	}
-	return strings.NewReplacer("{name}", t.name, "{columns}", cols.String(), "{indexes}", strings.Join(t.indexes(), "\n")+"\n").Replace(`-- +goose Up
+	for some := range slices.Chunk(shared, 6) {
+		lines = append(lines, strings.Join(some, ", "))
+	}
+	cols := strings.Join(append(lines, own...), ",\n    ")
+	return strings.NewReplacer("{name}", t.name, "{columns}", cols, "{indexes}", strings.Join(t.indexes(), "\n")+"\n").Replace(`-- +goose Up
 
 -- The {name} of a tenant: see projections/{name}.go.
 -- What clients see is doc; the other columns are what lists filter and sort by.
 -- New rows are made under another ver while the old ones serve.
 create table crm.{name} (
-    tenant_id uuid not null,
-    ver int not null,
-{columns}    primary key (tenant_id, ver, id)
+    {columns},
+    primary key (tenant_id, ver, id)
 ) with (fillfactor = 85);
 -- Without ver: but for the time of a rebuild there is one only.
 {indexes}select sec.build_wall('crm.{name}', 'rowhouse_reader', 'rowhouse_projector');

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -195,7 +196,7 @@ func golden[S any](t *testing.T, agg Aggregate[S], cases []Case[S]) {
 		}
 	}
 	readable(t, agg, got)
-	text := indent(t, got)
+	text := got.lines(t)
 	if *update {
 		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, text, 0o644)); err != nil {
 			t.Fatal(err)
@@ -227,14 +228,16 @@ func readable[S any](t *testing.T, agg Aggregate[S], all stored) {
 	}
 }
 
-func indent(t *testing.T, v any) []byte {
+// lines returns the examples as JSON, with a line for each.
+func (all stored) lines(t *testing.T) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		t.Fatal(err)
+	var lines [][]byte
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		data, err := domain.Marshal(all[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Appendf(nil, "  %q: %s", name, data))
 	}
-	return b.Bytes()
+	return slices.Concat([]byte("{\n"), bytes.Join(lines, []byte(",\n")), []byte("\n}\n"))
 }

@@ -3,6 +3,7 @@ package domaintest
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -13,11 +14,11 @@ import (
 )
 
 // RunRecord runs the cases of a kind of record, and those that every kind has:
-// of its owner, tags and external IDs, of deleting, restoring and purging. Made is
-// an event that makes a record.
+// of its owner, tags and external IDs, of deleting, restoring and purging, and of each of
+// its steps from each of its statuses. Made is an event that makes a record.
 func RunRecord[S any, F record.Fields[F], K record.Kind[S, F]](t *testing.T, agg record.Aggregate[S, F, K], made domain.Event[S], cases []Case[S]) {
 	t.Helper()
-	Run(t, agg, append(cases, common[S, F, K](made)...))
+	Run(t, agg, slices.Concat(cases, common[S, F, K](made), steps(t, agg.EventTypes(), made, cases)))
 }
 
 func common[S any, F record.Fields[F], K record.Kind[S, F]](made domain.Event[S]) []Case[S] {

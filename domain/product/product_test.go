@@ -29,9 +29,6 @@ func TestProduct(t *testing.T) {
 		{Name: "another one from a day on", Given: in(set(now)), When: product.SetPrice{Price: next}, Then: events{set(next)}},
 		{Name: "another one in its place", Given: in(set(now), set(next)), When: product.SetPrice{Price: price("9.50", "EUR", "")}, Then: events{set(price("9.50", "EUR", ""))}},
 		{Name: "no price is below nothing", Given: in(), When: product.SetPrice{Price: price("-1.00", "EUR", "")}, Err: domain.Invalid, At: "/price/amount"},
-		{Name: "a product is archived", Given: in(), When: product.Archive{}, Then: events{product.Archived{}}},
-		{Name: "once", Given: in(product.Archived{}), When: product.Archive{}, Err: domain.Conflict, Code: "state_conflict"},
-		{Name: "and put back", Given: in(product.Archived{}), When: product.Unarchive{}, Then: events{product.Unarchived{}}},
 		{Name: "nothing has no price", When: product.SetPrice{Price: now}, Err: domain.NotFound},
 	})
 

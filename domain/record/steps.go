@@ -54,6 +54,9 @@ type Stepped[C Stepper, S any, F Fields[F], K interface {
 	By C // the command
 }
 
+// Command returns the command whose step it is.
+func (e Stepped[C, S, F, K]) Command() Stepper { return e.By }
+
 func (e Stepped[C, S, F, K]) EventType() string { return kindName[F]() + "." + e.By.Step().Event }
 
 func (e Stepped[C, S, F, K]) Apply(s *S) {

@@ -69,16 +69,9 @@ func TestTask(t *testing.T) {
 		{Name: "what can wait", Given: in(rescheduled), When: task.Reschedule{}, Then: events{task.Rescheduled{From: &noon}}},
 		{Name: "a time that cannot be written is none", Given: in(), When: patch(`{"due_at":"9999-12-31T23:59:59-10:00"}`), Err: domain.Invalid, Code: "invalid_time", At: "/due_at"},
 
-		{Name: "a task is started", Given: in(), When: task.Start{}, Then: events{task.Started{}}},
-		{Name: "once", Given: in(task.Started{}), When: task.Start{}, Err: domain.Conflict, Code: "state_conflict"},
 		{Name: "completed", Given: in(task.Started{}), When: task.Complete{Outcome: "She will sign"}, Then: events{completed}},
 		{Name: "or completed at once", Given: in(), When: task.Complete{Outcome: "She will sign"}, Then: events{completed}},
-		{Name: "or called off", Given: in(), When: task.Cancel{}, Then: events{task.Cancelled{}}},
-		{Name: "what is called off is not done", Given: in(task.Cancelled{}), When: task.Complete{}, Err: domain.Conflict, Code: "state_conflict"},
-		{Name: "what is done is not called off", Given: in(completed), When: task.Cancel{}, Err: domain.Conflict, Code: "state_conflict"},
-		{Name: "a task can be done again", Given: in(completed), When: task.Reopen{}, Then: events{task.Reopened{}}},
 		{Name: "and completed again", Given: in(completed, task.Reopened{}), When: task.Complete{Outcome: "She will sign"}, Then: events{completed}},
-		{Name: "what is open is not reopened", Given: in(), When: task.Reopen{}, Err: domain.Conflict, Code: "state_conflict"},
 		{Name: "nothing cannot be done", When: task.Complete{}, Err: domain.NotFound},
 		{Name: "nor what is deleted", Given: in(task.Deleted{}), When: task.Start{}, Err: domain.Conflict, Code: "deleted"},
 
