@@ -138,7 +138,7 @@ func (h *house) forgetful() kurrent.WitnessConfig {
 // until waits until something is so.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(5 * time.Millisecond) { // nobody tells
+	for end := time.Now().Add(60 * time.Second); !so(); time.Sleep(5 * time.Millisecond) { // nobody tells
 		if time.Now().After(end) {
 			t.Fatalf("it never happens that %s", what)
 		}
@@ -179,12 +179,12 @@ func TestHealsFurther(t *testing.T) {
 		case c.Stream == nameOf(early):
 			looks[0].Add(1)
 		case c.Stream == nameOf(late):
-			return esdbtest.Delay(2 * time.Second), looks[1].Add(1) < 3
+			return esdbtest.Delay(10 * time.Second), looks[1].Add(1) < 3
 		}
 		return esdbtest.Fault{}, false
 	})
 	cfg := h.forgetful()
-	cfg.Store = kurrent.New(kurrent.Config{Ledger: n.ledger, Events: n.client, Patience: 500 * time.Millisecond})
+	cfg.Store = kurrent.New(kurrent.Config{Ledger: n.ledger, Events: n.client, Patience: 3 * time.Second}) // what is early is shipped well within it
 	m := &node{cfg.Store, h, n.ledger, n.client}
 	m.watchLike(cfg)
 	until(t, "the last one is healed", func() bool { return len(h.server.Events(nameOf(late))) == 1 })
