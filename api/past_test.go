@@ -175,3 +175,25 @@ func TestListAsOfTime(t *testing.T) {
 	}
 	ann.Post("/tasks/query", `{"as_of":1000}`).WantProblem(http.StatusConflict, "position_ahead", "/as_of position_ahead")
 }
+
+// What was in the bin is in lists of the past as it was, although it has changed there since.
+func TestBinOfThePast(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t)
+	ann, bob := s.Tenant(), s.Tenant()
+	bob.Post("/contacts", `{"first_name":"Bob"}`).Want(http.StatusCreated)
+	pip := ann.Post("/pipelines", fmt.Sprintf(funnelPipeline, "Sales")).Want(http.StatusCreated)
+	deal := ann.Post("/deals", `{"name":"Roof","pipeline_id":"`+pip.ID()+`","stage_key":"talk"}`).Want(http.StatusCreated)
+	ann.Delete(deal.Path()).Want(http.StatusOK)
+	position := ann.Post("/contacts", `{"first_name":"Ada"}`).Want(http.StatusCreated).Header.Get("Event-Position")
+	archived := ann.Post(pip.Path()+"/archive_stage", `{"key":"talk","move_to":"offer"}`).Want(http.StatusOK)
+	now := ann.With("Min-Position", archived.Header.Get("Event-Position"))
+	now.Get("/deals?deleted=only").Want(http.StatusOK, deal.ID(), `"stage_key":"offer"`)
+	for _, ask := range []string{"deleted=only", "deleted=include&stage_key=talk"} {
+		now.Get("/deals?count=exact&as_of="+position+"&"+ask).Want(http.StatusOK, deal.ID(), `"stage_key":"talk"`, `"count":1`)
+	}
+	now.Get("/deals?as_of="+position).Want(http.StatusOK, `"data":[]`)
+	if at := bob.Get("/deals?deleted=only&as_of=1").Want(http.StatusOK).Body; strings.Contains(at, deal.ID()) {
+		t.Error("a deal of another tenant is seen")
+	}
+}

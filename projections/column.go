@@ -398,8 +398,9 @@ func (c column[R]) texts(r *R) []string {
 type statements struct {
 	upsert, one, drop, load string // of the version $2
 	// The IDs and versions of records of the one that serves that have changed after the
-	// position $2, not before $3, and that were made not after $4: live ones, and deleted ones.
-	changed [2]string
+	// position $2, not before $3, and that were made not after $4: live ones, deleted ones,
+	// and those that were deleted before and have changed in the bin.
+	changed [3]string
 
 	upkeep      upkeepSQL
 	serving     string // the table, and the condition that rows are of the one that serves
@@ -447,9 +448,10 @@ func compose[R any](name string, cs []column[R]) statements {
 		one:    insert + strings.Join(firsts, ", ") + update,
 		drop:   "delete from " + from + mine + " and id = any($3)",
 		load:   byID("$3", "id, doc", from+mine),
-		changed: [2]string{
+		changed: [3]string{
 			"select id, version" + changed + " and deleted_at is null and updated_at >= $3 order by updated_at desc limit $5",
 			"select id, version" + changed + " and deleted_at is not null and deleted_at >= $3 order by deleted_at desc limit $5",
+			"select id, version" + changed + " and updated_at > deleted_at and deleted_at < $3 and updated_at >= $3 order by updated_at desc limit $5", // in the bin
 		},
 		find:    byID("$2", found, from+serving),
 		some:    byID("$2", found, from+serving+" and %s"),
