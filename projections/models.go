@@ -41,6 +41,7 @@ type Config struct {
 	Rebuild  int                       // events that a rebuild projects at a time (default 5,000)
 	Cache    int                       // bytes of rows that are remembered (default 32 MB)
 	Changed  int                       // records of a kind that may have changed since a moment of which there is a list (default 10,000)
+	Folded   int                       // bytes of the documents of these records (default 48 MB)
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -76,6 +77,7 @@ func New(cfg Config) *Models {
 	cfg.Rebuild = cmp.Or(cfg.Rebuild, rebuildBatch)
 	cfg.Patience = cmp.Or(cfg.Patience, maxWait)
 	cfg.Changed = cmp.Or(cfg.Changed, mostChanged)
+	cfg.Folded = cmp.Or(cfg.Folded, mostFolded)
 	if cfg.Builds == nil {
 		cfg.Builds = NewBuilds(cfg.Wall, Build{Name: cfg.Build, All: modelsOf(cfg.All, cfg.Facts)})
 	}

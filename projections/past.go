@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,6 +39,7 @@ type past struct {
 	known     eventstore.Position // the rows that changed up to here are in it
 	knownTime time.Time
 	rows      map[uuid.UUID]any // entries of the table; nil if the record was not there then
+	size      int               // bytes of the documents of all rows
 }
 
 // docOf returns the document of a record that has changed.
@@ -58,7 +60,8 @@ func (l *listing) tooFar() error {
 		"more of these records have changed since then than can be folded for a list; ask for a later moment, or for single records")
 }
 
-// mostFolded is how many bytes of documents of the past are held for a list.
+// mostFolded is how many bytes of documents of the past are held for a list, if nothing else
+// is said.
 const mostFolded = 48 << 20
 
 // goBack makes the list one of the past: as of the position that a cursor names, or else as
@@ -168,25 +171,17 @@ func (l *listing) remember(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := l.foldAll(ctx, changed)
+	rows, size, err := l.foldAll(ctx, changed)
 	if err != nil {
 		return err
 	}
 	next := *l.past
-	next.rows, next.known, next.knownTime = maps.Clone(l.past.rows), at, last.Time
+	next.rows, next.known, next.knownTime, next.size = maps.Clone(l.past.rows), at, last.Time, size
 	if next.rows == nil {
 		next.rows = make(map[uuid.UUID]any, len(changed))
 	}
-	size := 0
 	for i, c := range changed {
 		next.rows[c.id] = rows[i]
-	}
-	for _, row := range next.rows {
-		d, _ := l.p.show(row)
-		size += len(d.JSON)
-	}
-	if size > mostFolded {
-		return l.tooFar()
 	}
 	l.past = &next
 	l.cache.put(next.key(l.p), eventstore.StreamID{Tenant: tenant}, &next)
@@ -196,11 +191,14 @@ func (l *listing) remember(ctx context.Context) error {
 // foldersOfPast is how many records are folded at a time for one list.
 const foldersOfPast = 4
 
-// foldAll returns the rows of some records as they were at the position of the list.
-func (l *listing) foldAll(ctx context.Context, changed []aChange) ([]any, error) {
+// foldAll returns the rows of some records as they were at the position of the list, and the
+// size of the past with them. It ends as soon as that is more than is held for a list.
+func (l *listing) foldAll(ctx context.Context, changed []aChange) (rows []any, size int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	rows := make([]any, len(changed))
+	rows = make([]any, len(changed))
+	var total atomic.Int64
+	total.Store(int64(l.past.size))
 	var running sync.WaitGroup
 	for worker := range foldersOfPast {
 		running.Go(func() {
@@ -210,12 +208,15 @@ func (l *listing) foldAll(ctx context.Context, changed []aChange) ([]any, error)
 				if err != nil {
 					cancel(fmt.Errorf("fold %s as of %d: %w", l.p.Kind(), l.past.position, err))
 				}
+				if d, _ := l.p.show(row); total.Add(int64(len(d.JSON))) > int64(l.cfg.Folded) {
+					cancel(l.tooFar())
+				}
 				rows[i] = row
 			}
 		})
 	}
 	running.Wait()
-	return rows, context.Cause(ctx)
+	return rows, int(total.Load()), context.Cause(ctx)
 }
 
 // pageOfPast returns the page, read in one transaction. What has changed when that began

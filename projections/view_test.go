@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -200,5 +201,38 @@ func TestListAsOfTooFar(t *testing.T) {
 	}
 	if page, err := list(9); err != nil || len(page.Documents) != 2 {
 		t.Errorf("as of a later moment: %d, %v", len(page.Documents), err)
+	}
+}
+
+// A list of the past stops to fold when what has changed is larger than is held for it.
+func TestListAsOfTooLarge(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenant := f.newTenant()
+	const many = 60
+	var all []eventstore.StreamID
+	for range many {
+		all = append(all, newWidget(tenant))
+		f.log.record(all[len(all)-1], widgetCreated{Name: strings.Repeat("x", 900)})
+	}
+	for _, s := range all {
+		f.log.record(s, widgetRenamed{Name: "now"})
+	}
+	f.project(t, tenant, 500)
+	for large, folded := range map[int]int{many * 2000: many, 10_000: 20} {
+		store := &counted{Store: f.log}
+		m := f.another(t, func(c *Config) { c.Store, c.Folded = store, large })
+		q, err := query.ParseJSON([]byte(fmt.Sprintf(`{"as_of":%d}`, many)), widgets.Columns())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = m.List(t.Context(), sees(tenant), widgets, q)
+		e, _ := errors.AsType[*domain.Error](err)
+		if refused := e != nil && e.Code == "as_of_too_far"; refused != (folded < many) || err != nil && !refused {
+			t.Errorf("with room for %d bytes: %v", large, err)
+		}
+		if n := store.take(); folded < many && n > folded*2 {
+			t.Errorf("with room for %d bytes %d events are read", large, n)
+		}
 	}
 }
