@@ -27,12 +27,13 @@ func (fs OwnFields) Classes() viewer.OwnClasses {
 	return all
 }
 
-// OwnFields returns the fields of a tenant's own, as the read models know them.
-func (m *Models) OwnFields(ctx context.Context, tenant domain.TenantID) (OwnFields, error) {
+// OwnFields returns the fields of a tenant's own of some kinds of records, or of all if none
+// is named, as the read models know them.
+func (m *Models) OwnFields(ctx context.Context, tenant domain.TenantID, kinds ...string) (OwnFields, error) {
 	var fields OwnFields
 	_, err := m.read(ctx, tenant, func(b *pgx.Batch) {
 		fields = OwnFields{}
-		b.Queue("select doc from "+ObjectTypes.statements().serving, tenant.UUID).Query(each(func(rows pgx.Rows) error {
+		b.Queue("select doc from "+ObjectTypes.statements().serving+" and ($2::text[] is null or key = any($2))", tenant.UUID, kinds).Query(each(func(rows pgx.Rows) error {
 			var doc []byte
 			if err := rows.Scan(&doc); err != nil {
 				return err
@@ -106,7 +107,7 @@ func (m *Models) Columns(ctx context.Context, v *viewer.Viewer, p Projection, as
 	if err != nil || !asksOwn || !rules.HasOwn() {
 		return rules.Columns(), err
 	}
-	fields, err := m.OwnFields(ctx, v.Tenant())
+	fields, err := m.OwnFields(ctx, v.Tenant(), p.Kind())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package objecttype
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -90,6 +91,22 @@ func (t ObjectType) mayBeSearched(f own.Field) error {
 	return domain.Check(!f.Searchable || n < own.MostSearchable, "/searchable", "too_many", fmt.Sprintf("is for at most %d fields of an object type", own.MostSearchable))
 }
 
+// roomFor refuses the definition of a field that makes all of them too large: they are read
+// for every list that is about fields of the tenant's own.
+func (t ObjectType) roomFor(f own.Field, pointer string) error {
+	before, after := sizeOf(t.Fields), sizeOf(t.with(f))
+	return domain.Check(after <= max(own.MostDefined, before), pointer, "too_large", "makes the definitions of the object type larger than "+strconv.Itoa(own.MostDefined>>10)+" kB in all")
+}
+
+// sizeOf returns how many bytes definitions take.
+func sizeOf(fields []own.Field) int {
+	data, err := domain.Marshal(fields)
+	if err != nil {
+		return math.MaxInt // never: they came as JSON
+	}
+	return len(data)
+}
+
 // Define says that a kind of record has fields of the tenant's own. To add the first one
 // says that as well.
 type Define struct {
@@ -171,6 +188,7 @@ func (c AddField) Decide(t ObjectType, o domain.Origin) ([]Event, error) {
 		domain.Check(!twice || !had.Archived, "/key", "key_was_used", "is the key of a field that is archived, and can be restored"),
 		domain.Check(!twice || had.Archived, "/key", "duplicate_key", "is the key of another field"),
 		t.mayBeSearched(f),
+		t.roomFor(f, ""),
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
@@ -217,7 +235,7 @@ func (c UpdateField) Decide(t ObjectType, _ domain.Origin) ([]Event, error) {
 	if f.Label == was.Label && f.Description == was.Description && f.Class == was.Class && f.Searchable == was.Searchable {
 		return nil, nil
 	}
-	if err := errors.Join(f.Check(), t.mayBeSearched(f)); err != nil {
+	if err := errors.Join(f.Check(), t.mayBeSearched(f), t.roomFor(f, "")); err != nil {
 		return nil, err
 	}
 	return []Event{FieldUpdated{f}}, nil
@@ -325,10 +343,13 @@ func (c AddOption) Decide(t ObjectType, _ domain.Origin) ([]Event, error) {
 	if twice && was == o {
 		return nil, nil
 	}
+	more := f
+	more.Options = withOption(f.Options, o)
 	if err := errors.Join(
 		domain.At("/option", o.Check()),
 		domain.Check(f.Type.HasOptions(), "/key", "not_for_type", "is a field without options"),
 		domain.Check(twice || len(f.Options) < own.MostOptions, "/option", "too_many", "is one more than the "+strconv.Itoa(own.MostOptions)+" that a field has at most"),
+		t.roomFor(more, "/option"),
 	); err != nil {
 		return nil, err
 	}

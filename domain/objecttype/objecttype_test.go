@@ -2,6 +2,7 @@ package objecttype_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rowhouse/rowhouse/domain"
@@ -30,6 +31,7 @@ func TestObjectType(t *testing.T) {
 	for i := range own.MostFields {
 		full = append(full, objecttype.FieldAdded{Field: own.Field{Key: fmt.Sprintf("f%d", i), Type: own.Text, Class: domain.Personal}})
 	}
+	large := append(given(select1), objecttype.FieldAdded{Field: own.Field{Key: "large", Type: own.Text, Class: domain.Personal, Description: strings.Repeat("x", own.MostDefined-230)}})
 	updated := policy
 	updated.Label, updated.Searchable, updated.Class = "Number", true, domain.Internal
 
@@ -53,6 +55,10 @@ func TestObjectType(t *testing.T) {
 		{Name: "a select has options", As: as, Given: given(), When: objecttype.AddField{Key: "tier", Type: own.Select, Options: []objecttype.NewOption{{Key: "gold", Label: "Gold"}}}, Then: events{select1}},
 		{Name: "so many are searched", As: as, Given: searched, When: objecttype.AddField{Key: "x", Type: own.Text, Searchable: true}, Err: domain.Invalid, Code: "too_many", At: "/searchable"},
 		{Name: "so many there are", As: as, Given: full, When: add("x", own.Text), Err: domain.Invalid, Code: "too_many"},
+
+		{Name: "so large they are", As: as, Given: large, When: add("x", own.Text), Err: domain.Invalid, Code: "too_large"},
+		{Name: "with what they say", As: as, Given: large, When: objecttype.UpdateField{Key: "tier", Label: new("A label that is longer")}, Err: domain.Invalid, Code: "too_large"},
+		{Name: "and their options", As: as, Given: large, When: objecttype.AddOption{Key: "tier", Option: objecttype.NewOption{Key: "silver"}}, Err: domain.Invalid, Code: "too_large", At: "/option"},
 
 		{Name: "update", As: as, Given: given(), When: objecttype.UpdateField{Key: "policy_no", Label: new("Number"), Searchable: new(true), Class: new(domain.Internal)}, Then: events{objecttype.FieldUpdated{Field: updated}}},
 		{Name: "nothing is different", As: as, Given: given(), When: objecttype.UpdateField{Key: "policy_no", Label: new("Policy ")}},

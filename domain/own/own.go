@@ -47,6 +47,7 @@ const (
 	MostOptions    = 200 // of a field, likewise
 	MostSearchable = 20  // fields of an object type that q looks into
 	MostBytes      = 256 << 10
+	MostDefined    = 512 << 10 // bytes of the definitions of an object type, as JSON
 )
 
 // Type says what the values of a field are.
