@@ -162,7 +162,7 @@ func TestNoFault(t *testing.T) {
 	ann := s.Tenant()
 	f := fuzzer{w: furnish(t, ann, "word"), rand: rand.New(rand.NewPCG(1, 2))}
 	ops := operations(t, s)
-	rounds := 25
+	rounds := 15
 	if testing.Short() {
 		rounds = 3
 	}

@@ -63,7 +63,7 @@ func TestListsOfThePast(t *testing.T) {
 func testListsOfThePast(t *testing.T, s *apitest.Server) {
 	ann, bob := s.Tenant(), s.Tenant()
 	bob.Post("/contacts", `{"first_name":"Bob","last_name":"Zulu","tags":["red"]}`).Want(http.StatusCreated)
-	const writers, enough = 2, 30
+	const writers, enough = 2, 20
 	var ids [writers][]string
 	for w := range writers {
 		for i := range 8 {

@@ -78,7 +78,7 @@ func testRaces(t *testing.T, s *apitest.Server) {
 
 func (r *racer) race(ann apitest.Client, op operation) {
 	kind, _, _ := strings.Cut(op.ID, ".")
-	const clients, each = 4, 8
+	const clients, each = 4, 5
 	answers := make([][]apitest.Response, clients)
 	var g sync.WaitGroup
 	for n := range clients {

@@ -244,7 +244,7 @@ func TestChaos(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	tenants := []domain.TenantID{f.newTenant(), f.newTenant(), f.newTenant()}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, tenant := range tenants {

@@ -215,14 +215,14 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		newNode(t).survive(func() {})
+		newNode(t).survive([]int{15, 30, 45}, func() {})
 	})
 	t.Run("kurrent", func(t *testing.T) {
 		t.Parallel()
 		events := esdbtest.Start(t)
 		n := newNode(t)
 		n.events = events.URL()
-		n.survive(func() { // the event store is ended, too
+		n.survive([]int{15, 30}, func() { // the event store is ended, too
 			events.Stop()
 			if err := events.Restart(); err != nil {
 				t.Error(err)
@@ -232,18 +232,19 @@ func TestKill(t *testing.T) {
 }
 
 // survive has a node killed while it works.
-func (n *node) survive(disturb func()) {
+func (n *node) survive(kills []int, disturb func()) {
 	t := n.t
 	n.start()
 	n.setUp()
 
-	const batches, rows, writers = 90, 5, 4
+	const rows, writers = 5, 4
+	batches := kills[len(kills)-1] + 15
 	var (
 		mu    sync.Mutex
 		acked int
 		next  int
 		wg    sync.WaitGroup
-		kill  = make(chan struct{}, 3)
+		kill  = make(chan struct{}, len(kills))
 	)
 	for range writers {
 		wg.Go(func() {
@@ -257,14 +258,14 @@ func (n *node) survive(disturb func()) {
 				}
 				n.insist(batch, rows)
 				mu.Lock()
-				if acked++; acked == 15 || acked == 35 || acked == 55 {
+				if acked++; slices.Contains(kills, acked) {
 					kill <- struct{}{}
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	for range 3 {
+	for range kills {
 		<-kill
 		disturb()
 		n.end(syscall.SIGKILL)

@@ -19,7 +19,7 @@ import (
 func TestJobsTakeOver(t *testing.T) {
 	t.Parallel()
 	a, b := twoNodes(t, dbtest.Database(t), "")
-	const tenants, tasks = 6, 120
+	const tenants, tasks = 6, 60
 	all := a.newTenants(tenants)
 	due := time.Now().Add(3 * time.Second)
 	for i, o := range all {

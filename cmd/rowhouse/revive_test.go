@@ -120,7 +120,7 @@ func TestPrivatePostgresComesBack(t *testing.T) {
 		}},
 	}
 
-	const rows, writers = 10, 3
+	const rows, writers = 5, 2
 	var wg sync.WaitGroup
 	var next, acked atomic.Int64
 	stop := make(chan struct{})

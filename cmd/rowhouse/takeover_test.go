@@ -40,7 +40,7 @@ func takeOver(t *testing.T, database, store string) {
 	t.Helper()
 	broker := startNATS(t, 1<<20)
 	a, b := twoNodes(t, database, store, fmt.Sprintf("ROWHOUSE_BUS=nats://127.0.0.1:%d", broker.Addr().(*net.TCPAddr).Port))
-	const tenants, before, after = 16, 24, 12 // enough tenants for nearly every shard
+	const tenants, before, after = 16, 12, 8 // enough tenants for nearly every shard
 	all := a.newTenants(tenants)
 	var busy sync.WaitGroup
 	for i := range all {

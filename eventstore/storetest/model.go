@@ -17,7 +17,7 @@ func likeAModel(l *law) {
 	rapid.Check(l.T, func(rt *rapid.T) {
 		tenant := l.newTenant()
 		m := newModel(&law{T: l.T, store: l.store, newTenant: l.newTenant, tenant: tenant})
-		for range rapid.IntRange(1, 12).Draw(rt, "calls") {
+		for range rapid.IntRange(1, 8).Draw(rt, "calls") {
 			cmds := make([]eventstore.Command, rapid.IntRange(1, 6).Draw(rt, "commands"))
 			for i := range cmds {
 				cmds[i] = m.draw(rt)
