@@ -11,6 +11,7 @@ import (
 	"github.com/rowhouse/rowhouse/access"
 	"github.com/rowhouse/rowhouse/commands"
 	"github.com/rowhouse/rowhouse/domain"
+	"github.com/rowhouse/rowhouse/domain/own"
 	"github.com/rowhouse/rowhouse/eventstore"
 	"github.com/rowhouse/rowhouse/projections"
 )
@@ -39,6 +40,8 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 			say("the kind %s has no table: add it to projections.All", name)
 		case t.Prefix() != k.Prefix():
 			say("the kind %s has the prefix %q in commands and %q in projections", name, k.Prefix(), t.Prefix())
+		case isRecord(t) != slices.Contains(own.Kinds(), name):
+			say("the kind %s can have fields of the tenant's own: %t, and domain/own/kinds.go says %t: correct Kinds there", name, isRecord(t), !isRecord(t))
 		}
 		delete(left, name)
 		if read := domain.Permission(name + ":read"); !access.Owner.Rights().Allows(read) {
@@ -61,6 +64,12 @@ func incomplete(kinds []commands.AnyPolicy, tables map[string]projections.Projec
 // as a process with a history of its own. It has no routes; nobody needs to see it, so
 // it needs no table either.
 func isInward(k commands.AnyPolicy) bool { return len(k.Offers()) == 0 }
+
+// isRecord reports whether the rows of a table have what every record has, and with it
+// fields of the tenant's own.
+func isRecord(t projections.Projection) bool {
+	return slices.ContainsFunc(domain.Members(t.Row()), func(m domain.Member) bool { return m.Name == own.Member })
+}
 
 // memberPrefix begins the IDs of members. They are no records yet.
 const memberPrefix = "usr"

@@ -145,7 +145,9 @@ func TestOwnFieldsOfAllKinds(t *testing.T) {
 		}
 		var doc struct{ Type string }
 		ann.Get("/" + path + "/" + w.ids[prefix]).Want(http.StatusOK).Into(&doc)
-		ann.Post("/object_types/"+doc.Type+"/fields", `{"key":"size","type":"decimal"}`)
+		if r := ann.Post("/object_types/"+doc.Type+"/fields", `{"key":"size","type":"decimal"}`); r.Status != http.StatusCreated && r.Status != http.StatusOK {
+			t.Fatalf("a field of %s = %d\n%s", doc.Type, r.Status, r.Body)
+		}
 		ann.Patch("/"+path+"/"+w.ids[prefix], `{"custom":{"size":"1.50"}}`).Want(http.StatusOK, `"custom":{"size":"1.5"}`)
 		ann.Get("/"+path+"/"+w.ids[prefix]+"/history?limit=500").Want(http.StatusOK, `{"field":"custom.size","old":null,"new":"1.5"}`)
 	}

@@ -53,6 +53,7 @@ func TestWhatIsForgottenIsNamed(t *testing.T) {
 		"an example in JSON":  {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Example = "{" })}}, tables, "company.set_parent needs an example"},
 		"a name of its own":   {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", change(func(o *commands.Offer) { o.Name = "create" })}}, tables, "company.create is there twice"},
 		"a table and routes, of what only the server sees": {[]commands.AnyPolicy{strange{commands.Companies, "cmp", "x", nil}}, nil, ""},
+		"its fields of the tenant's own":                   {[]commands.AnyPolicy{renamed{good, "chore"}}, map[string]projections.Projection{"chore": projections.Companies}, "correct Kinds there"},
 		"the kind it refers to":                            {[]commands.AnyPolicy{strange{commands.Contacts, "con", "x", commands.Contacts.Offers()}}, map[string]projections.Projection{"contact": projections.Contacts}, `IDs that begin with "cmp", which no kind has`},
 	} {
 		err := incomplete(tt.kinds, tt.tables)
@@ -64,6 +65,15 @@ func TestWhatIsForgottenIsNamed(t *testing.T) {
 		t.Error("nobody may set the parent of a company")
 	}
 }
+
+// renamed is a kind by another name.
+type renamed struct {
+	commands.AnyPolicy
+
+	name string
+}
+
+func (r renamed) Kind() string { return r.name }
 
 type (
 	counted struct {

@@ -103,6 +103,11 @@ func refine(s *huma.Schema, t reflect.Type) {
 		if c, ok := domain.ClassOf(t, name); classed && ok && c.Class != "" && s.Properties[name] != nil {
 			s.Properties[name].Extensions = map[string]any{classExtension: string(c.Class)}
 		}
+		if words := domain.Words(f); f.Type.Kind() == reflect.String && words != nil && s.Properties[name] != nil && len(s.Properties[name].Enum) == 0 {
+			for _, word := range words {
+				s.Properties[name].Enum = append(s.Properties[name].Enum, word)
+			}
+		}
 		if f.Type == reflect.TypeFor[own.Values]() && s.Properties[name] != nil {
 			s.Properties[name] = ownSchema(s.Properties[name], t)
 		}

@@ -87,14 +87,15 @@ func shapeOf(t reflect.Type) *shape {
 				continue
 			}
 			s.members = append(s.members, Member{Name: name, Index: f.Index})
-			s.rules = append(s.rules, rulesOf(f.Tag, strings.Contains(options, "omit")))
+			s.rules = append(s.rules, rulesOf(f, strings.Contains(options, "omit")))
 		}
 	}
 	actual, _ := shapes.LoadOrStore(t, s)
 	return actual.(*shape)
 }
 
-func rulesOf(tag reflect.StructTag, optional bool) rules {
+func rulesOf(f reflect.StructField, optional bool) rules {
+	tag := f.Tag
 	number := func(name string) int {
 		n, _ := strconv.Atoi(tag.Get(name))
 		return n
@@ -114,10 +115,23 @@ func rulesOf(tag reflect.StructTag, optional bool) rules {
 		minimum:       bound("minimum"), maximum: bound("maximum"),
 		prefix: tag.Get("prefix"), text: how(tag.Get("text")),
 	}
-	if enum := tag.Get("enum"); enum != "" {
-		r.enum = strings.Split(enum, ",")
-	}
+	r.enum = Words(f)
 	return r
+}
+
+// Enumerated is implemented by types of text that is one of some words, where these are
+// not said by the tag enum.
+type Enumerated interface{ Enum() []string }
+
+// Words returns the words of which a member, or each item of a list, is one. There are none if it can be anything.
+func Words(f reflect.StructField) []string {
+	if e, ok := reflect.TypeAssert[Enumerated](reflect.Zero(f.Type)); ok {
+		return e.Enum()
+	}
+	if words := f.Tag.Get("enum"); words != "" {
+		return strings.Split(words, ",")
+	}
+	return nil
 }
 
 // check returns what is wrong with a value of the shape.

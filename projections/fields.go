@@ -85,9 +85,9 @@ func fieldColumn[R any](m domain.Member, f reflect.StructField) columns[R] {
 	case reflect.TypeFor[*int]():
 		return one(number(name, func(r *R) *int { return get(r).Interface().(*int) })) //nolint:forcetypeassert // of this type
 	}
-	switch words := f.Tag.Get("enum"); {
-	case f.Type.Kind() == reflect.String && words != "":
-		return one(enum(name, strings.Split(words, ","), text1))
+	switch words := domain.Words(f); {
+	case f.Type.Kind() == reflect.String && words != nil:
+		return one(enum(name, words, text1))
 	case f.Type.Kind() == reflect.Bool:
 		return columns[R]{boolean(name, func(r *R) bool { return get(r).Bool() })}
 	case f.Type.Kind() == reflect.Int:

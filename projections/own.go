@@ -40,7 +40,7 @@ func (m *Models) OwnFields(ctx context.Context, tenant domain.TenantID, kinds ..
 			}
 			e, err := decode[ObjectType](doc)
 			if err == nil {
-				fields[e.row.Key] = e.row.Fields
+				fields[string(e.row.Key)] = e.row.Fields
 			}
 			return err
 		}))

@@ -24,18 +24,13 @@ type Event = domain.Event[ObjectType]
 // ObjectType is what decisions about the fields of a kind of record depend on, and what
 // clients see of it. The zero ObjectType has not been defined yet.
 type ObjectType struct { //nolint:recvcheck // fields are asked for by value, and changed in place
-	Key    string      `json:"key" class:"internal" search:"true" enum:"company,contact,deal,lead,list,note,product,task" doc:"The kind of record" example:"contact"`
+	Key    own.Owner   `json:"key" class:"internal" search:"true" doc:"The kind of record" example:"contact"`
 	Fields []own.Field `json:"fields" doc:"Its fields of the tenant's own, in the order in which they were added; also those that are archived"`
-}
-
-// Keys returns the kinds of records that have fields of the tenant's own.
-func Keys() []string {
-	return []string{"company", "contact", "deal", "lead", "list", "note", "product", "task"}
 }
 
 // Named returns the ID of the object type of a kind of record, if it is one.
 func Named(tenant domain.TenantID, key string) (domain.ID, bool) {
-	return own.IDOf(tenant, key), slices.Contains(Keys(), key)
+	return own.IDOf(tenant, key), slices.Contains(own.Kinds(), key)
 }
 
 // Field implements [own.Definitions].
@@ -110,12 +105,12 @@ func sizeOf(fields []own.Field) int {
 // Define says that a kind of record has fields of the tenant's own. To add the first one
 // says that as well.
 type Define struct {
-	Key string `json:"key" enum:"company,contact,deal,lead,list,note,product,task" doc:"The kind of record" example:"contact"`
+	Key own.Owner `json:"key" doc:"The kind of record" example:"contact"`
 }
 
 // Defined says that a kind of record has fields of the tenant's own.
 type Defined struct {
-	Key string `json:"key" class:"internal"`
+	Key own.Owner `json:"key" class:"internal"`
 }
 
 // Decide defines what is not defined yet.
@@ -123,7 +118,7 @@ func (c Define) Decide(t ObjectType, o domain.Origin) ([]Event, error) {
 	if t.Key != "" {
 		return nil, domain.Conflict.Refusef("already_exists", "the object type is defined")
 	}
-	if err := domain.Check(o.Self == own.IDOf(o.Tenant, c.Key), "/id", "not_yours_to_choose", "follows from the key"); err != nil {
+	if err := domain.Check(o.Self == own.IDOf(o.Tenant, string(c.Key)), "/id", "not_yours_to_choose", "follows from the key"); err != nil {
 		return nil, err
 	}
 	return []Event{Defined(c)}, nil
@@ -142,7 +137,7 @@ type AddField struct {
 	Description string       `json:"description,omitzero" maxLength:"1000" text:"lines" doc:"What it is for"`
 	Class       domain.Class `json:"class,omitzero" enum:"internal,personal,sensitive" doc:"How much care its values need. Texts are personal if it is left out, and all else is internal."`
 	Searchable  bool         `json:"searchable,omitzero" doc:"Whether q looks into it; texts, options and addresses only"`
-	Object      string       `json:"object,omitzero" enum:"company,contact,deal,lead,list,note,pipeline,product,task" doc:"The kind of record that a reference is to"`
+	Object      own.Target   `json:"object,omitzero" doc:"The kind of record that a reference is to"`
 	Options     []NewOption  `json:"options,omitzero" maxItems:"200" doc:"What can be selected"`
 }
 
@@ -174,11 +169,12 @@ func (c AddField) field() own.Field {
 func (c AddField) Decide(t ObjectType, o domain.Origin) ([]Event, error) {
 	var events []Event
 	if t.Key == "" {
-		i := slices.IndexFunc(Keys(), func(key string) bool { return own.IDOf(o.Tenant, key) == o.Self })
+		kinds := own.Kinds()
+		i := slices.IndexFunc(kinds, func(key string) bool { return own.IDOf(o.Tenant, key) == o.Self })
 		if i < 0 {
 			return nil, domain.NotFound.Refusef("not_found", "there is no such object type")
 		}
-		events = append(events, Defined{Keys()[i]})
+		events = append(events, Defined{own.Owner(kinds[i])})
 	}
 	f := c.field()
 	had, twice := t.Field(f.Key)

@@ -100,7 +100,7 @@ type Field struct {
 	Description string       `json:"description,omitzero" class:"internal" maxLength:"1000" text:"lines" doc:"What it is for"`
 	Class       domain.Class `json:"class,omitzero" class:"internal" enum:"internal,personal,sensitive" doc:"How much care its values need: internal, personal or sensitive. Texts are personal if nothing is said, and all else is internal."`
 	Searchable  bool         `json:"searchable,omitzero" doc:"Whether q looks into it; texts, options and addresses only"`
-	Object      string       `json:"object,omitzero" class:"internal" enum:"company,contact,deal,lead,list,note,pipeline,product,task" doc:"The kind of record that a reference is to"`
+	Object      Target       `json:"object,omitzero" class:"internal" doc:"The kind of record that a reference is to"`
 	Options     []Option     `json:"options,omitzero" maxItems:"200" doc:"What can be selected"`
 	Archived    bool         `json:"archived,omitzero" doc:"Whether it takes no new values. Those that there are stay."`
 }

@@ -243,7 +243,7 @@ func References(d Definitions, before, to Values) (refs []domain.Ref) {
 		}
 		text, _ := to[key].Text()
 		if id, err := domain.ParseID(domain.Line(text)); err == nil {
-			refs = append(refs, domain.Ref{Kind: f.Object, ID: id, Pointer: "/" + Member + "/" + domain.EscapePointer(key)})
+			refs = append(refs, domain.Ref{Kind: string(f.Object), ID: id, Pointer: "/" + Member + "/" + domain.EscapePointer(key)})
 		}
 	}
 	return refs
