@@ -31,8 +31,7 @@ type invoiceFields struct {
 	For string `json:"for" minLength:"1" unique:"true"`
 }
 
-func (invoiceFields) KindName() string                   { return "invoice" }
-func (*invoice) Own() record.Own[invoice, invoiceFields] { return nil }
+func (invoiceFields) KindName() string { return "invoice" }
 
 type issue struct{ invoiceFields }
 

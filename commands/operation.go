@@ -39,7 +39,11 @@ type operation[S any] struct {
 // [Runner.Atomic].
 func (p *Policy[S]) Prepare(to Target, cmd domain.Command[S]) Operation {
 	takes, _ := p.Permission(cmd)
-	return &operation[S]{p, to, cmd, cmd, takes}
+	data := any(cmd)
+	if of, ok := data.(fieldsOnly); ok {
+		data = of.Given()
+	}
+	return &operation[S]{p, to, cmd, data, takes}
 }
 
 // view is the records as one or several decisions see them.

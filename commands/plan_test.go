@@ -153,8 +153,7 @@ type boxFields struct {
 	In    domain.ID `json:"in_id,omitzero" prefix:"box"`
 }
 
-func (boxFields) KindName() string           { return "box" }
-func (*box) Own() record.Own[box, boxFields] { return nil }
+func (boxFields) KindName() string { return "box" }
 func (b *box) Guard(_ any, to boxFields, _ domain.Origin) error {
 	return domain.Check(b.Fields.Label != "sealed", "/label", "sealed", "is sealed")
 }
@@ -163,7 +162,7 @@ type putBox struct{ boxFields }
 
 func (c putBox) References(b box, o domain.Origin) []domain.Ref { return b.Needs(c.boxFields, o) }
 func (c putBox) Decide(b box, o domain.Origin) ([]domain.Event[box], error) {
-	return record.Create(&b, o, c.boxFields)
+	return record.Make(&b, o, c.boxFields)
 }
 
 type updateBox = record.Update[box, boxFields, *box]

@@ -112,10 +112,22 @@ func system[C domain.Command[S], S any](p domain.Permission) clause[S] {
 	return func(policy *Policy[S]) { policy.permissions[reflect.TypeFor[C]()] = p }
 }
 
+// fieldsOnly is implemented by commands whose data is the fields of a record and nothing
+// else.
+type fieldsOnly interface {
+	Given() any // the data
+	Of(data any) any
+}
+
 // create lets clients make a record.
 func create[C domain.Command[S], S any](example string) clause[S] {
 	return func(policy *Policy[S]) {
 		allow[C](Create, policy.permission("create"), "Create "+policy.one(), example)(policy)
+		offer := &policy.offers[len(policy.offers)-1]
+		if of, ok := reflect.TypeAssert[fieldsOnly](reflect.Zero(offer.Type)); ok {
+			offer.Type = reflect.TypeOf(of.Given())
+			offer.Prepare = func(to Target, data any) Operation { return policy.Prepare(to, of.Of(data).(C)) } //nolint:forcetypeassert // it returns its own type
+		}
 	}
 }
 

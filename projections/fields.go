@@ -17,7 +17,7 @@ import (
 // truth values, dates, times, amounts, IDs, e-mail addresses, telephone numbers
 // and languages. A member that has a column already is left alone, and one with
 // the tag list:"-" has none; with sort:"-" it has one whose order means nothing.
-// Members that may be left out may be null, unless null:"never" says that the
+// Members that may be left out may be null, unless a tag default says that the
 // kind fills them in. What has the tag search:"true" is found by q.
 type fieldColumns[R any] struct{}
 
@@ -53,7 +53,7 @@ func fieldColumn[R any](m domain.Member, f reflect.StructField) columns[R] {
 	name := m.Name
 	get := func(r *R) reflect.Value { return reflect.ValueOf(r).Elem().FieldByIndex(m.Index) }
 	text1 := func(r *R) string { return get(r).String() }
-	optional := strings.Contains(f.Tag.Get("json"), ",omit") && f.Tag.Get("null") != "never"
+	optional := strings.Contains(f.Tag.Get("json"), ",omit") && f.Tag.Get("default") == ""
 	one := func(c column[R]) columns[R] {
 		if c.query.Nullable {
 			c.query.Nullable = optional

@@ -170,7 +170,7 @@ func (c Create) References(s Company, o domain.Origin) []domain.Ref { return s.N
 
 // Decide makes a company that is not there yet.
 func (c Create) Decide(s Company, o domain.Origin) ([]Event, error) {
-	return record.Create(&s, o, c.Fields)
+	return record.Make(&s, o, c.Fields)
 }
 
 // SetParent says which company a company belongs to, if any.

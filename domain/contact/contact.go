@@ -191,7 +191,7 @@ func (c Create) References(s Contact, o domain.Origin) []domain.Ref { return s.N
 
 // Decide makes a contact that is not there yet.
 func (c Create) Decide(s Contact, o domain.Origin) ([]Event, error) {
-	return record.Create(&s, o, c.Fields)
+	return record.Make(&s, o, c.Fields)
 }
 
 // LinkCompany says which company a contact works for.

@@ -85,9 +85,6 @@ func (l *Lead) Begun() { l.Status = StatusNew }
 // Standing implements [record.Standing].
 func (l *Lead) Standing() *record.Status { return &l.Status }
 
-// Own implements [record.Kind].
-func (*Lead) Own() record.Own[Lead, Fields] { return nil }
-
 // Capture makes a lead.
 type Capture struct{ Fields }
 

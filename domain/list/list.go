@@ -64,9 +64,6 @@ const MaxMembers = 100_000
 // hold. AddMembers takes no more, either.
 const atOnce = 10_000
 
-// Own implements [record.Kind].
-func (*List) Own() record.Own[List, Fields] { return nil }
-
 // matching is the name of the selection of the records that meet the filter, and
 // members that of the records that are to be added.
 const (

@@ -13,8 +13,11 @@ var Aggregate = record.Describe[Note, Fields]("note", Created{}, Edited{}, Pinne
 // Event is a fact about a note.
 type Event = domain.Event[Note]
 
-// Created says that a note was written.
-type Created = record.Created[Note, Fields, *Note]
+// What can be asked of a note, and what can happen to one.
+type (
+	Create  = record.Create[Note, Fields, *Note]
+	Created = record.Created[Note, Fields, *Note]
+)
 
 // Fields is what can be changed by a patch.
 type Fields struct {
@@ -41,17 +44,6 @@ type Shown struct {
 // Own implements [record.Kind].
 func (*Note) Own() record.Own[Note, Fields] {
 	return record.Own[Note, Fields]{"body": func(_, to Fields) Event { return Edited{to.Body} }}
-}
-
-// Create writes a note.
-type Create struct{ Fields }
-
-// References implements [domain.Referrer].
-func (c Create) References(n Note, o domain.Origin) []domain.Ref { return n.Needs(c.Fields, o) }
-
-// Decide writes a note that is not there yet.
-func (c Create) Decide(n Note, o domain.Origin) ([]Event, error) {
-	return record.Create[Note](&n, o, c.Fields)
 }
 
 // Edit changes what a note says.

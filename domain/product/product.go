@@ -17,6 +17,7 @@ type Event = domain.Event[Product]
 
 // What can happen to a product.
 type (
+	Create     = record.Create[Product, Fields, *Product]
 	Created    = record.Created[Product, Fields, *Product]
 	Archived   = record.Stepped[Archive, Product, Fields, *Product]
 	Unarchived = record.Stepped[Unarchive, Product, Fields, *Product]
@@ -69,20 +70,6 @@ func (p *Product) Begun() { p.Status, p.Prices = StatusActive, []Price{} }
 
 // Standing implements [record.Standing].
 func (p *Product) Standing() *record.Status { return &p.Status }
-
-// Own implements [record.Kind].
-func (*Product) Own() record.Own[Product, Fields] { return nil }
-
-// Create makes a product.
-type Create struct{ Fields }
-
-// References implements [domain.Referrer].
-func (c Create) References(p Product, o domain.Origin) []domain.Ref { return p.Needs(c.Fields, o) }
-
-// Decide makes a product that is not there yet.
-func (c Create) Decide(p Product, o domain.Origin) ([]Event, error) {
-	return record.Create[Product](&p, o, c.Fields)
-}
 
 // SetPrice says what a product costs from a day on, in one currency.
 type SetPrice struct{ Price }

@@ -12,9 +12,29 @@ import (
 	"github.com/rowhouse/rowhouse/domain"
 )
 
-// Create decides that a record is made with these fields, owned by whoever makes
-// it if they name no owner.
-func Create[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) ([]domain.Event[S], error) {
+// Create makes a record with these fields, owned by whoever makes it if they name no
+// owner. Clients give the fields as its data.
+type Create[S any, F Fields[F], K Kind[S, F]] struct{ Fields F }
+
+// References implements [domain.Referrer].
+func (c Create[S, F, K]) References(s S, o domain.Origin) []domain.Ref {
+	return K(&s).Needs(c.Fields, o)
+}
+
+// Decide makes a record that is not there yet.
+func (c Create[S, F, K]) Decide(s S, o domain.Origin) ([]domain.Event[S], error) {
+	return Make[S](K(&s), o, c.Fields)
+}
+
+// Given returns the data: the fields.
+func (c Create[S, F, K]) Given() any { return c.Fields }
+
+// Of returns the command with this data.
+func (Create[S, F, K]) Of(data any) any { return Create[S, F, K]{data.(F)} } //nolint:forcetypeassert // as it was given
+
+// Make decides that a record is made with these fields, for kinds whose command has more
+// members than these.
+func Make[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, f F) ([]domain.Event[S], error) {
 	f, err := New[S](s, o, f)
 	if err != nil {
 		return nil, err
@@ -74,9 +94,9 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 	if err := referable[S](s, o, to); err != nil {
 		return nil, err
 	}
-	own := maps.Clone(s.Own())
-	if own == nil {
-		own = Own[S, F]{}
+	own := Own[S, F]{}
+	if k, ok := any(s).(Owning[S, F]); ok {
+		own = maps.Clone(k.Own())
 	}
 	own[ownerField] = ownerAssigned[S, F, K]
 	own[tagsField] = tagsChanged[S, F, K]

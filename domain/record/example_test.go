@@ -33,17 +33,13 @@ type afloat struct {
 	Place  string        `json:"place,omitzero" class:"internal"`
 }
 
-func (*boat) Own() record.Own[boat, boatFields] { return nil }
-func (b *boat) Begun()                          { b.Status = "ashore" }
-func (b *boat) Standing() *record.Status        { return &b.Status }
+func (b *boat) Begun()                   { b.Status = "ashore" }
+func (b *boat) Standing() *record.Status { return &b.Status }
 
-type makeBoat struct{ boatFields }
-
-type boatMade = record.Created[boat, boatFields, *boat]
-
-func (c makeBoat) Decide(b boat, o domain.Origin) ([]domain.Event[boat], error) {
-	return record.Create[boat](&b, o, c.boatFields)
-}
+type (
+	makeBoat = record.Create[boat, boatFields, *boat]
+	boatMade = record.Created[boat, boatFields, *boat]
+)
 
 // launch is a command that takes a boat from one status to another. The event has its
 // members.

@@ -28,8 +28,6 @@ type page struct {
 
 func (page) KindName() string { return "ledger" }
 
-func (*ledger) Own() record.Own[ledger, page] { return nil }
-
 func (l *ledger) Guard(cmd any, to page, _ domain.Origin) error {
 	if l.asked != nil {
 		*l.asked = append(*l.asked, record.CommandName(cmd))

@@ -212,17 +212,14 @@ func (b *Base[F]) Needs(to F, o domain.Origin) []domain.Ref {
 	}), ownReferences(o, b.Fields, to)...)
 }
 
-func (b *Base[F]) base() *Base[F] { return b } //nolint:unused // it makes a state that embeds it a [Kind]
+func (b *Base[F]) base() *Base[F] { return b }
 
-// Kind is implemented by pointers to states that embed [Base]. Only Own is left
-// to them; Guard and Needs may be replaced.
+// Kind is implemented by pointers to states that embed [Base]. Guard and Needs may be
+// replaced, and a kind may be [Owning].
 type Kind[S any, F Fields[F]] interface {
 	*S
 	domain.Live
 	domain.Claimer
-
-	// Own returns the fields whose change is an event of its own.
-	Own() Own[S, F]
 
 	// Guard refuses what the state does not allow. It is asked about every command
 	// that would go ahead otherwise: also about one that changes nothing, makes the
@@ -235,6 +232,9 @@ type Kind[S any, F Fields[F]] interface {
 
 	base() *Base[F]
 }
+
+// Owning is implemented by kinds that have fields whose change is an event of its own.
+type Owning[S, F any] interface{ Own() Own[S, F] }
 
 // Own says, by the name of a field, which event a change of it is. It is the
 // same event whether the field was patched or changed by a command made for it.
@@ -249,6 +249,9 @@ type Aggregate[S any, F Fields[F], K Kind[S, F]] struct{ *domain.Aggregate[S] }
 // make a record, on top of the common ones.
 func Describe[S any, F Fields[F], K Kind[S, F]](prefix string, own ...domain.Event[S]) Aggregate[S, F, K] {
 	var f F
+	if _, named := reflect.TypeFor[K]().MethodByName("Own"); named {
+		_ = any(K(nil)).(Owning[S, F]) //nolint:forcetypeassert // a method Own of another form would never be asked
+	}
 	agg := domain.NewAggregate(f.KindName(), prefix, append([]domain.Event[S]{
 		Updated[S, F, K]{},
 		OwnerAssigned[S, F, K]{},

@@ -67,7 +67,7 @@ type create struct {
 func (c create) References(p parcel, o domain.Origin) []domain.Ref { return p.Needs(c.fields, o) }
 
 func (c create) Decide(p parcel, o domain.Origin) ([]domain.Event[parcel], error) {
-	return record.Create(&p, o, c.fields)
+	return record.Make(&p, o, c.fields)
 }
 
 type marked struct {

@@ -9,7 +9,8 @@ import (
 
 // A Normalizer is fields that are stored in a form of their own, such as with
 // exactly one of the addresses marked as the primary one. Texts of one line
-// and of several, times, and lists that are empty need no word.
+// and of several, times, and lists that are empty need no word, and what a text is if it
+// is left out is said by the tag default.
 type Normalizer[F any] interface{ Normal() F }
 
 // Normal returns fields in the form that is stored.
@@ -18,7 +19,11 @@ func Normal[F Fields[F]](f F) F {
 	*c = c.normal()
 	v := reflect.ValueOf(&f).Elem()
 	for _, m := range domain.Members(v.Type()) {
-		tidy(v.FieldByIndex(m.Index), v.Type().FieldByIndex(m.Index).Tag.Get("text"))
+		x, tag := v.FieldByIndex(m.Index), v.Type().FieldByIndex(m.Index).Tag
+		tidy(x, tag.Get("text"))
+		if word := tag.Get("default"); word != "" && x.Kind() == reflect.String && x.Len() == 0 {
+			x.SetString(word)
+		}
 	}
 	if n, ok := any(f).(Normalizer[F]); ok {
 		return n.Normal()

@@ -21,6 +21,7 @@ type Event = domain.Event[Task]
 
 // What can be asked of a task, and what can happen to one, as for every record.
 type (
+	Create         = record.Create[Task, Fields, *Task]
 	Update         = record.Update[Task, Fields, *Task]
 	AssignOwner    = record.AssignOwner[Task, Fields, *Task]
 	AddTags        = record.AddTags[Task, Fields, *Task]
@@ -43,8 +44,8 @@ type Fields struct {
 	record.Common
 
 	Title      string           `json:"title" class:"personal" of:"related" search:"true" minLength:"1" maxLength:"500" doc:"What is to be done" example:"Call Ada about the roof"`
-	Kind       string           `json:"kind,omitzero" class:"internal" null:"never" enum:"todo,call,email,meeting" doc:"How; todo, if left out" example:"call"`
-	Priority   string           `json:"priority,omitzero" class:"internal" sort:"-" null:"never" enum:"low,normal,high" doc:"normal, if left out" example:"high"`
+	Kind       string           `json:"kind,omitzero" class:"internal" default:"todo" enum:"todo,call,email,meeting" doc:"How it is done" example:"call"`
+	Priority   string           `json:"priority,omitzero" class:"internal" sort:"-" default:"normal" enum:"low,normal,high" doc:"How urgent it is" example:"high"`
 	DueAt      *time.Time       `json:"due_at,omitzero" doc:"When it must be done" example:"2026-12-01T09:00:00Z"`
 	RemindAt   *time.Time       `json:"remind_at,omitzero" doc:"When to remind of it" example:"2026-12-01T08:00:00Z"`
 	AssigneeID domain.ID        `json:"assignee_id,omitzero" prefix:"usr" doc:"The member who does it" example:"usr_01jh2xk3v8e4t9p5w7y0z2b4d6"`
@@ -53,17 +54,6 @@ type Fields struct {
 
 // KindName implements [record.Fields].
 func (Fields) KindName() string { return "task" }
-
-// Normal implements [record.Normalizer].
-func (f Fields) Normal() Fields {
-	if f.Kind == "" {
-		f.Kind = "todo"
-	}
-	if f.Priority == "" {
-		f.Priority = "normal"
-	}
-	return f
-}
 
 // Task is what decisions about a task depend on. The zero Task does not exist.
 type Task struct {
@@ -105,17 +95,6 @@ func (*Task) Own() record.Own[Task, Fields] {
 		"assignee_id": func(from, to Fields) Event { return Assigned{from.AssigneeID, to.AssigneeID} },
 		"due_at":      func(from, to Fields) Event { return Rescheduled{from.DueAt, to.DueAt} },
 	}
-}
-
-// Create makes a task.
-type Create struct{ Fields }
-
-// References implements [domain.Referrer].
-func (c Create) References(t Task, o domain.Origin) []domain.Ref { return t.Needs(c.Fields, o) }
-
-// Decide makes a task that is not there yet.
-func (c Create) Decide(t Task, o domain.Origin) ([]Event, error) {
-	return record.Create[Task](&t, o, c.Fields)
 }
 
 // Assign says who does a task, or that nobody does.
