@@ -200,8 +200,8 @@ func (s *Server) followFeed(x *exchange) error {
 	x.WriteHeader(http.StatusOK)
 	for out.beat(); out.err == nil; {
 		news := s.listeners.next(x.origin.Tenant)
-		// Whoever may not listen any more is not told any more.
-		if err := x.authenticate(); err != nil {
+		// Whoever may not listen any more is not told any more, nor of what they see no more.
+		if err := x.identify(); err != nil {
 			return nil // the client comes back, and is told then
 		}
 		p, err := s.read(x, out.at, 500, types)

@@ -204,6 +204,15 @@ func (x *exchange) authenticate() (err error) {
 	return nil
 }
 
+// identify is authenticate, and learns what the viewer has to know. Whoever asks for a long
+// time is identified again.
+func (x *exchange) identify() error {
+	if err := x.authenticate(); err != nil {
+		return err
+	}
+	return x.learnClasses()
+}
+
 // learnClasses tells the viewer of which class fields of the tenant's own are, if it makes a
 // difference to it.
 func (x *exchange) learnClasses() error {
