@@ -166,7 +166,8 @@ func TestReplayHoldsCheckpoint(t *testing.T) {
 	b, _ := h.run(t, cfg)
 	h.record(t, s, 1)
 	h.settle(t, h.a)
-	before := strings.Count(told.String(), "\n") // that it is parked
+	told.wait(t, "a record is parked") // which is said after it is so
+	before := strings.Count(told.String(), "\n")
 
 	under, on := make(chan struct{}), make(chan struct{})
 	target.make(func(m *message.Message) error {
