@@ -96,7 +96,7 @@ func modify[S any, F Fields[F], K Kind[S, F]](s K, o domain.Origin, to F, restor
 	}
 	own := Own[S, F]{}
 	if k, ok := any(s).(Owning[S, F]); ok {
-		own = maps.Clone(k.Own())
+		maps.Copy(own, k.Own())
 	}
 	own[ownerField] = ownerAssigned[S, F, K]
 	own[tagsField] = tagsChanged[S, F, K]
